@@ -1,0 +1,89 @@
+# What a contributor runs; `make` alone lists it. Needs Python 3.11 or later with its venv module;
+# everything else is installed into .venv on first use.
+
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check style types stale-stubs protos-check imports \
+	protos stubs bench faults format clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.installed ## Promote the contract's build on a temporary server and show what comes back
+	@$(BIN)/python -m tests.demo
+
+run: .venv/.installed ## Keep a server with the demo's data running, and print commands to paste
+	@$(BIN)/python -m tests.demo --keep-running
+
+test: .venv/.installed ## Run the tests
+	$(BIN)/pytest -n auto --dist loadfile
+
+check: style types stale-stubs protos-check imports ## Check style, types, generated code, protos and imports
+
+style: .venv/.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/.installed
+	$(BIN)/mypy
+
+stale-stubs: .venv/.installed .venv/protos/.installed
+	protos/generate.sh --check
+
+protos-check:
+	protos/check.sh
+
+imports: .venv/.installed
+	$(BIN)/pytest tests/test_imports.py
+
+protos: .venv/.installed .venv/protos/.installed ## Generate the Python stubs and the client's methods from protos/
+	protos/generate.sh
+
+# LANG is everybody's locale as well: the script refuses what is no language, and LC_ALL keeps it from
+# becoming the locale of what the script calls.
+stubs: ## Generate stubs for another language into gen/: make stubs LANG=go|java|ts
+	@LC_ALL=C.UTF-8 protos/stubs.sh '$(LANG)'
+
+bench: .venv/.installed ## Measure promotions against an echo server (takes minutes)
+	$(BIN)/python -m bench.promote
+
+faults: .venv/.installed ## Kill servers in the middle of bursts and count what is left (takes minutes)
+	SHIPLIFT_FAULTS=long $(BIN)/pytest tests/test_faults*.py
+
+format: .venv/.installed ## Format the code and fix what ruff can fix
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## Remove everything that make made
+	rm -rf .venv gen build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# What the targets stand on. A stamp in each directory says that it is complete.
+
+.venv/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "Python 3.11 or later is missing ($(PYTHON)): install it (Debian: apt install python3 python3-venv)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11: install a newer one and name it (make PYTHON=python3.12)." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "The venv module of $(PYTHON) is missing: install it (Debian: apt install python3-venv)." >&2; exit 1; }
+	@echo "Setting up .venv; this takes a minute, once."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt setuptools
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+.venv/protos/.installed: protos/requirements.txt | .venv/.installed
+	@$(BIN)/python -m venv .venv/protos
+	@.venv/protos/bin/pip install -q --disable-pip-version-check -r protos/requirements.txt
+	@touch $@
+
+.venv/node/.installed: protos/package.json protos/package-lock.json | .venv/.installed
+	@mkdir -p .venv/node
+	@cp protos/package.json protos/package-lock.json .venv/node
+	@npm install --prefix .venv/node --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+.venv/go/grpcurl: Makefile | .venv/.installed
+	@GOBIN=$(CURDIR)/.venv/go go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+	@touch $@
