@@ -1,0 +1,1 @@
+"""Messages and stubs of the API, generated from `protos/` by `make protos`."""

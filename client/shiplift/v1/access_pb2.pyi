@@ -1,0 +1,376 @@
+import datetime
+
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LEVEL_UNSPECIFIED: _ClassVar[Level]
+    LEVEL_ANYONE: _ClassVar[Level]
+    LEVEL_USER: _ClassVar[Level]
+    LEVEL_READ: _ClassVar[Level]
+    LEVEL_WRITE: _ClassVar[Level]
+    LEVEL_ADMIN: _ClassVar[Level]
+    LEVEL_SITE_ADMIN: _ClassVar[Level]
+    LEVEL_RUNNER: _ClassVar[Level]
+
+class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SCOPE_UNSPECIFIED: _ClassVar[Scope]
+    SCOPE_REPOSITORY: _ClassVar[Scope]
+    SCOPE_OWNER: _ClassVar[Scope]
+    SCOPE_REPOSITORY_OR_OWNER: _ClassVar[Scope]
+    SCOPE_VISIBLE: _ClassVar[Scope]
+    SCOPE_SELF: _ClassVar[Scope]
+    SCOPE_SITE: _ClassVar[Scope]
+    SCOPE_LEASE: _ClassVar[Scope]
+
+class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ACTION_UNSPECIFIED: _ClassVar[Action]
+    ACTION_READ: _ClassVar[Action]
+    ACTION_RECORD: _ClassVar[Action]
+    ACTION_PROMOTE: _ClassVar[Action]
+    ACTION_APPROVE: _ClassVar[Action]
+    ACTION_RUN: _ClassVar[Action]
+    ACTION_ADMIN: _ClassVar[Action]
+
+class Visibility(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VISIBILITY_UNSPECIFIED: _ClassVar[Visibility]
+    VISIBILITY_PRIVATE: _ClassVar[Visibility]
+    VISIBILITY_INTERNAL: _ClassVar[Visibility]
+    VISIBILITY_PUBLIC: _ClassVar[Visibility]
+LEVEL_UNSPECIFIED: Level
+LEVEL_ANYONE: Level
+LEVEL_USER: Level
+LEVEL_READ: Level
+LEVEL_WRITE: Level
+LEVEL_ADMIN: Level
+LEVEL_SITE_ADMIN: Level
+LEVEL_RUNNER: Level
+SCOPE_UNSPECIFIED: Scope
+SCOPE_REPOSITORY: Scope
+SCOPE_OWNER: Scope
+SCOPE_REPOSITORY_OR_OWNER: Scope
+SCOPE_VISIBLE: Scope
+SCOPE_SELF: Scope
+SCOPE_SITE: Scope
+SCOPE_LEASE: Scope
+ACTION_UNSPECIFIED: Action
+ACTION_READ: Action
+ACTION_RECORD: Action
+ACTION_PROMOTE: Action
+ACTION_APPROVE: Action
+ACTION_RUN: Action
+ACTION_ADMIN: Action
+VISIBILITY_UNSPECIFIED: Visibility
+VISIBILITY_PRIVATE: Visibility
+VISIBILITY_INTERNAL: Visibility
+VISIBILITY_PUBLIC: Visibility
+ACCESS_FIELD_NUMBER: _ClassVar[int]
+access: _descriptor.FieldDescriptor
+
+class AccessRule(_message.Message):
+    __slots__ = ("level", "scope", "action")
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    level: Level
+    scope: Scope
+    action: Action
+    def __init__(self, level: _Optional[_Union[Level, str]] = ..., scope: _Optional[_Union[Scope, str]] = ..., action: _Optional[_Union[Action, str]] = ...) -> None: ...
+
+class Repository(_message.Message):
+    __slots__ = ("id", "user_id", "owner", "name", "slug", "scm", "git_http_url", "git_ssh_url", "link", "default_branch", "visibility", "config_path", "timeout", "counter", "permissions", "created", "updated", "version")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SLUG_FIELD_NUMBER: _ClassVar[int]
+    SCM_FIELD_NUMBER: _ClassVar[int]
+    GIT_HTTP_URL_FIELD_NUMBER: _ClassVar[int]
+    GIT_SSH_URL_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_BRANCH_FIELD_NUMBER: _ClassVar[int]
+    VISIBILITY_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_PATH_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    COUNTER_FIELD_NUMBER: _ClassVar[int]
+    PERMISSIONS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    user_id: int
+    owner: str
+    name: str
+    slug: str
+    scm: str
+    git_http_url: str
+    git_ssh_url: str
+    link: str
+    default_branch: str
+    visibility: Visibility
+    config_path: str
+    timeout: int
+    counter: int
+    permissions: Permissions
+    created: _timestamp_pb2.Timestamp
+    updated: _timestamp_pb2.Timestamp
+    version: int
+    def __init__(self, id: _Optional[int] = ..., user_id: _Optional[int] = ..., owner: _Optional[str] = ..., name: _Optional[str] = ..., slug: _Optional[str] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., config_path: _Optional[str] = ..., timeout: _Optional[int] = ..., counter: _Optional[int] = ..., permissions: _Optional[_Union[Permissions, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ...) -> None: ...
+
+class Permissions(_message.Message):
+    __slots__ = ("read", "write", "admin")
+    READ_FIELD_NUMBER: _ClassVar[int]
+    WRITE_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_FIELD_NUMBER: _ClassVar[int]
+    read: bool
+    write: bool
+    admin: bool
+    def __init__(self, read: bool = ..., write: bool = ..., admin: bool = ...) -> None: ...
+
+class User(_message.Message):
+    __slots__ = ("id", "login", "email", "avatar", "machine", "admin", "created", "updated")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    AVATAR_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    login: str
+    email: str
+    avatar: str
+    machine: bool
+    admin: bool
+    created: _timestamp_pb2.Timestamp
+    updated: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., email: _Optional[str] = ..., avatar: _Optional[str] = ..., machine: bool = ..., admin: bool = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Token(_message.Message):
+    __slots__ = ("id", "login", "name", "hint", "actions", "repositories", "environments", "created", "expires", "revoked", "last_used", "secret")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    HINT_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORIES_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    REVOKED_FIELD_NUMBER: _ClassVar[int]
+    LAST_USED_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    login: str
+    name: str
+    hint: str
+    actions: _containers.RepeatedScalarFieldContainer[Action]
+    repositories: _containers.RepeatedScalarFieldContainer[str]
+    environments: _containers.RepeatedScalarFieldContainer[str]
+    created: _timestamp_pb2.Timestamp
+    expires: _timestamp_pb2.Timestamp
+    revoked: _timestamp_pb2.Timestamp
+    last_used: _timestamp_pb2.Timestamp
+    secret: str
+    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., name: _Optional[str] = ..., hint: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, str]]] = ..., repositories: _Optional[_Iterable[str]] = ..., environments: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., secret: _Optional[str] = ...) -> None: ...
+
+class Grant(_message.Message):
+    __slots__ = ("id", "login", "owner", "repo", "level", "created", "updated")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    login: str
+    owner: str
+    repo: str
+    level: Level
+    created: _timestamp_pb2.Timestamp
+    updated: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., level: _Optional[_Union[Level, str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class CreateRepositoryRequest(_message.Message):
+    __slots__ = ("owner", "repo", "visibility", "scm", "git_http_url", "git_ssh_url", "link", "default_branch", "config_path", "timeout", "request_id")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    VISIBILITY_FIELD_NUMBER: _ClassVar[int]
+    SCM_FIELD_NUMBER: _ClassVar[int]
+    GIT_HTTP_URL_FIELD_NUMBER: _ClassVar[int]
+    GIT_SSH_URL_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_BRANCH_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_PATH_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    visibility: Visibility
+    scm: str
+    git_http_url: str
+    git_ssh_url: str
+    link: str
+    default_branch: str
+    config_path: str
+    timeout: int
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., config_path: _Optional[str] = ..., timeout: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class GetRepositoryRequest(_message.Message):
+    __slots__ = ("owner", "repo")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ...) -> None: ...
+
+class ListRepositoriesRequest(_message.Message):
+    __slots__ = ("owner", "page_size", "page_token")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    page_size: int
+    page_token: str
+    def __init__(self, owner: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListRepositoriesResponse(_message.Message):
+    __slots__ = ("repositories", "next_page_token")
+    REPOSITORIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    repositories: _containers.RepeatedCompositeFieldContainer[Repository]
+    next_page_token: str
+    def __init__(self, repositories: _Optional[_Iterable[_Union[Repository, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CreateUserRequest(_message.Message):
+    __slots__ = ("login", "email", "avatar", "machine", "admin", "request_id")
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_FIELD_NUMBER: _ClassVar[int]
+    AVATAR_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    ADMIN_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    login: str
+    email: str
+    avatar: str
+    machine: bool
+    admin: bool
+    request_id: str
+    def __init__(self, login: _Optional[str] = ..., email: _Optional[str] = ..., avatar: _Optional[str] = ..., machine: bool = ..., admin: bool = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class CreateTokenRequest(_message.Message):
+    __slots__ = ("login", "name", "actions", "repositories", "environments", "expires", "request_id")
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORIES_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    login: str
+    name: str
+    actions: _containers.RepeatedScalarFieldContainer[Action]
+    repositories: _containers.RepeatedScalarFieldContainer[str]
+    environments: _containers.RepeatedScalarFieldContainer[str]
+    expires: _timestamp_pb2.Timestamp
+    request_id: str
+    def __init__(self, login: _Optional[str] = ..., name: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, str]]] = ..., repositories: _Optional[_Iterable[str]] = ..., environments: _Optional[_Iterable[str]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ListTokensRequest(_message.Message):
+    __slots__ = ("login", "page_size", "page_token")
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    login: str
+    page_size: int
+    page_token: str
+    def __init__(self, login: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListTokensResponse(_message.Message):
+    __slots__ = ("tokens", "next_page_token")
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    tokens: _containers.RepeatedCompositeFieldContainer[Token]
+    next_page_token: str
+    def __init__(self, tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class RevokeTokenRequest(_message.Message):
+    __slots__ = ("id", "request_id")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    request_id: str
+    def __init__(self, id: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class GrantAccessRequest(_message.Message):
+    __slots__ = ("owner", "repo", "login", "level", "request_id")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    login: str
+    level: Level
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., login: _Optional[str] = ..., level: _Optional[_Union[Level, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RevokeAccessRequest(_message.Message):
+    __slots__ = ("owner", "repo", "login", "request_id")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    login: str
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., login: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ListAccessRequest(_message.Message):
+    __slots__ = ("owner", "repo", "page_size", "page_token")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    page_size: int
+    page_token: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAccessResponse(_message.Message):
+    __slots__ = ("grants", "next_page_token")
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    grants: _containers.RepeatedCompositeFieldContainer[Grant]
+    next_page_token: str
+    def __init__(self, grants: _Optional[_Iterable[_Union[Grant, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WhoAmIRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WhoAmIResponse(_message.Message):
+    __slots__ = ("user", "token")
+    USER_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    user: User
+    token: Token
+    def __init__(self, user: _Optional[_Union[User, _Mapping]] = ..., token: _Optional[_Union[Token, _Mapping]] = ...) -> None: ...

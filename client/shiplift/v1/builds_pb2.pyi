@@ -1,0 +1,471 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from shiplift.v1 import access_pb2 as _access_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STATUS_UNSPECIFIED: _ClassVar[Status]
+    STATUS_SKIPPED: _ClassVar[Status]
+    STATUS_BLOCKED: _ClassVar[Status]
+    STATUS_DECLINED: _ClassVar[Status]
+    STATUS_WAITING_ON_DEPENDENCIES: _ClassVar[Status]
+    STATUS_PENDING: _ClassVar[Status]
+    STATUS_RUNNING: _ClassVar[Status]
+    STATUS_SUCCESS: _ClassVar[Status]
+    STATUS_FAILURE: _ClassVar[Status]
+    STATUS_KILLED: _ClassVar[Status]
+    STATUS_ERROR: _ClassVar[Status]
+
+class Event(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_UNSPECIFIED: _ClassVar[Event]
+    EVENT_PUSH: _ClassVar[Event]
+    EVENT_PULL_REQUEST: _ClassVar[Event]
+    EVENT_TAG: _ClassVar[Event]
+    EVENT_CRON: _ClassVar[Event]
+    EVENT_CUSTOM: _ClassVar[Event]
+    EVENT_PROMOTE: _ClassVar[Event]
+    EVENT_ROLLBACK: _ClassVar[Event]
+STATUS_UNSPECIFIED: Status
+STATUS_SKIPPED: Status
+STATUS_BLOCKED: Status
+STATUS_DECLINED: Status
+STATUS_WAITING_ON_DEPENDENCIES: Status
+STATUS_PENDING: Status
+STATUS_RUNNING: Status
+STATUS_SUCCESS: Status
+STATUS_FAILURE: Status
+STATUS_KILLED: Status
+STATUS_ERROR: Status
+EVENT_UNSPECIFIED: Event
+EVENT_PUSH: Event
+EVENT_PULL_REQUEST: Event
+EVENT_TAG: Event
+EVENT_CRON: Event
+EVENT_CUSTOM: Event
+EVENT_PROMOTE: Event
+EVENT_ROLLBACK: Event
+
+class Build(_message.Message):
+    __slots__ = ("id", "repo_id", "owner", "repo", "number", "parent", "origin", "status", "error", "event", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "deploy_to", "author_login", "author_name", "author_email", "author_avatar", "sender", "trigger", "cron", "params", "debug", "timestamp", "started", "finished", "created", "updated", "version", "stages", "external_id", "release", "artifacts")
+    class ParamsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REPO_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_REPO_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    DEPLOY_TO_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_LOGIN_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_NAME_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_AVATAR_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    CRON_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    DEBUG_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    repo_id: int
+    owner: str
+    repo: str
+    number: int
+    parent: int
+    origin: int
+    status: Status
+    error: str
+    event: Event
+    action: str
+    link: str
+    title: str
+    message: str
+    before: str
+    after: str
+    ref: str
+    source_repo: str
+    source: str
+    target: str
+    deploy_to: str
+    author_login: str
+    author_name: str
+    author_email: str
+    author_avatar: str
+    sender: str
+    trigger: str
+    cron: str
+    params: _containers.ScalarMap[str, str]
+    debug: bool
+    timestamp: _timestamp_pb2.Timestamp
+    started: _timestamp_pb2.Timestamp
+    finished: _timestamp_pb2.Timestamp
+    created: _timestamp_pb2.Timestamp
+    updated: _timestamp_pb2.Timestamp
+    version: int
+    stages: _containers.RepeatedCompositeFieldContainer[Stage]
+    external_id: str
+    release: str
+    artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
+    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., parent: _Optional[int] = ..., origin: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., deploy_to: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., trigger: _Optional[str] = ..., cron: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., debug: bool = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., external_id: _Optional[str] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ...) -> None: ...
+
+class Artifact(_message.Message):
+    __slots__ = ("name", "uri", "digest")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    uri: str
+    digest: str
+    def __init__(self, name: _Optional[str] = ..., uri: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class Stage(_message.Message):
+    __slots__ = ("id", "repo_id", "build_id", "number", "name", "kind", "type", "status", "error", "errignore", "exit_code", "machine", "os", "arch", "variant", "kernel", "limit", "throttle", "started", "stopped", "created", "updated", "version", "on_success", "on_failure", "depends_on", "labels", "steps", "message", "link")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REPO_ID_FIELD_NUMBER: _ClassVar[int]
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERRIGNORE_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    OS_FIELD_NUMBER: _ClassVar[int]
+    ARCH_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    KERNEL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    THROTTLE_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ON_SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    repo_id: int
+    build_id: int
+    number: int
+    name: str
+    kind: str
+    type: str
+    status: Status
+    error: str
+    errignore: bool
+    exit_code: int
+    machine: str
+    os: str
+    arch: str
+    variant: str
+    kernel: str
+    limit: int
+    throttle: int
+    started: _timestamp_pb2.Timestamp
+    stopped: _timestamp_pb2.Timestamp
+    created: _timestamp_pb2.Timestamp
+    updated: _timestamp_pb2.Timestamp
+    version: int
+    on_success: bool
+    on_failure: bool
+    depends_on: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.ScalarMap[str, str]
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    message: str
+    link: str
+    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., build_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., machine: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., limit: _Optional[int] = ..., throttle: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., on_success: bool = ..., on_failure: bool = ..., depends_on: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ...) -> None: ...
+
+class Step(_message.Message):
+    __slots__ = ("id", "stage_id", "number", "name", "status", "error", "errignore", "exit_code", "started", "stopped", "version", "depends_on", "image", "detached", "schema")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERRIGNORE_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    DETACHED_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    stage_id: int
+    number: int
+    name: str
+    status: Status
+    error: str
+    errignore: bool
+    exit_code: int
+    started: _timestamp_pb2.Timestamp
+    stopped: _timestamp_pb2.Timestamp
+    version: int
+    depends_on: _containers.RepeatedScalarFieldContainer[str]
+    image: str
+    detached: bool
+    schema: str
+    def __init__(self, id: _Optional[int] = ..., stage_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., depends_on: _Optional[_Iterable[str]] = ..., image: _Optional[str] = ..., detached: bool = ..., schema: _Optional[str] = ...) -> None: ...
+
+class PromoteRequest(_message.Message):
+    __slots__ = ("owner", "repo", "build", "target", "params", "request_id", "expected_current")
+    class ParamsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_CURRENT_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    build: int
+    target: str
+    params: _containers.ScalarMap[str, str]
+    request_id: str
+    expected_current: int
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., target: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ...) -> None: ...
+
+class CreateBuildRequest(_message.Message):
+    __slots__ = ("owner", "repo", "number", "external_id", "event", "status", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "author_login", "author_name", "author_email", "author_avatar", "sender", "cron", "debug", "params", "timestamp", "started", "finished", "release", "artifacts", "stages", "request_id")
+    class ParamsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_REPO_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_LOGIN_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_NAME_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_AVATAR_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    CRON_FIELD_NUMBER: _ClassVar[int]
+    DEBUG_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    number: int
+    external_id: str
+    event: Event
+    status: Status
+    action: str
+    link: str
+    title: str
+    message: str
+    before: str
+    after: str
+    ref: str
+    source_repo: str
+    source: str
+    target: str
+    author_login: str
+    author_name: str
+    author_email: str
+    author_avatar: str
+    sender: str
+    cron: str
+    debug: bool
+    params: _containers.ScalarMap[str, str]
+    timestamp: _timestamp_pb2.Timestamp
+    started: _timestamp_pb2.Timestamp
+    finished: _timestamp_pb2.Timestamp
+    release: str
+    artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
+    stages: _containers.RepeatedCompositeFieldContainer[StageSpec]
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., external_id: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., status: _Optional[_Union[Status, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., cron: _Optional[str] = ..., debug: bool = ..., params: _Optional[_Mapping[str, str]] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageSpec, _Mapping]]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class StageSpec(_message.Message):
+    __slots__ = ("name", "kind", "type", "os", "arch", "variant", "kernel", "machine", "errignore", "limit", "throttle", "on_success", "on_failure", "depends_on", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    OS_FIELD_NUMBER: _ClassVar[int]
+    ARCH_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    KERNEL_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    ERRIGNORE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    THROTTLE_FIELD_NUMBER: _ClassVar[int]
+    ON_SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    type: str
+    os: str
+    arch: str
+    variant: str
+    kernel: str
+    machine: str
+    errignore: bool
+    limit: int
+    throttle: int
+    on_success: bool
+    on_failure: bool
+    depends_on: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., machine: _Optional[str] = ..., errignore: bool = ..., limit: _Optional[int] = ..., throttle: _Optional[int] = ..., on_success: bool = ..., on_failure: bool = ..., depends_on: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class UpdateBuildRequest(_message.Message):
+    __slots__ = ("owner", "repo", "build", "status", "started", "finished", "message", "link", "version", "request_id")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LINK_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    build: int
+    status: Status
+    started: _timestamp_pb2.Timestamp
+    finished: _timestamp_pb2.Timestamp
+    message: str
+    link: str
+    version: int
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class GetBuildRequest(_message.Message):
+    __slots__ = ("owner", "repo", "build")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    build: int
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ...) -> None: ...
+
+class ListBuildsRequest(_message.Message):
+    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "deploy_to", "ref", "origin", "page_size", "page_token")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
+    DEPLOY_TO_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    events: _containers.RepeatedScalarFieldContainer[Event]
+    statuses: _containers.RepeatedScalarFieldContainer[Status]
+    commit: str
+    release: str
+    external_id: str
+    deploy_to: str
+    ref: str
+    origin: int
+    page_size: int
+    page_token: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, str]]] = ..., statuses: _Optional[_Iterable[_Union[Status, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListBuildsResponse(_message.Message):
+    __slots__ = ("builds", "next_page_token")
+    BUILDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    builds: _containers.RepeatedCompositeFieldContainer[Build]
+    next_page_token: str
+    def __init__(self, builds: _Optional[_Iterable[_Union[Build, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
