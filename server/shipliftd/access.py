@@ -1,0 +1,340 @@
+"""Repositories, users, tokens and grants: the verbs."""
+
+import json
+import secrets
+from collections.abc import Iterable
+
+from peewee import fn
+from shiplift.v1 import access_pb2 as pb
+
+from shipliftd import pages
+from shipliftd.clock import now
+from shipliftd.errors import AlreadyExists, Denied, NotFound
+from shipliftd.fields import Faults, is_name
+from shipliftd.guard import Caller, hash_of, is_within, level_of
+from shipliftd.models import Grant, Repository, Token, User
+from shipliftd.rows import MadeToken, NamedGrant
+from shipliftd.words import ACTION_WORD, VISIBILITY_WORD
+from shipliftd.writes import Written, write
+
+TOKEN_PREFIX = "shl_"  # noqa: S105  # what secret scanners look for, no secret
+_MOST_MINUTES = 7 * 24 * 60
+_MOST_CUTS = 100
+
+
+def repository(_caller: Caller, repo_id: int) -> Repository:
+    """A repository that is known to be there."""
+    found: Repository = Repository.get_by_id(repo_id)
+    return found
+
+
+@write(load=repository)
+def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Written[Repository]:
+    """Registers a repository. Raises Invalid, AlreadyExists."""
+    faults = Faults()
+    faults.name("repo", request.repo)
+    faults.text("scm", request.scm, 32)
+    faults.text("git_http_url", request.git_http_url, 2000)
+    faults.text("git_ssh_url", request.git_ssh_url, 2000)
+    faults.text("link", request.link, 2000)
+    faults.text("default_branch", request.default_branch, 255)
+    faults.text("config_path", request.config_path, 1000)
+    if not 0 <= request.timeout <= _MOST_MINUTES:
+        faults.add("timeout", f"is {request.timeout} minutes: wanted 1 to {_MOST_MINUTES}")
+    if request.visibility:
+        faults.word("visibility", request.visibility, VISIBILITY_WORD, pb.Visibility.keys()[1:])
+    faults.refuse()
+    if Repository.get_or_none(owner=request.owner, name=request.repo) is not None:
+        raise AlreadyExists(f"repository {request.owner}/{request.repo} exists already")
+    at = now()
+    return Written(
+        Repository.create(
+            user=caller.user_id,
+            owner=request.owner,
+            name=request.repo,
+            scm=request.scm or "git",
+            git_http_url=request.git_http_url,
+            git_ssh_url=request.git_ssh_url,
+            link=request.link,
+            default_branch=request.default_branch or "main",
+            visibility=VISIBILITY_WORD[request.visibility or pb.VISIBILITY_PRIVATE],
+            config_path=request.config_path or ".drone.yml",
+            timeout=request.timeout or 60,
+            created=at,
+            updated=at,
+        )
+    )
+
+
+def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> list[Repository]:
+    """The repositories that the caller may read: a page and one more, by owner and name."""
+    most = pages.size(request.page_size)
+    if request.owner and not is_name(request.owner):
+        faults = Faults()
+        faults.name("owner", request.owner)
+        faults.refuse()
+    query = Repository.select().where(_visible(caller))
+    if request.owner:
+        query = query.where(Repository.owner == request.owner)
+    key = pages.after(request, request.page_token)
+    if key is not None:
+        owner, name = key
+        query = query.where(
+            (Repository.owner > owner) | ((Repository.owner == owner) & (Repository.name > name))
+        )
+    return list(query.order_by(Repository.owner, Repository.name).limit(most + 1))
+
+
+def _visible(caller: Caller) -> object:
+    public = Repository.visibility == "public"
+    cut = caller.cut
+    if cut is None:
+        return public
+    if caller.site_admin:
+        mine: object = Repository.id > 0
+    else:
+        granted = Grant.select(Grant.id).where(
+            Grant.user == caller.user_id,
+            Grant.owner == Repository.owner,
+            (Grant.repo == Repository.name) | (Grant.repo == "*"),
+            Grant.level >= pb.LEVEL_READ,
+        )
+        mine = (Repository.visibility == "internal") | fn.EXISTS(granted)
+    if cut.repositories:
+        owners = [name.removesuffix("/*") for name in cut.repositories if name.endswith("/*")]
+        slugs = [name for name in cut.repositories if not name.endswith("/*")]
+        slug = Repository.owner.concat("/").concat(Repository.name)
+        mine &= Repository.owner.in_(owners) | slug.in_(slugs)
+    return public | mine
+
+
+def levels(caller: Caller, repositories: Iterable[Repository]) -> dict[int, int]:
+    """What the caller may do in each of these repositories, by their ids, in one query."""
+    granted: dict[tuple[str, str], int] = {}
+    if caller.cut is not None:
+        rows = Grant.select(Grant.owner, Grant.repo, Grant.level).where(Grant.user == caller.user_id)
+        granted = {(row.owner, row.repo): row.level for row in rows}
+
+    def level(repo: Repository) -> int:
+        return level_of(
+            caller.cut,
+            repo.owner,
+            repo.name,
+            repo.visibility,
+            lambda: max(granted.get((repo.owner, repo.name), 0), granted.get((repo.owner, "*"), 0)),
+        )
+
+    return {repo.id: level(repo) for repo in repositories}
+
+
+def user(_caller: Caller, user_id: int) -> User:
+    """A user who is known to be there."""
+    found: User = User.get_by_id(user_id)
+    return found
+
+
+def user_named(login: str, field: str = "login") -> User:
+    """The user of this login. Raises Invalid, NotFound."""
+    faults = Faults()
+    faults.name(field, login)
+    faults.refuse()
+    found: User | None = User.get_or_none(login=login)
+    if found is None:
+        raise NotFound(f"user {login} not found: a site admin can create one", reason="NO_USER")
+    return found
+
+
+@write(load=user)
+def create_user(_caller: Caller, request: pb.CreateUserRequest) -> Written[User]:
+    """Creates a user. Raises Invalid, AlreadyExists."""
+    faults = Faults()
+    faults.name("login", request.login)
+    faults.text("email", request.email, 254)
+    faults.text("avatar", request.avatar, 2000)
+    faults.refuse()
+    if User.get_or_none(login=request.login) is not None:
+        raise AlreadyExists(f"user {request.login} exists already")
+    at = now()
+    return Written(
+        User.create(
+            login=request.login,
+            email=request.email,
+            avatar=request.avatar,
+            machine=request.machine,
+            admin=request.admin,
+            created=at,
+            updated=at,
+        )
+    )
+
+
+def token(_caller: Caller, token_id: int) -> MadeToken:
+    """A token that is known to be there."""
+    found = Token.get_by_id(token_id)
+    return MadeToken(found, User.get_by_id(found.user_id).login)
+
+
+@write(load=token)
+def create_token(caller: Caller, request: pb.CreateTokenRequest) -> Written[MadeToken]:
+    """Makes a token. Raises Invalid, NotFound, Denied (for another user, or beyond one's own cuts)."""
+    expires = _check_token(request)
+    owner = _whose(caller, request.login)
+    _stay_within(caller, request, expires)
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    made = Token.create(
+        user=owner.id,
+        name=request.name,
+        hint=secret[: len(TOKEN_PREFIX) + 4],
+        hash=hash_of(secret),
+        actions=json.dumps(sorted(set(request.actions))),
+        repositories=json.dumps(list(dict.fromkeys(request.repositories))),
+        environments=json.dumps(list(dict.fromkeys(request.environments))),
+        created=now(),
+        expires=expires,
+    )
+    return Written(MadeToken(made, owner.login, secret))
+
+
+def _check_token(request: pb.CreateTokenRequest) -> int:
+    faults = Faults()
+    faults.text("name", request.name, 100)
+    for action in request.actions:
+        faults.word("actions", action, ACTION_WORD, pb.Action.keys()[1:])
+    for field in ("repositories", "environments"):
+        if len(getattr(request, field)) > _MOST_CUTS:
+            faults.add(field, f"{len(getattr(request, field))} of them: at most {_MOST_CUTS}")
+    for slug in request.repositories[:_MOST_CUTS]:
+        owner, slash, repo = slug.partition("/")
+        if not (slash and is_name(owner) and (repo == "*" or is_name(repo))):
+            faults.add("repositories", f"{slug[:60]!r}: wanted owner/repo or owner/*")
+    for environment in request.environments[:_MOST_CUTS]:
+        faults.target("environments", environment)
+    expires = faults.time("expires", request.expires)
+    if request.HasField("expires") and expires <= now():
+        faults.add("expires", "is in the past: a token must work for a while")
+    faults.refuse()
+    return expires
+
+
+def _whose(caller: Caller, login: str) -> User:
+    if not login or login == caller.login:
+        return user(caller, caller.user_id)
+    if not caller.site_admin:
+        raise Denied(
+            f"{caller.method} for {login[:100]!r} needs a site admin; {caller.login} is none",
+            reason="NOT_YOURS",
+        )
+    return user_named(login)
+
+
+def _stay_within(caller: Caller, request: pb.CreateTokenRequest, expires: int) -> None:
+    cut = caller.cut
+    if cut is None:
+        return
+    beyond = []
+    if cut.actions and not (request.actions and set(request.actions) <= cut.actions):
+        beyond.append("actions: " + ", ".join(sorted(ACTION_WORD[a] for a in cut.actions)))
+    if cut.repositories and not (
+        request.repositories
+        and all(is_within(cut.repositories, *slug.split("/")) for slug in request.repositories)
+    ):
+        beyond.append("repositories: " + ", ".join(cut.repositories))
+    if cut.environments and not (
+        request.environments and set(request.environments) <= set(cut.environments)
+    ):
+        beyond.append("environments: " + ", ".join(cut.environments))
+    if cut.expires and not 0 < expires <= cut.expires:
+        beyond.append(f"expires: at most {cut.expires // 1000} s after 1970")
+    if beyond:
+        raise Denied(
+            "this token is cut down, and can only make tokens within its own cuts: " + "; ".join(beyond),
+            reason="BEYOND_OWN_TOKEN",
+        )
+
+
+def list_tokens(caller: Caller, request: pb.ListTokensRequest) -> list[MadeToken]:
+    """A user's tokens: a page and one more, newest first. Raises Invalid, Denied, NotFound."""
+    most = pages.size(request.page_size)
+    owner = _whose(caller, request.login)
+    query = Token.select().where(Token.user == owner.id)
+    key = pages.after(request, request.page_token)
+    if key is not None:
+        query = query.where(Token.id < key[0])
+    return [MadeToken(row, owner.login) for row in query.order_by(Token.id.desc()).limit(most + 1)]
+
+
+@write(load=token)
+def revoke_token(caller: Caller, request: pb.RevokeTokenRequest) -> Written[MadeToken]:
+    """Makes a token work no more. Raises NotFound, also for another user's."""
+    found = Token.get_or_none(Token.id == request.id)
+    if found is None or (found.user_id != caller.user_id and not caller.site_admin):
+        raise NotFound(f"token {request.id} not found among yours: ListTokens shows them")
+    if not found.revoked:
+        found.revoked = now()
+        found.save(only=[Token.revoked])
+    return Written(token(caller, found.id))
+
+
+def touch_tokens(used: Iterable[int]) -> None:
+    """Notes that these tokens were used until now."""
+    Token.update(last_used=now()).where(Token.id.in_(list(used))).execute()
+
+
+def grant(_caller: Caller, grant_id: int) -> NamedGrant:
+    """A grant that is known to be there."""
+    found = Grant.get_by_id(grant_id)
+    return NamedGrant(found, User.get_by_id(found.user_id).login)
+
+
+@write(load=grant)
+def grant_access(caller: Caller, request: pb.GrantAccessRequest) -> Written[NamedGrant]:
+    """Gives a user a level, in place of the one they had there. Raises Invalid, NotFound."""
+    allowed = (pb.LEVEL_READ, pb.LEVEL_WRITE, pb.LEVEL_ADMIN)
+    faults = Faults()
+    faults.word("level", request.level, allowed, [pb.Level.Name(level) for level in allowed])
+    faults.refuse()
+    return Written(_set_level(caller, request, request.level))
+
+
+@write(load=grant)
+def revoke_access(caller: Caller, request: pb.RevokeAccessRequest) -> Written[NamedGrant]:
+    """Takes a user's level back. Raises Invalid, NotFound."""
+    return Written(_set_level(caller, request, 0))
+
+
+def _set_level(
+    caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAccessRequest, level: int
+) -> NamedGrant:
+    to = user_named(request.login)
+    at = now()
+    found: Grant | None = Grant.get_or_none(user=to.id, owner=request.owner, repo=request.repo)
+    if found is None:
+        found = Grant.create(
+            user=to.id,
+            owner=request.owner,
+            repo=request.repo,
+            level=level,
+            created=at,
+            updated=at,
+        )
+    elif found.level != level:
+        found.level = level
+        found.updated = at
+        found.save(only=[Grant.level, Grant.updated])
+    return NamedGrant(found, to.login)
+
+
+def list_access(caller: Caller, request: pb.ListAccessRequest) -> list[NamedGrant]:
+    """The grants of a repository: a page and one more, by login. Raises Invalid."""
+    most = pages.size(request.page_size)
+    query = (
+        Grant.select(Grant, User)
+        .join(User)
+        .where(Grant.owner == request.owner, Grant.repo.in_([request.repo, "*"]), Grant.level > 0)
+    )
+    key = pages.after(request, request.page_token)
+    if key is not None:
+        login, grant_id = key
+        query = query.where((User.login > login) | ((User.login == login) & (Grant.id > grant_id)))
+    query = query.order_by(User.login, Grant.id).limit(most + 1)
+    return [NamedGrant(row, row.user.login) for row in query]

@@ -1,0 +1,164 @@
+"""Domain errors: what a caller is told when a call is refused.
+
+A verb raises one of these; `interceptors.py` alone turns it into a gRPC status. The words are public:
+no token, secret or parameter value stands in them.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+DOMAIN = "shiplift.v1"
+
+# Status, message and details travel in the trailers; past 4 KiB clients see RESOURCE_EXHAUSTED.
+_MESSAGE_BYTES = 1000
+_TRAILER_BYTES = 4000
+# At most, beside the texts: a detail's type, and the tags and lengths in a violation.
+_DETAIL_BYTES = 80
+_VIOLATION_BYTES = 16
+
+
+class Refusal(Exception):
+    """A call that is refused: a gRPC code, a reason for programs, words for people.
+
+    `violations` are pairs of a field (or a gate) and what is wrong with it.
+    """
+
+    code = grpc.StatusCode.UNKNOWN
+    reason = ""
+
+    def __init__(
+        self, message: str, *, reason: str = "", violations: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.reason
+        self.violations = violations
+
+    def detail(
+        self, violations: Sequence[tuple[str, str]]
+    ) -> error_details_pb2.BadRequest | error_details_pb2.PreconditionFailure:
+        """The violations as a `google.rpc` detail."""
+        bad = error_details_pb2.BadRequest()
+        for field, description in violations:
+            bad.field_violations.add(field=field, description=description)
+        return bad
+
+    def status(self) -> status_pb2.Status:
+        """The refusal as `google.rpc.Status`, cut to fit into the trailers."""
+        message = _cut(self.message, _MESSAGE_BYTES)
+        status = status_pb2.Status(code=self.code.value[0], message=message)
+        info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN)
+        status.details.add().Pack(info)
+        # The trailer is base64: four bytes for three.
+        left = (_TRAILER_BYTES - len(quote(message))) * 3 // 4 - status.ByteSize() - _DETAIL_BYTES
+        fitting = []
+        for violation in self.violations:
+            left -= sum(len(text.encode()) for text in violation) + len(self.reason) + _VIOLATION_BYTES
+            if left < 0:
+                break
+            fitting.append(violation)
+        if fitting:
+            status.details.add().Pack(self.detail(fitting))
+        return status
+
+
+class Invalid(Refusal):
+    """A bad field or parameter: INVALID_ARGUMENT, naming every one."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "INVALID_ARGUMENT"
+
+    def __init__(self, violations: Sequence[tuple[str, str]]) -> None:
+        super().__init__(_joined([f"{field}: {text}" for field, text in violations]), violations=violations)
+
+
+class Unauthenticated(Refusal):
+    """No token where one is needed, or one that is not valid."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+    reason = "UNAUTHENTICATED"
+
+
+class Denied(Refusal):
+    """The caller may read, but not do this."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = "PERMISSION_DENIED"
+
+
+class NotFound(Refusal):
+    """It is not there, or the caller may not know that it is."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "NOT_FOUND"
+
+
+class AlreadyExists(Refusal):
+    """The name, external id, number or request_id is taken."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "ALREADY_EXISTS"
+
+
+class Precondition(Refusal):
+    """The state of things forbids it, and repeating the call will not help."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "FAILED_PRECONDITION"
+
+    def detail(
+        self, violations: Sequence[tuple[str, str]]
+    ) -> error_details_pb2.BadRequest | error_details_pb2.PreconditionFailure:
+        """The violations as a `PreconditionFailure`."""
+        failure = error_details_pb2.PreconditionFailure()
+        for subject, description in violations:
+            failure.violations.add(type=self.reason, subject=subject, description=description)
+        return failure
+
+
+class Aborted(Refusal):
+    """Somebody else changed it meanwhile."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = "ABORTED"
+
+
+class Unavailable(Refusal):
+    """The store is away or the server is shutting down; clients may retry."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = "UNAVAILABLE"
+
+
+class Defect(Refusal):
+    """A fault of ours; the log has the trace under the id that the caller is told."""
+
+    code = grpc.StatusCode.INTERNAL
+    reason = "INTERNAL"
+
+
+def shown(value: str) -> str:
+    """A caller's value as it stands in an error: quoted, printable, at most 60 characters."""
+    return repr(value if len(value) <= 60 else value[:57] + "...")
+
+
+def _joined(parts: Sequence[str]) -> str:
+    text, taken = "", 0
+    for part in parts:
+        longer = f"{text}; {part}" if text else part
+        if taken and len(quote(longer)) > _MESSAGE_BYTES - 30:
+            return f"{text}; and {len(parts) - taken} more"
+        text, taken = longer, taken + 1
+    return text
+
+
+def _cut(text: str, limit: int) -> str:
+    # The wire percent-encodes the message, so that is what counts.
+    if len(quote(text)) <= limit:
+        return text
+    while len(quote(text)) > limit - 3:
+        text = text[: len(text) * 9 // 10]
+    return text + "..."

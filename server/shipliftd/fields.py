@@ -1,0 +1,107 @@
+"""What the fields of requests may hold. Pure: a rule adds its faults to a list, all of them.
+
+The rules are those that the comments in `protos/` state.
+"""
+
+import re
+from collections.abc import Iterable
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from shipliftd.errors import Invalid, shown
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+TARGET = re.compile(r"[A-Za-z0-9._/-]{1,100}")
+_COMMIT = re.compile(r"[0-9a-fA-F]{0,64}")
+_REQUEST_ID = re.compile(r"[ -~]{0,128}")
+# 9999-12-31T23:59:59Z, the last second that a Timestamp holds.
+_LAST_SECOND = 253402300799
+
+
+def is_name(name: str) -> bool:
+    """Whether an owner, repository or login may be called this."""
+    return NAME.fullmatch(name) is not None and name not in (".", "..")
+
+
+class Faults:
+    """The faults found in a request so far."""
+
+    def __init__(self, found: Iterable[tuple[str, str]] = ()) -> None:
+        self._found = list(found)
+
+    def add(self, field: str, description: str) -> None:
+        """Notes that a field is wrong, and what it should be."""
+        self._found.append((field, description))
+
+    def refuse(self) -> None:
+        """Raises Invalid with every fault, if there are any."""
+        if self._found:
+            raise Invalid(self._found)
+
+    def name(self, field: str, value: str) -> None:
+        """An owner's, repository's or user's name."""
+        if not is_name(value):
+            self.add(
+                field,
+                f"{shown(value)} is not a name: wanted 1 to 100 of letters, digits, '.', '_', '-',"
+                " and not '.' or '..'",
+            )
+
+    def target(self, field: str, value: str) -> None:
+        """An environment's name."""
+        if not value:
+            self.add(field, "is empty: name the environment to promote to, such as 'production'")
+        elif TARGET.fullmatch(value) is None:
+            self.add(
+                field,
+                f"{shown(value)} is not an environment's name: wanted 1 to 100 of letters, digits,"
+                " '.', '_', '-', '/'",
+            )
+
+    def text(self, field: str, value: str, most: int) -> None:
+        """A text of at most so many characters, without NUL (PostgreSQL stores none)."""
+        if len(value) > most:
+            self.add(field, f"has {len(value)} characters: at most {most} are taken")
+        self._no_nul(field, value)
+
+    def long_text(self, field: str, value: str, most: int) -> None:
+        """A text of at most so many bytes, without NUL."""
+        if (size := len(value.encode())) > most:
+            self.add(field, f"has {size} bytes: at most {most} are taken")
+        self._no_nul(field, value)
+
+    def _no_nul(self, field: str, value: str) -> None:
+        if "\0" in value:
+            self.add(field, "has a NUL character: leave it out")
+
+    def commit(self, field: str, value: str) -> None:
+        """A commit's hash, or nothing."""
+        if _COMMIT.fullmatch(value) is None:
+            self.add(field, f"{shown(value)} is not a commit: wanted at most 64 hexadecimal digits")
+
+    def positive(self, field: str, value: int) -> None:
+        """A number that counts from 1."""
+        if value < 1:
+            self.add(field, f"is {value}: wanted 1 or above")
+
+    def not_negative(self, field: str, value: int) -> None:
+        """A number that may be 0."""
+        if value < 0:
+            self.add(field, f"is {value}: wanted 0 or above")
+
+    def request_id(self, value: str) -> None:
+        """A request_id, or nothing."""
+        if _REQUEST_ID.fullmatch(value) is None:
+            self.add("request_id", f"{shown(value)}: wanted 1 to 128 printable ASCII characters")
+
+    def word(self, field: str, value: int, allowed: Iterable[int], names: Iterable[str]) -> None:
+        """An enum's value, of those that are allowed here."""
+        if value not in allowed:
+            self.add(field, f"{value} is not allowed here: wanted one of {', '.join(names)}")
+
+    def time(self, field: str, value: Timestamp) -> int:
+        """A time, as milliseconds since 1970; 0 when it is unset or wrong."""
+        if not 0 <= value.seconds <= _LAST_SECOND or not 0 <= value.nanos < 1_000_000_000:
+            self.add(field, f"{value.seconds} s is not a time between 1970 and 9999")
+            return 0
+        return value.seconds * 1000 + value.nanos // 1_000_000

@@ -1,0 +1,359 @@
+"""Who calls, and what they may do here: the facts, and the decision that the interceptor makes on them."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, cast
+
+from google.protobuf.message import Message
+from peewee import fn
+from shiplift.v1 import access_pb2 as pb
+
+from shipliftd.clock import now
+from shipliftd.compiled import Compiled, Executor, arg
+from shipliftd.errors import Denied, NotFound, Unauthenticated
+from shipliftd.fields import Faults, is_name
+from shipliftd.models import Grant, Repository, Token, User
+from shipliftd.words import ACTION_WORD, LEVEL_WORD
+
+_TOKEN = Compiled(
+    Token.select(
+        Token.id,
+        Token.user,
+        User.login,
+        User.admin,
+        Token.actions,
+        Token.repositories,
+        Token.environments,
+        Token.expires,
+        Token.revoked,
+    )
+    .join(User)
+    .where(Token.hash == arg(0))
+)
+_REPOSITORY = Compiled(
+    Repository.select(Repository.id, Repository.visibility).where(
+        Repository.owner == arg(0), Repository.name == arg(1)
+    )
+)
+_LEVEL = Compiled(
+    Grant.select(fn.MAX(Grant.level)).where(
+        Grant.user == arg(0), Grant.owner == arg(1), Grant.repo.in_([arg(2), "*"])
+    )
+)
+
+
+_MOST_REMEMBERED = 10_000
+
+
+class Named(Protocol):
+    """A request that names a repository, as those of the scopes that look at one all do."""
+
+    owner: str
+    repo: str
+
+
+class Known(NamedTuple):
+    """A valid token and its user. Empty cuts: none."""
+
+    token_id: int
+    user_id: int
+    login: str
+    admin: bool
+    actions: frozenset[pb.Action]
+    repositories: tuple[str, ...]
+    environments: tuple[str, ...]
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls which rpc, and what they may do where the request points."""
+
+    method: str
+    user_id: int = 0
+    token_id: int = 0
+    login: str = ""
+    site_admin: bool = False
+    level: int = pb.LEVEL_ANYONE
+    owner: str = ""
+    repo: str = ""
+    repo_id: int = 0
+    cut: Known | None = None
+
+    @property
+    def expires(self) -> int:
+        """When the token stops working; 0: never."""
+        return self.cut.expires if self.cut is not None else 0
+
+    def require_environment(self, environment: str) -> None:
+        """Raises Denied when the token is cut to other environments."""
+        cut = self.cut.environments if self.cut is not None else ()
+        if cut and environment not in cut:
+            raise Denied(
+                f"this token is cut to the environments {', '.join(cut)}; {environment} is not one of them"
+            )
+
+
+# The caller of the rpc that runs now, put there by the interceptor.
+CALLER: ContextVar[Caller] = ContextVar("caller")
+
+
+def known(database: Executor, authorization: str | None) -> Known | None:
+    """The token in the metadata `authorization`, or None when there is none.
+
+    Raises Unauthenticated when there is one that is not valid. Its words never hold the token.
+    """
+    if authorization is None:
+        return None
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise Unauthenticated(
+            "the metadata `authorization` is not of the form `Bearer TOKEN`",
+            reason="MALFORMED_TOKEN",
+        )
+    row = _TOKEN.one(database, hash_of(secret))
+    if row is None:
+        raise Unauthenticated(
+            "the token is not known here: was it made on another server, or cut off when copied?",
+            reason="UNKNOWN_TOKEN",
+        )
+    token_id, user_id, login, admin, actions, repositories, environments, expires, revoked = row
+    if revoked:
+        raise Unauthenticated(
+            f"token {token_id} of {login} was revoked: make another", reason="REVOKED_TOKEN"
+        )
+    if expires and expires <= now():
+        raise Unauthenticated(
+            f"token {token_id} of {login} has expired: make another", reason="EXPIRED_TOKEN"
+        )
+    return Known(
+        token_id,
+        user_id,
+        login,
+        bool(admin),
+        frozenset(json.loads(actions)) if actions != "[]" else frozenset(),
+        tuple(json.loads(repositories)) if repositories != "[]" else (),
+        tuple(json.loads(environments)) if environments != "[]" else (),
+        expires,
+    )
+
+
+def admit(
+    database: Executor, method: str, rule: pb.AccessRule, request: Message, token: Known | None
+) -> Caller:
+    """Lets the caller through, or raises what the table in the design says."""
+    scope = rule.scope
+    named = cast(Named, request)
+    if scope == pb.SCOPE_REPOSITORY or (scope == pb.SCOPE_REPOSITORY_OR_OWNER and named.repo != "*"):
+        return _admit_to_repository(database, method, rule, named, token)
+    if token is None:
+        if rule.level == pb.LEVEL_ANYONE:
+            return Caller(method)
+        raise _token_needed(method)
+    owner = named.owner if scope in _OWNER_SCOPES else ""
+    if scope in _OWNER_SCOPES:
+        _check_names(owner)
+    caller = Caller(
+        method,
+        token.user_id,
+        token.token_id,
+        token.login,
+        token.admin,
+        level=pb.LEVEL_ADMIN if token.admin or owner else pb.LEVEL_USER,
+        owner=owner,
+        cut=token,
+    )
+    _require_action(token, rule, method)
+    if scope in _OWNER_SCOPES:
+        _require_owner(database, token, method, owner)
+    elif scope == pb.SCOPE_SITE and (not token.admin or token.repositories):
+        raise Denied(
+            f"{method} needs a site admin"
+            + (
+                f", and this token is cut to {', '.join(token.repositories)}"
+                if token.admin
+                else f"; {token.login} is none"
+            ),
+            reason="TOKEN_CUT_TO_REPOSITORIES" if token.admin else "",
+        )
+    return caller
+
+
+_OWNER_SCOPES = frozenset({pb.SCOPE_OWNER, pb.SCOPE_REPOSITORY_OR_OWNER})
+
+
+def _admit_to_repository(
+    database: Executor, method: str, rule: pb.AccessRule, request: Named, token: Known | None
+) -> Caller:
+    owner, repo = request.owner, request.repo
+    _check_names(owner, repo)
+    found = _REPOSITORY.one(database, owner, repo)
+    level: int = pb.LEVEL_ANYONE
+    if found is not None:
+        repo_id, visibility = found
+        level = level_of(token, owner, repo, visibility, lambda: _granted(database, token, owner, repo))
+    if token is None:
+        if rule.level == pb.LEVEL_READ == level:
+            return Caller(method, level=level, owner=owner, repo=repo, repo_id=repo_id)
+        raise _token_needed(method)
+    if level < pb.LEVEL_READ:
+        raise NotFound(
+            f"repository {owner}/{repo} not found: it does not exist, or you may not read it",
+            reason="REPOSITORY_NOT_FOUND",
+        )
+    # What anybody may do, a token does not take away.
+    if rule.level != pb.LEVEL_READ or visibility != "public":
+        _require_action(token, rule, method)
+    if level < rule.level:
+        raise _too_little(database, method, rule, token, f"{owner}/{repo}", cast(pb.Level, level))
+    return Caller(
+        method,
+        token.user_id,
+        token.token_id,
+        token.login,
+        token.admin,
+        level,
+        owner,
+        repo,
+        repo_id,
+        token,
+    )
+
+
+class Guard:
+    """Admits callers, and remembers whom it admitted until `forget`.
+
+    Only what it allowed is remembered, so a new token or grant counts at once. Whoever takes access away
+    calls `forget`: the server after each write of that kind and when another process changed the store.
+    """
+
+    def __init__(self, database: Executor) -> None:
+        self._database = database
+        self._admitted: dict[tuple[bytes, str, str, str], Caller] = {}
+
+    def admit(
+        self, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
+    ) -> Caller:
+        """Lets the caller through, or raises what `known` and `admit` raise."""
+        if rule.scope != pb.SCOPE_REPOSITORY or authorization is None:
+            return self.admit_anew(method, rule, request, authorization)
+        named = cast(Named, request)
+        key = (hash_of(authorization), method, named.owner, named.repo)
+        caller = self._admitted.get(key)
+        if caller is not None and (not caller.expires or caller.expires > now()):
+            return caller
+        caller = self.admit_anew(method, rule, request, authorization)
+        if len(self._admitted) >= _MOST_REMEMBERED:
+            self._admitted.clear()
+        self._admitted[key] = caller
+        return caller
+
+    def admit_anew(
+        self, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
+    ) -> Caller:
+        """Like `admit`, from what is in the store now."""
+        token = known(self._database, authorization)
+        return admit(self._database, method, rule, request, token)
+
+    def known(self, authorization: str | None) -> Known | None:
+        """Whose valid token this is; None when it is none."""
+        try:
+            return known(self._database, authorization)
+        except Unauthenticated:
+            return None
+
+    def forget(self) -> None:
+        """Looks everybody up again from now on."""
+        self._admitted.clear()
+
+
+def level_of(
+    token: Known | None, owner: str, repo: str, visibility: str, granted: Callable[[], int]
+) -> int:
+    """What the caller may do in a repository that exists: ANYONE (nothing), READ, WRITE or ADMIN.
+
+    `granted` looks up the level of the caller's grants there, 0 without one.
+    """
+    level: int = pb.LEVEL_READ if visibility == "public" else pb.LEVEL_ANYONE
+    if token is None or not is_within(token.repositories, owner, repo):
+        return level
+    if token.admin:
+        return pb.LEVEL_ADMIN
+    if visibility == "internal":
+        level = pb.LEVEL_READ
+    return max(level, granted())
+
+
+def _granted(database: Executor, token: Known | None, owner: str, repo: str) -> int:
+    level: int = _LEVEL.one(database, token.user_id if token else 0, owner, repo)[0] or 0
+    return level
+
+
+def is_within(repositories: tuple[str, ...], owner: str, repo: str) -> bool:
+    """Whether a token's cut lets it at the repository (`*`: at all of the owner's)."""
+    return not repositories or f"{owner}/*" in repositories or f"{owner}/{repo}" in repositories
+
+
+def hash_of(secret: str) -> bytes:
+    """What is stored of a token: no salt, for 256 random bits need none."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _check_names(owner: str, repo: str | None = None) -> None:
+    # The regular expression would cost more than the look-up on the way of every call.
+    if is_name(owner) and (repo is None or is_name(repo)):
+        return
+    faults = Faults()
+    faults.name("owner", owner)
+    if repo is not None:
+        faults.name("repo", repo)
+    faults.refuse()
+
+
+def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
+    if token.actions and rule.action and rule.action not in token.actions:
+        raise Denied(
+            f"{method} needs the action {ACTION_WORD[rule.action]}; this token is cut to"
+            f" {', '.join(sorted(ACTION_WORD[action] for action in token.actions))}",
+            reason="TOKEN_CUT_TO_ACTIONS",
+        )
+
+
+def _require_owner(database: Executor, token: Known, method: str, owner: str) -> None:
+    if not is_within(token.repositories, owner, "*"):
+        raise Denied(
+            f"{method} for all of {owner} needs a token that reaches {owner}/*; this one is cut to"
+            f" {', '.join(token.repositories)}",
+            reason="TOKEN_CUT_TO_REPOSITORIES",
+        )
+    if token.admin or _granted(database, token, owner, "*") == pb.LEVEL_ADMIN:
+        return
+    raise Denied(
+        f"{method} for all of {owner} needs admin on {owner}/*; {token.login} has not got it:"
+        " a site admin can grant it"
+    )
+
+
+def _too_little(
+    database: Executor, method: str, rule: pb.AccessRule, token: Known, slug: str, level: pb.Level
+) -> Denied:
+    if token.repositories and not is_within(token.repositories, *slug.split("/")):
+        return Denied(
+            f"{method} needs {LEVEL_WORD[rule.level]} on {slug}; this token is cut to"
+            f" {', '.join(token.repositories)}",
+            reason="TOKEN_CUT_TO_REPOSITORIES",
+        )
+    return Denied(
+        f"{method} needs {LEVEL_WORD[rule.level]} on {slug}; {token.login} has {LEVEL_WORD[level]}:"
+        " an admin of the repository can grant it"
+    )
+
+
+def _token_needed(method: str) -> Unauthenticated:
+    return Unauthenticated(
+        f"{method} needs a token here: send it as the metadata `authorization: Bearer TOKEN`",
+        reason="NO_TOKEN",
+    )

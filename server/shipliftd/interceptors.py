@@ -1,0 +1,322 @@
+"""Access and errors: the one pass that every call takes, and the only place that ends one with a status."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+
+import grpc
+import grpc.aio
+import peewee
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from shiplift.v1 import access_pb2 as pb
+
+from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
+from shipliftd.guard import CALLER, Caller, Guard
+from shipliftd.store import Store, is_defect
+from shipliftd.writes import audit
+
+log = logging.getLogger(__name__)
+
+# How often the caller of an open stream is looked at again, beside every change of access.
+RECHECK_SECONDS = 15.0
+LAST_WORDS_SECONDS = 0.3
+SHUTTING_DOWN = "the server is shutting down: try again"
+# No new call for this long, and the server can stop; it tries so often.
+_QUIET_SECONDS = 0.05
+_QUIET_TRIES = 10
+
+# Generated stubs type every extension alike.
+_ACCESS = cast(Any, pb.access)
+_READS = frozenset({pb.ACTION_UNSPECIFIED, pb.ACTION_READ})
+Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    # Generic in its stubs alone.
+    Handler = grpc.RpcMethodHandler[Any, Any]
+else:
+    Handler = grpc.RpcMethodHandler
+
+
+class Malformed(NamedTuple):
+    """Stands for a request whose bytes are no message of its type."""
+
+    error: str
+
+
+class _Rpc(NamedTuple):
+    name: str
+    rule: pb.AccessRule
+    writes: bool
+
+
+def rules_of(services: Iterable[ServiceDescriptor]) -> dict[str, _Rpc]:
+    """What each rpc needs of its caller, by its full path. Raises LookupError where one says nothing."""
+    rules = {}
+    for service in services:
+        for method in service.methods:
+            path = f"/{service.full_name}/{method.name}"
+            rule: pb.AccessRule = method.GetOptions().Extensions[_ACCESS]
+            if not rule.level or not rule.scope:
+                raise LookupError(f"{path} has no (shiplift.v1.access) option: every rpc needs one")
+            rules[path] = _Rpc(method.name, rule, rule.action not in _READS)
+    return rules
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Lets a call through or refuses it; gives what it raises its status.
+
+    Its wrapped handlers are kept, one a method: making them anew each time cost a tenth of the rate.
+    """
+
+    def __init__(self, store: Store, services: Iterable[ServiceDescriptor]) -> None:
+        self._store = store
+        self._rpcs = rules_of(services)
+        self._handlers: dict[str, Handler] = {}
+        self._changed = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._late = 0
+        self._guard = Guard(store.reader)
+        self.used_tokens: set[int] = set()
+        self.strangers = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Called by gRPC for each call, before its request is read."""
+        path = handler_call_details.method
+        if self._draining.is_set() and path in self._rpcs:
+            self._late += 1
+            return _LATE
+        handler = self._handlers.get(path)
+        if handler is None:
+            found = await continuation(handler_call_details)
+            rpc = self._rpcs.get(path)
+            if found is None:
+                return None
+            # Health and reflection are everybody's.
+            handler = self._wrapped(found, rpc) if rpc is not None else self._ending(found)
+            self._handlers[path] = handler
+        return handler
+
+    async def drain(self) -> None:
+        """Ends streams, refuses new calls, and returns once none arrive, or hardly later.
+
+        A call that gRPC has not handed over when its server stops is CANCELLED, which no client repeats.
+        """
+        self._draining.set()
+        for _ in range(_QUIET_TRIES):
+            before = self._late
+            await asyncio.sleep(_QUIET_SECONDS)
+            if self._late == before:
+                return
+
+    def _ending(self, handler: Handler) -> Handler:
+        """Health's watches and reflection's streams: they end when the server drains."""
+        behavior = handler.unary_stream or handler.stream_stream
+        if behavior is None:
+            return handler
+
+        async def call(request: Any, context: Any) -> None:  # noqa: ANN401
+            work = asyncio.ensure_future(_written(behavior(request, context), context))
+            draining = asyncio.ensure_future(self._draining.wait())
+            try:
+                await asyncio.wait({work, draining}, return_when=asyncio.FIRST_COMPLETED)
+                # A watch still tells that the server is not serving.
+                await asyncio.wait({work}, timeout=LAST_WORDS_SECONDS)
+                if not work.done():
+                    await _end(Unavailable(SHUTTING_DOWN), context)
+                await work
+            finally:
+                work.cancel()
+                draining.cancel()
+
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_stream_rpc_method_handler
+        )
+        return make(call, handler.request_deserializer, handler.response_serializer)
+
+    def _wrapped(self, handler: Handler, rpc: _Rpc) -> Handler:
+        decode = _decoder(handler.request_deserializer)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(handler.unary_unary, rpc), decode, handler.response_serializer
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(handler.unary_stream, rpc), decode, handler.response_serializer
+            )
+        raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
+
+    def _unary(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        async def call(request: Message | Malformed, context: Context) -> Message:
+            authorization = _authorization(context)
+            try:
+                if isinstance(request, Malformed):
+                    raise _malformed(request)
+                caller = self._guard.admit(rpc.name, rpc.rule, request, authorization)
+                CALLER.set(caller)
+                self.used_tokens.add(caller.token_id)
+                answer: Message = await behavior(request, context)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                await self._refuse(error, rpc, request, authorization, context)
+            if rpc.rule.action == pb.ACTION_ADMIN:
+                self.access_changed()
+            return answer
+
+        return call
+
+    def _stream(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        async def call(request: Message | Malformed, context: Context) -> AsyncIterator[Message]:
+            authorization = _authorization(context)
+
+            def admit() -> None:
+                if self._draining.is_set():
+                    raise Unavailable(SHUTTING_DOWN)
+                if isinstance(request, Malformed):
+                    raise _malformed(request)
+                caller = self._guard.admit_anew(rpc.name, rpc.rule, request, authorization)
+                CALLER.set(caller)
+                self.used_tokens.add(caller.token_id)
+
+            try:
+                admit()
+                async for message in self._watched(behavior(request, context), admit):
+                    yield message
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                await self._refuse(error, rpc, request, authorization, context)
+
+        return call
+
+    async def _watched(
+        self, stream: AsyncIterator[Message], admit: Callable[[], None]
+    ) -> AsyncIterator[Message]:
+        """The stream's messages, as long as its caller may have them."""
+        message = asyncio.ensure_future(anext(stream))
+        try:
+            while True:
+                changed = asyncio.ensure_future(self._changed.wait())
+                draining = asyncio.ensure_future(self._draining.wait())
+                await asyncio.wait(
+                    {message, changed, draining},
+                    timeout=RECHECK_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                again = changed.done() or not message.done()
+                changed.cancel()
+                draining.cancel()
+                if again:
+                    admit()
+                if message.done():
+                    try:
+                        ready = message.result()
+                    except StopAsyncIteration:
+                        return
+                    yield ready
+                    message = asyncio.ensure_future(anext(stream))
+        finally:
+            message.cancel()
+
+    def access_changed(self) -> None:
+        """Looks up every caller again, those of open streams at once."""
+        self._guard.forget()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _refuse(
+        self,
+        error: Exception,
+        rpc: _Rpc,
+        request: Message | Malformed,
+        authorization: str | None,
+        context: Context,
+    ) -> NoReturn:
+        refusal = _refusal(error, rpc)
+        if isinstance(refusal, Unauthenticated):
+            self.strangers += 1
+        elif rpc.writes and not isinstance(refusal, Unavailable | Defect):
+            await self._audit(rpc, request, authorization, refusal)
+        await _end(refusal, context)
+
+    async def _audit(
+        self, rpc: _Rpc, request: Message | Malformed, authorization: str | None, refusal: Refusal
+    ) -> None:
+        token = self._guard.known(authorization)
+        if token is None:
+            return
+        caller = Caller(rpc.name, token.user_id, token.token_id, token.login)
+        told = pb.WhoAmIRequest() if isinstance(request, Malformed) else request
+        try:
+            # In a transaction of its own: the verb's was rolled back.
+            await self._store.write(audit, caller, told, 0, refusal.code.name, refusal.status().message)
+        except Refusal:
+            log.warning("not audited", extra={"method": rpc.name, "login": token.login})
+
+
+def _malformed(request: Malformed) -> Invalid:
+    return Invalid([("request", f"the bytes are not a message of its type: {request.error}")])
+
+
+def _refusal(error: Exception, rpc: _Rpc) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, peewee.OperationalError) and not is_defect(error):
+        log.exception("store", extra={"method": rpc.name})
+        return Unavailable("the store cannot be read now: try again")
+    error_id = uuid.uuid4().hex[:12]
+    log.error("defect", exc_info=error, extra={"id": error_id, "method": rpc.name})
+    return Defect(f"a defect in the server; its log has the cause under id {error_id}")
+
+
+def _decoder(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Bytes that are no message become a refusal like others; gRPC itself would say INTERNAL."""
+    assert decode is not None  # noqa: S101  # every generated handler has one
+
+    def decoded(data: bytes) -> Any:  # noqa: ANN401
+        try:
+            return decode(data)
+        except DecodeError as error:
+            return Malformed(str(error))
+
+    return decoded
+
+
+async def _end(refusal: Refusal, context: Context) -> NoReturn:
+    status = refusal.status()
+    await context.abort(
+        refusal.code,
+        status.message,
+        (("grpc-status-details-bin", status.SerializeToString()),),
+    )
+
+
+async def _too_late(_request: bytes, context: Any) -> NoReturn:  # noqa: ANN401
+    await _end(Unavailable(SHUTTING_DOWN), context)
+
+
+_LATE: Handler = grpc.unary_unary_rpc_method_handler(_too_late)
+
+
+async def _written(answers: Any, context: Context) -> None:  # noqa: ANN401
+    """Sends what a streaming handler yields, if it does not write itself."""
+    if not isinstance(answers, AsyncIterator):
+        await answers
+        return
+    async for message in answers:
+        await context.write(message)
+
+
+def _authorization(context: Context) -> str | None:
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization":
+            return value if isinstance(value, str) else ""
+    return None

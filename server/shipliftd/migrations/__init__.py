@@ -1,0 +1,1 @@
+"""Numbered migrations, each with frozen models of its own; `schema.py` applies them."""

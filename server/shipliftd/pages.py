@@ -1,0 +1,92 @@
+"""Pages of lists: how many, from where on, and the opaque token that asks for the next one.
+
+A token holds the last row's key, so that inserts shift nothing, and an HMAC of it and of the request's
+other fields, so that only what this list gave out is taken.
+"""
+
+import base64
+import hmac
+import json
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from shipliftd.errors import Invalid
+from shipliftd.writes import canonical, mac
+
+DEFAULT_SIZE = 100
+MOST_SIZE = 1000
+MOST_BYTES = 1024 * 1024
+_MARK_BYTES = 16
+
+Key = list[str | int]
+Row = TypeVar("Row")
+M = TypeVar("M", bound=Message)
+
+
+def size(page_size: int) -> int:
+    """How many rows a page has. Raises Invalid for a size that is not allowed."""
+    if not 0 <= page_size <= MOST_SIZE:
+        raise Invalid([("page_size", f"is {page_size}: wanted 1 to {MOST_SIZE}, or 0 for 100")])
+    return page_size or DEFAULT_SIZE
+
+
+def after(request: Message, page_token: str) -> Key | None:
+    """The key of the row that the page comes after; None on the first page.
+
+    Raises Invalid for a token that this request did not get.
+    """
+    if not page_token:
+        return None
+    try:
+        token = base64.b64decode(page_token, b"-_", validate=True)
+    except ValueError:
+        token = b""
+    mark, text = token[:_MARK_BYTES], token[_MARK_BYTES:]
+    if not hmac.compare_digest(mark, _mark(request, text)):
+        raise Invalid(
+            [
+                (
+                    "page_token",
+                    "is not one that this list gave out: take `next_page_token` of the page before,"
+                    " and leave the other fields as they were there",
+                )
+            ]
+        )
+    key: Key = json.loads(text)
+    return key
+
+
+def fill(
+    request: Message,
+    most: int,
+    rows: Iterable[Row],
+    message: Callable[[Row], M],
+    key: Callable[[Row], Key],
+) -> tuple[list[M], str]:
+    """At most so many messages and 1 MiB of them, and the token of the next page.
+
+    `rows` must hold one row more than fits, when there is one.
+    """
+    messages: list[M] = []
+    total = 0
+    last: Row | None = None
+    for row in rows:
+        made = message(row)
+        total += made.ByteSize()
+        if last is not None and (len(messages) == most or total > MOST_BYTES):
+            text = json.dumps(key(last), separators=(",", ":")).encode()
+            return messages, base64.urlsafe_b64encode(_mark(request, text) + text).decode()
+        messages.append(made)
+        last = row
+    return messages, ""
+
+
+def _mark(request: Message, key: bytes) -> bytes:
+    other = type(request)()
+    other.CopyFrom(request)
+    other.ClearField("page_size")
+    other.ClearField("page_token")
+    text = json.dumps([request.DESCRIPTOR.name, canonical(other), key.decode("latin-1")])
+    return mac(text)[:_MARK_BYTES]

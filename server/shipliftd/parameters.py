@@ -1,0 +1,96 @@
+"""What parameters may be called and hold. Pure.
+
+They end up as environment variables beside those of the runner, a shell and whatever the steps run, so
+names that one of these obeys are refused at the door: with Drone's exec runner a parameter replaces
+PATH, and `DRONE_DEPLOY_TO` wins in `${DRONE_DEPLOY_TO}` (both seen).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from shipliftd.errors import shown
+from shipliftd.fields import Faults
+
+MOST_NAME = 256
+MOST_VALUE = 32 * 1024
+MOST_COUNT = 100
+MOST_TOTAL = 128 * 1024
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# A `*` stands for anything, a `+` for capitals only.
+REFUSED = [
+    "DRONE_*",
+    "SHIPLIFT_*",
+    "CI",
+    "PATH",
+    "HOME",
+    "SHELL",
+    "IFS",
+    "PS4",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "BASH_ENV",
+    "LD_*",
+    "DYLD_*",
+    "PYTHON+",
+    "PERL5OPT",
+    "PERL5LIB",
+    "RUBYOPT",
+    "RUBYLIB",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "JAVA_TOOL_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "GIT_SSH*",
+    "GIT_CONFIG*",
+    "GIT_EXEC_PATH",
+    "GIT_ASKPASS",
+    "GIT_EXTERNAL_DIFF",
+]
+
+
+class ParameterRules:
+    """The rules, with the names that a setting adds to those refused (`*` at the end as above)."""
+
+    def __init__(self, also_refused: Iterable[str] = ()) -> None:
+        patterns = [
+            re.escape(name).replace(r"\*", ".*").replace(r"\+", "[A-Z]+")
+            for name in (*REFUSED, *also_refused)
+        ]
+        self._refused = re.compile("|".join(patterns))
+
+    def check(self, params: Mapping[str, str], faults: Faults) -> None:
+        """Adds the fault of every parameter that the caller gave."""
+        for name, value in params.items():
+            field = f"params[{shown(name)}]"
+            if len(name) > MOST_NAME:
+                faults.add(field, f"the name has {len(name)} characters: at most {MOST_NAME}")
+            elif _NAME.fullmatch(name) is None:
+                faults.add(field, "not a variable's name: wanted letters, digits, '_', no digit first")
+            elif self._refused.fullmatch(name) is not None:
+                faults.add(
+                    field,
+                    "this name is refused, because a runner, a shell or a language obeys it:"
+                    " choose another",
+                )
+            if "\0" in value:
+                faults.add(field, "the value has a NUL, which no environment holds")
+            if len(value) * 4 > MOST_VALUE and (size := len(value.encode())) > MOST_VALUE:
+                faults.add(field, f"the value has {size} bytes: at most {MOST_VALUE} (32 KiB)")
+
+    def check_total(self, params: Mapping[str, str], faults: Faults) -> None:
+        """Adds a fault when they are too many or too large together."""
+        if len(params) > MOST_COUNT:
+            faults.add(
+                "params",
+                f"{len(params)} parameters, with those of the promoted build: at most {MOST_COUNT}",
+            )
+        total = sum(len(name) + len(value.encode()) for name, value in params.items())
+        if total > MOST_TOTAL:
+            faults.add(
+                "params",
+                f"{total} bytes of names and values, with those of the promoted build:"
+                f" at most {MOST_TOTAL} (128 KiB)",
+            )

@@ -1,0 +1,157 @@
+"""Reports: how a recorded build or a promotion goes on."""
+
+from typing import NamedTuple
+
+from shiplift.v1 import builds_pb2 as pb
+
+from shipliftd import builds
+from shipliftd.clock import now
+from shipliftd.errors import Aborted, Precondition
+from shipliftd.fields import Faults
+from shipliftd.guard import Caller
+from shipliftd.models import ENDED, Build, Deployment, Stage, database
+from shipliftd.recording import check_status
+from shipliftd.rows import BuildRow, BuildWithStages
+from shipliftd.words import STATUS_WORD
+from shipliftd.writes import Written, write
+
+
+class _Report(NamedTuple):
+    """A report with its faults found: status '' and times 0 where it says nothing of them."""
+
+    status: str
+    started: int
+    finished: int
+    message: str | None
+    link: str | None
+
+
+@write(load=builds.load)
+def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithStages]:
+    """Moves a build, and its stages that have not ended, onwards.
+
+    Raises Invalid, NotFound, Denied (the token is cut to other environments), Aborted (another version),
+    Precondition (it has ended, or would go backwards).
+    """
+    report = _checked(request)
+    row = builds.find(database, caller.repo_id, request.build)
+    if row is None:
+        raise builds.not_found(caller, request.build)
+    if row.deploy_to:
+        caller.require_environment(row.deploy_to)
+    if request.HasField("version") and request.version != row.version:
+        raise Aborted(
+            f"build {row.number} is at version {row.version}, not {request.version}: read it again",
+            reason="STALE_VERSION",
+        )
+    if not _moves(row, report):
+        return Written(builds.load(caller, row.id))
+    changed = _moved(row, report, now())
+    _store(changed, report)
+    if changed.status == "success" and changed.deploy_to:
+        _becomes_current(changed)
+    builds.changed(changed)
+    return Written(builds.load(caller, row.id))
+
+
+def _checked(request: pb.UpdateBuildRequest) -> _Report:
+    faults = Faults()
+    faults.positive("build", request.build)
+    check_status(request.status, faults)
+    faults.text("message", request.message, 2000)
+    faults.text("link", request.link, 2000)
+    started = faults.time("started", request.started)
+    finished = faults.time("finished", request.finished)
+    faults.refuse()
+    return _Report(
+        STATUS_WORD.get(request.status, ""),
+        started,
+        finished,
+        request.message if request.HasField("message") else None,
+        request.link if request.HasField("link") else None,
+    )
+
+
+def _moves(row: BuildRow, report: _Report) -> bool:
+    """Whether the report changes anything; raises Precondition when it may not."""
+    if row.status in ENDED:
+        if report.status == row.status:
+            return False
+        raise Precondition(
+            f"build {row.number} has ended in {row.status}, and what has ended does not change:"
+            " promote again for another try",
+            reason="BUILD_ENDED",
+            violations=[("status", f"is {row.status}")],
+        )
+    if row.status == "running" and report.status == "pending":
+        raise Precondition(
+            f"build {row.number} is running, and does not go back to pending",
+            reason="BUILD_RUNNING",
+            violations=[("status", "is running")],
+        )
+    if report.status not in ("", row.status) or report.started or report.finished:
+        return True
+    return report.message is not None or report.link is not None
+
+
+def _moved(row: BuildRow, report: _Report, at: int) -> BuildRow:
+    status = report.status or row.status
+    ended = status in ENDED
+    faults = Faults()
+    if report.started and status == "pending":
+        faults.add("started", "is set, but the build has not begun: report it running")
+    if report.finished and not ended:
+        faults.add("finished", "is set, but the build has not ended: report how it did")
+    started = report.started or row.started
+    finished = (report.finished or max(at, started)) if ended else 0
+    # What was killed or broke before it began never began.
+    if not started and status in ("running", "success", "failure"):
+        started = min(at, finished or at)
+    if finished and finished < started:
+        faults.add("finished", "is before `started`")
+    faults.refuse()
+    return row._replace(
+        status=status,
+        error=report.message or "" if status in ("failure", "error", "killed") else "",
+        started=started,
+        finished=finished,
+        updated=at,
+        version=row.version + 1,
+    )
+
+
+def _store(row: BuildRow, report: _Report) -> None:
+    Build.update(
+        status=row.status,
+        error=row.error,
+        started=row.started,
+        finished=row.finished,
+        updated=row.updated,
+        version=row.version,
+    ).where(Build.id == row.id).execute()
+    stage: dict[str, object] = {
+        "status": row.status,
+        "error": row.error,
+        "started": row.started,
+        "stopped": row.finished,
+        "updated": row.updated,
+        "version": Stage.version + 1,
+    }
+    if report.message is not None:
+        stage["message"] = report.message
+    if report.link is not None:
+        stage["link"] = report.link
+    Stage.update(stage).where(Stage.build == row.id, Stage.status.not_in(ENDED)).execute()
+
+
+def _becomes_current(row: BuildRow) -> None:
+    Deployment.insert(
+        repo=row.repo_id,
+        environment=row.deploy_to,
+        build=row.id,
+        number=row.number,
+        updated=row.updated,
+    ).on_conflict(
+        conflict_target=[Deployment.repo, Deployment.environment],
+        preserve=[Deployment.build, Deployment.number, Deployment.updated],
+    ).execute()

@@ -1,0 +1,125 @@
+"""Rows as they are read of the tables: plain tuples, since a peewee instance costs ten times as much.
+
+The fields are the columns of the model, in its order; a test holds the two together.
+"""
+
+from typing import NamedTuple
+
+from shipliftd.models import Grant, Token
+
+
+class BuildRow(NamedTuple):
+    """A row of `models.Build`."""
+
+    id: int
+    repo_id: int
+    number: int
+    parent: int
+    origin: int
+    status: str
+    error: str
+    event: str
+    action: str
+    link: str
+    title: str
+    message: str
+    before: str
+    after: str
+    ref: str
+    source_repo: str
+    source: str
+    target: str
+    deploy_to: str
+    author_login: str
+    author_name: str
+    author_email: str
+    author_avatar: str
+    sender: str
+    trigger: str
+    cron: str
+    params: str
+    debug: bool
+    timestamp: int
+    started: int
+    finished: int
+    created: int
+    updated: int
+    version: int
+    external_id: str | None
+    release: str
+    artifacts: str
+
+
+class StageRow(NamedTuple):
+    """A row of `models.Stage`."""
+
+    id: int
+    repo_id: int
+    build_id: int
+    number: int
+    name: str
+    kind: str
+    type: str
+    status: str
+    error: str
+    errignore: bool
+    exit_code: int
+    machine: str
+    os: str
+    arch: str
+    variant: str
+    kernel: str
+    limit: int
+    throttle: int
+    started: int
+    stopped: int
+    created: int
+    updated: int
+    version: int
+    on_success: bool
+    on_failure: bool
+    depends_on: str
+    labels: str
+    message: str
+    link: str
+
+
+class BuildWithStages(NamedTuple):
+    """A build as its message needs it; `owner` and `repo` are the repository's names."""
+
+    build: BuildRow
+    owner: str
+    repo: str
+    stages: tuple[StageRow, ...]
+
+    @property
+    def id(self) -> int:
+        """The build's id."""
+        return self.build.id
+
+
+class MadeToken(NamedTuple):
+    """A token with its secret, which is '' everywhere but in the answer that makes it."""
+
+    token: Token
+    login: str
+    secret: str = ""
+
+    @property
+    def id(self) -> int:
+        """The token's id."""
+        row_id: int = self.token.id
+        return row_id
+
+
+class NamedGrant(NamedTuple):
+    """A grant with its user's login."""
+
+    grant: Grant
+    login: str
+
+    @property
+    def id(self) -> int:
+        """The grant's id."""
+        row_id: int = self.grant.id
+        return row_id

@@ -1,0 +1,105 @@
+"""AccessService."""
+
+from shiplift.v1 import access_pb2 as pb
+from shiplift.v1.access_pb2_grpc import AccessServiceServicer
+
+from shipliftd import access, messages, pages
+from shipliftd.guard import CALLER, Caller
+from shipliftd.models import Repository
+from shipliftd.rows import MadeToken
+from shipliftd.services import Context, resource
+from shipliftd.store import Store
+
+
+class AccessService(AccessServiceServicer):
+    """Repositories, users, tokens and grants; see `access.proto`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def CreateRepository(
+        self, request: pb.CreateRepositoryRequest, context: Context
+    ) -> pb.Repository:
+        """Registers a repository."""
+        caller = CALLER.get()
+        written = await self._store.write(access.create_repository, caller, request)
+        return messages.repository(resource(written, context), caller.level)
+
+    async def GetRepository(self, request: pb.GetRepositoryRequest, context: Context) -> pb.Repository:
+        """Returns one repository, with what the caller may do there."""
+        caller = CALLER.get()
+        row = await self._store.listing(access.repository, caller, caller.repo_id)
+        return messages.repository(row, caller.level)
+
+    async def ListRepositories(
+        self, request: pb.ListRepositoriesRequest, context: Context
+    ) -> pb.ListRepositoriesResponse:
+        """Lists the repositories that the caller may read."""
+
+        def read(caller: Caller) -> tuple[list[Repository], dict[int, int]]:
+            found = access.list_repositories(caller, request)
+            return found, access.levels(caller, found)
+
+        rows, levels = await self._store.listing(read, CALLER.get())
+        page, token = pages.fill(
+            request,
+            pages.size(request.page_size),
+            rows,
+            lambda row: messages.repository(row, levels[row.id]),
+            lambda row: [row.owner, row.name],
+        )
+        return pb.ListRepositoriesResponse(repositories=page, next_page_token=token)
+
+    async def CreateUser(self, request: pb.CreateUserRequest, context: Context) -> pb.User:
+        """Creates a user."""
+        written = await self._store.write(access.create_user, CALLER.get(), request)
+        return messages.user(resource(written, context))
+
+    async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.Token:
+        """Creates a token; its secret is in this answer only."""
+        written = await self._store.write(access.create_token, CALLER.get(), request)
+        return messages.token(resource(written, context))
+
+    async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
+        """Lists a user's tokens, newest first."""
+        rows = await self._store.listing(access.list_tokens, CALLER.get(), request)
+
+        def key(row: MadeToken) -> pages.Key:
+            return [row.id]
+
+        page, token = pages.fill(request, pages.size(request.page_size), rows, messages.token, key)
+        return pb.ListTokensResponse(tokens=page, next_page_token=token)
+
+    async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.Token:
+        """Revokes a token."""
+        written = await self._store.write(access.revoke_token, CALLER.get(), request)
+        return messages.token(resource(written, context))
+
+    async def GrantAccess(self, request: pb.GrantAccessRequest, context: Context) -> pb.Grant:
+        """Gives a user a level."""
+        written = await self._store.write(access.grant_access, CALLER.get(), request)
+        return messages.grant(resource(written, context))
+
+    async def RevokeAccess(self, request: pb.RevokeAccessRequest, context: Context) -> pb.Grant:
+        """Takes a grant back."""
+        written = await self._store.write(access.revoke_access, CALLER.get(), request)
+        return messages.grant(resource(written, context))
+
+    async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
+        """Lists the grants on a repository, by login."""
+        rows = await self._store.listing(access.list_access, CALLER.get(), request)
+        page, token = pages.fill(
+            request,
+            pages.size(request.page_size),
+            rows,
+            messages.grant,
+            lambda row: [row.login, row.id],
+        )
+        return pb.ListAccessResponse(grants=page, next_page_token=token)
+
+    async def WhoAmI(self, request: pb.WhoAmIRequest, context: Context) -> pb.WhoAmIResponse:
+        """Returns the caller's user and token."""
+        caller = CALLER.get()
+        user = await self._store.listing(access.user, caller, caller.user_id)
+        token = await self._store.listing(access.token, caller, caller.token_id)
+        return pb.WhoAmIResponse(user=messages.user(user), token=messages.token(token))

@@ -1,0 +1,280 @@
+"""The store: one SQLite file, its transactions, and the queue that commits them in groups.
+
+`await store.write(verb, ...)` runs a verb in a transaction and returns once it is on disk. Verbs that
+wait are taken together, each in a savepoint of its own, and committed once.
+
+They run on the event loop's own thread; only COMMIT, which waits for the disk, has a thread. A writer
+thread for the verbs would be slower: sqlite3 gives up the GIL at every statement, and on a busy loop
+taking it back costs up to a switch interval (5 ms) each time.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import peewee
+from peewee import SqliteDatabase
+
+from shipliftd import models, schema
+from shipliftd.errors import Precondition, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# How long a batch waits for another process (`shipliftd grant`, say) to let go of the file.
+_BUSY_SECONDS = 10.0
+_BUSY_PAUSE = 0.005
+_GATHER_SECONDS = 0.005
+# Errors of SQLite that are the statement's own; after any other the transaction is not to be trusted.
+_STATEMENT_ERRORS = frozenset(
+    {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
+)
+
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "cache_size": -64 * 1024,
+    "temp_store": "memory",
+    # A checkpoint a thousand pages stalled one commit in twenty under load.
+    "wal_autocheckpoint": 4000,
+    "journal_size_limit": 64 * 1024 * 1024,
+}
+
+
+class _Waiting(NamedTuple):
+    future: asyncio.Future[Any]
+    verb: Callable[[], Any]
+
+
+class Store:
+    """A SQLite file that is open, with its schema up to date.
+
+    Belongs to the thread and the loop that use it; `listing` alone goes to other threads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Timeout 0: waiting for another process's lock must not stop the loop; `_begin` does it.
+        self.writer = open_database(path, timeout=0)
+        self.reader = open_database(path, timeout=5)
+        models.database.initialize(self.writer)
+        self._batch: list[_Waiting] = []
+        self._wanted = 0
+        self._enough = asyncio.Event()
+        self._data_version = 0
+        self._elsewhere = False
+        self._task: asyncio.Task[None] | None = None
+        self._commit_thread = ThreadPoolExecutor(1, "commit")
+        self._list_threads = ThreadPoolExecutor(2, "list")
+
+    def migrate(self) -> list[str]:
+        """Brings the schema up to date; see `schema.migrate`."""
+        return schema.migrate(self.writer)
+
+    def migrate_if_empty(self) -> None:
+        """Makes the tables of a new file; refuses a file that another release would have to migrate."""
+        schema.migrate_if_empty(self.writer)
+
+    async def write(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs the verb in a transaction; what it did is on disk when this returns.
+
+        Raises what the verb raises, having undone it; Unavailable when the store cannot take it.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._batch.append(_Waiting(future, lambda: verb(*args, **kwargs)))
+        if self._task is None:
+            self._task = asyncio.create_task(self._commit_batches())
+        elif len(self._batch) == self._wanted:
+            self._enough.set()
+        return await future
+
+    async def listing(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a query that may read much, on a thread with a connection of its own."""
+
+        def run() -> T:
+            # Connections are a thread's own.
+            self.writer.connect(reuse_if_open=True)
+            return query(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._list_threads, run)
+
+    async def drain(self) -> None:
+        """Waits until every verb that was given is on disk."""
+        while self._task is not None:
+            await self._task
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._commit_thread.shutdown()
+        self._list_threads.shutdown()
+        self.reader.close()
+        self.writer.close()
+
+    async def _commit_batches(self) -> None:
+        try:
+            callers = 1
+            while self._batch:
+                await self._gather(callers)
+                batch, self._batch = self._batch, []
+                try:
+                    await self._commit(batch)
+                except Exception as error:
+                    log.exception("store", extra={"error": str(error)})
+                    self._fail(batch)
+                # Those just answered, and those who came meanwhile.
+                callers = len(batch) + len(self._batch)
+        finally:
+            self._task = None
+
+    async def _gather(self, callers: int) -> None:
+        """Waits until most of the callers there are have come, but not for long.
+
+        They come in waves, one with each commit. Without the wait the batches stayed at two verbs under
+        64 callers, and the commits cost more than the verbs. A lone caller never waits.
+        """
+        wanted = callers * 3 // 4
+        if len(self._batch) >= wanted:
+            return
+        self._wanted = wanted
+        self._enough.clear()
+        timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._enough.set)
+        await self._enough.wait()
+        timer.cancel()
+        self._wanted = 0
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has written to the store since this was last asked."""
+        if self._task is None:
+            self._look_elsewhere()
+        elsewhere, self._elsewhere = self._elsewhere, False
+        return elsewhere
+
+    def _look_elsewhere(self) -> None:
+        # Moves with commits by others than this connection, so not with the server's own.
+        version = self.writer.execute_sql("PRAGMA data_version").fetchone()[0]
+        self._elsewhere |= version != self._data_version
+        self._data_version = version
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        await self._begin()
+        done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
+        for waiting in batch:
+            if not waiting.future.done():
+                done.append((waiting.future, *self._run(waiting.verb)))
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._commit_thread, self.writer.connection().commit)
+        for future, result, error in done:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    async def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _BUSY_SECONDS
+        while True:
+            try:
+                # IMMEDIATE: a deferred one finds the file locked at its first write, too late.
+                self.writer.execute_sql("BEGIN IMMEDIATE")
+                self._look_elsewhere()
+                return
+            except peewee.OperationalError as error:
+                if not is_busy(error) or loop.time() > until:
+                    raise
+                await asyncio.sleep(_BUSY_PAUSE)
+
+    def _run(self, verb: Callable[[], Any]) -> tuple[Any, Exception | None]:
+        execute: Callable[[str], object] = self.writer.execute_sql
+        execute("SAVEPOINT verb")
+        try:
+            result = verb()
+        except Exception as error:
+            if not _is_statement_error(error):
+                raise
+            execute("ROLLBACK TO verb")
+            execute("RELEASE verb")
+            return None, error
+        execute("RELEASE verb")
+        return result, None
+
+    def _fail(self, batch: list[_Waiting]) -> None:
+        connection = self.writer.connection()
+        if connection.in_transaction:
+            connection.rollback()
+        for waiting in batch:
+            if not waiting.future.done():
+                waiting.future.set_exception(
+                    Unavailable("the store cannot take the write now; nothing was stored: try again")
+                )
+
+
+class Lock:
+    """Holds the store against a second server, until closed or the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _cannot_open(path, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._file)
+            raise Precondition(
+                f"the store {path} is in use by another shipliftd: stop that one first,"
+                " or name another file with --database"
+            ) from error
+
+    def close(self) -> None:
+        """Lets go."""
+        os.close(self._file)
+
+
+def open_database(path: Path, timeout: float) -> SqliteDatabase:
+    """Opens the file, which is made (0600) if it is not there; its words are for people."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # The commit has a thread of its own, which uses the connection while no other does.
+        database = SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=timeout, check_same_thread=False)
+        database.connect()
+    except (OSError, peewee.DatabaseError) as error:
+        raise _cannot_open(path, error) from error
+    return database
+
+
+def _cannot_open(path: Path, error: Exception) -> Precondition:
+    return Precondition(
+        f"the store {path} cannot be opened ({error}): it must be a SQLite file that is sound, or a new"
+        " one in a directory that may be written to"
+    )
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether SQLite refused because another process holds the file."""
+    cause = error.__cause__ or error.__context__ or error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def is_defect(error: Exception) -> bool:
+    """Whether SQLite refused a statement that we wrote wrongly, where trying again cannot help."""
+    cause = error.__cause__ or error.__context__ or error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR
+
+
+def _is_statement_error(error: Exception) -> bool:
+    cause = error.__cause__ or error.__context__ if isinstance(error, peewee.PeeweeException) else None
+    code = getattr(cause, "sqlite_errorcode", None)
+    return code is None or code & 0xFF in _STATEMENT_ERRORS

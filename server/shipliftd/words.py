@@ -1,0 +1,28 @@
+"""The API's enums and the short lower-case words that stand for them in the store and on Drone's wire."""
+
+from collections.abc import Mapping
+from typing import TypeVar, cast
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from shiplift.v1 import access_pb2
+from shiplift.v1 import builds_pb2 as pb
+
+E = TypeVar("E", bound=int)
+
+
+def _words(enum: type[E], prefix: str) -> dict[E, str]:
+    wrapper = cast(EnumTypeWrapper, enum)
+    return {cast(E, value): name.removeprefix(prefix).lower() for name, value in wrapper.items() if value}
+
+
+STATUS_WORD: Mapping[pb.Status, str] = _words(pb.Status, "STATUS_")
+EVENT_WORD: Mapping[pb.Event, str] = _words(pb.Event, "EVENT_")
+VISIBILITY_WORD: Mapping[access_pb2.Visibility, str] = _words(access_pb2.Visibility, "VISIBILITY_")
+LEVEL_WORD: Mapping[access_pb2.Level, str] = _words(access_pb2.Level, "LEVEL_")
+ACTION_WORD: Mapping[access_pb2.Action, str] = _words(access_pb2.Action, "ACTION_")
+
+STATUS_OF: Mapping[str, pb.Status] = {word: value for value, word in STATUS_WORD.items()}
+EVENT_OF: Mapping[str, pb.Event] = {word: value for value, word in EVENT_WORD.items()}
+VISIBILITY_OF: Mapping[str, access_pb2.Visibility] = {
+    word: value for value, word in VISIBILITY_WORD.items()
+}
