@@ -1,0 +1,1718 @@
+"""The clients' methods, generated from `protos/` by `protos/generate_client.py`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias, TypeVar
+from uuid import uuid4
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from shiplift import _values
+from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
+
+Q = TypeVar("Q", bound=Message)
+R = TypeVar("R", bound=Message)
+
+ActionWord: TypeAlias = Literal[
+    "read",
+    "record",
+    "promote",
+    "approve",
+    "run",
+    "admin",
+]
+EventWord: TypeAlias = Literal[
+    "push",
+    "pull_request",
+    "tag",
+    "cron",
+    "custom",
+    "promote",
+    "rollback",
+]
+LevelWord: TypeAlias = Literal[
+    "anyone",
+    "user",
+    "read",
+    "write",
+    "admin",
+    "site_admin",
+    "runner",
+]
+StatusWord: TypeAlias = Literal[
+    "skipped",
+    "blocked",
+    "declined",
+    "waiting_on_dependencies",
+    "pending",
+    "running",
+    "success",
+    "failure",
+    "killed",
+    "error",
+]
+VisibilityWord: TypeAlias = Literal[
+    "private",
+    "internal",
+    "public",
+]
+
+
+class Methods:
+    """A method for every rpc."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._access_service = access_pb2_grpc.AccessServiceStub(channel)
+        self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
+
+    def _call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Q, R],
+        request: Q,
+        timeout: float | None,
+    ) -> R:
+        raise NotImplementedError
+
+    def create_repository(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        visibility: access_pb2.Visibility | VisibilityWord | None = None,
+        scm: str = "",
+        git_http_url: str = "",
+        git_ssh_url: str = "",
+        link: str = "",
+        default_branch: str = "",
+        config_path: str = "",
+        timeout: int = 0,
+        request_id: str | None = None,
+        call_timeout: float | None = None,
+    ) -> access_pb2.Repository:
+        """Registers a repository, so that its builds can be recorded and promoted. Needs admin on all
+        of the owner's repositories (a grant on `owner/*`) or a site admin. ALREADY_EXISTS when the
+        owner has a repository of this name.
+
+        Args:
+            owner: The owner: 1 to 100 of letters, digits, `.`, `_`, `-`; not `.` or `..`.
+            repo: The name, by the same rule.
+            visibility: Who can see it without a grant; private when unset.
+            scm: The kind of source control, at most 32 characters; `git` when empty.
+            git_http_url: Where to clone it over HTTP, at most 2,000 characters.
+            git_ssh_url: Where to clone it over SSH, at most 2,000 characters.
+            link: Its page in a browser, at most 2,000 characters.
+            default_branch: The branch that `latest` means, at most 255 characters; `main` when
+                empty.
+            config_path: Where its pipeline file is, at most 1,000 characters; `.drone.yml` when
+                empty.
+            timeout: How long a build may take, in minutes, 1 to 10,080 (a week); 60 when 0.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. The same
+                id with the same request returns the repository that the first call made; with
+                another request it is ALREADY_EXISTS. A fresh UUID when None.
+            call_timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.CreateRepository,
+            access_pb2.CreateRepositoryRequest(
+                owner=owner,
+                repo=repo,
+                visibility=_values.enum("VISIBILITY_", visibility),
+                scm=scm,
+                git_http_url=git_http_url,
+                git_ssh_url=git_ssh_url,
+                link=link,
+                default_branch=default_branch,
+                config_path=config_path,
+                timeout=timeout,
+                request_id=request_id or str(uuid4()),
+            ),
+            call_timeout,
+        )
+
+    def get_repository(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        timeout: float | None = None,
+    ) -> access_pb2.Repository:
+        """Returns one repository, with what the caller may do there.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.GetRepository,
+            access_pb2.GetRepositoryRequest(
+                owner=owner,
+                repo=repo,
+            ),
+            timeout,
+        )
+
+    def list_repositories(
+        self,
+        *,
+        owner: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListRepositoriesResponse:
+        """Lists the repositories that the caller may read, by owner and name. Without a token these
+        are the public ones.
+
+        Args:
+            owner: Only this owner's.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.ListRepositories,
+            access_pb2.ListRepositoriesRequest(
+                owner=owner,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_repositories(
+        self,
+        *,
+        owner: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[access_pb2.Repository]:
+        """Lists the repositories that the caller may read, by owner and name. Without a token these
+        are the public ones.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: Only this owner's.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListRepositoriesRequest(
+            owner=owner,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._access_service.ListRepositories, request, timeout)
+            yield from page.repositories
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def create_user(
+        self,
+        *,
+        login: str,
+        email: str = "",
+        avatar: str = "",
+        machine: bool = False,
+        admin: bool = False,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.User:
+        """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is
+        taken.
+
+        Args:
+            login: The login: 1 to 100 of letters, digits, `.`, `_`, `-`; not `.` or `..`.
+            email: The mail address, at most 254 characters.
+            avatar: The address of a picture, at most 2,000 characters.
+            machine: Whether this is a service and not a person.
+            admin: Whether the user becomes a site admin.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.CreateUser,
+            access_pb2.CreateUserRequest(
+                login=login,
+                email=email,
+                avatar=avatar,
+                machine=machine,
+                admin=admin,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def create_token(
+        self,
+        *,
+        login: str = "",
+        name: str = "",
+        actions: Sequence[access_pb2.Action | ActionWord] = (),
+        repositories: Sequence[str] = (),
+        environments: Sequence[str] = (),
+        expires: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Token:
+        """Creates a token for the caller, or, for a site admin, for another user. The secret is in
+        this answer only: the server keeps nothing but its SHA-256. A token that is itself cut down
+        can only make tokens that are cut at least as far and expire no later.
+
+        Args:
+            login: Whose token it becomes; the caller's own when empty. Another user's needs a site
+                admin.
+            name: What it is for, at most 100 characters.
+            actions: Cuts it to these actions; empty: all.
+            repositories: Cuts it to these repositories, each `owner/repo` or `owner/*`, at most
+                100; empty: all.
+            environments: Cuts what it does in environments to these, at most 100; empty: all. By
+                the rule of PromoteRequest's target.
+            expires: When it stops working, in the future; unset: never.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A repeat
+                returns the token without its secret. A fresh UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.CreateToken,
+            access_pb2.CreateTokenRequest(
+                login=login,
+                name=name,
+                actions=[_values.enum("ACTION_", item) for item in actions],
+                repositories=repositories,
+                environments=environments,
+                expires=_values.timestamp("expires", expires),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def list_tokens(
+        self,
+        *,
+        login: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListTokensResponse:
+        """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
+        secrets, revoked and expired ones included.
+
+        Args:
+            login: Whose; the caller's own when empty. Another user's needs a site admin.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.ListTokens,
+            access_pb2.ListTokensRequest(
+                login=login,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_tokens(
+        self,
+        *,
+        login: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[access_pb2.Token]:
+        """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
+        secrets, revoked and expired ones included.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            login: Whose; the caller's own when empty. Another user's needs a site admin.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListTokensRequest(
+            login=login,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._access_service.ListTokens, request, timeout)
+            yield from page.tokens
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def revoke_token(
+        self,
+        *,
+        id: int,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Token:
+        """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with
+        the answer. Revoking a revoked token changes nothing.
+
+        Args:
+            id: The token's id. One that is not the caller's is NOT_FOUND, but to a site admin.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.RevokeToken,
+            access_pb2.RevokeTokenRequest(
+                id=id,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def grant_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        login: str,
+        level: access_pb2.Level | LevelWord,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Grant:
+        """Gives a user a level on a repository, or on all of an owner's; replaces the level that they
+        had there by the same kind of grant.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for all of the owner's, later ones included.
+            login: Who gets it; NOT_FOUND when there is no such user.
+            level: LEVEL_READ, LEVEL_WRITE or LEVEL_ADMIN.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.GrantAccess,
+            access_pb2.GrantAccessRequest(
+                owner=owner,
+                repo=repo,
+                login=login,
+                level=_values.enum("LEVEL_", level),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def revoke_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        login: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Grant:
+        """Takes a grant back. Returns it with its level unset. Taking back what is not there changes
+        nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for the grant on all of the owner's.
+            login: Whose grant; NOT_FOUND when there is no such user.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.RevokeAccess,
+            access_pb2.RevokeAccessRequest(
+                owner=owner,
+                repo=repo,
+                login=login,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def list_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListAccessResponse:
+        """Lists the grants on a repository, those on all of its owner's repositories included, by
+        login.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for the grants on all of the owner's alone.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.ListAccess,
+            access_pb2.ListAccessRequest(
+                owner=owner,
+                repo=repo,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[access_pb2.Grant]:
+        """Lists the grants on a repository, those on all of its owner's repositories included, by
+        login.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for the grants on all of the owner's alone.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListAccessRequest(
+            owner=owner,
+            repo=repo,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._access_service.ListAccess, request, timeout)
+            yield from page.grants
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def who_am_i(
+        self,
+        *,
+        timeout: float | None = None,
+    ) -> access_pb2.WhoAmIResponse:
+        """Returns the caller's user and token.
+
+        Args:
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.WhoAmI,
+            access_pb2.WhoAmIRequest(),
+            timeout,
+        )
+
+    def promote_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        target: str,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Promotes a build to an environment: creates a new build of event `promote` with the promoted
+        one as its parent, the same commit, and fresh pending stages. An answer means that it is
+        stored.
+
+        INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
+        ABORTED: another build than `expected_current` is in the environment.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The number of the build to promote; 1 or above.
+            target: The environment to promote it to: 1 to 100 of letters, digits, `.`, `_`, `-`,
+                `/`; taken as it is, with nothing trimmed and no case folded.
+            params: Parameters for the steps' environment, over those of the promoted build. Names
+                are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB.
+                Names that a runner, a shell or a language obeys, such as `PATH`, `LD_*` or
+                `DRONE_*`, are refused.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: The number of the deployment (promotion or rollback) that the caller
+                believes to be current in the environment, 0 for none: another one there is ABORTED,
+                naming it.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.PromoteBuild,
+            builds_pb2.PromoteRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                target=target,
+                params=params,
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+            ),
+            timeout,
+        )
+
+    def create_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        number: int | None = None,
+        external_id: str = "",
+        event: builds_pb2.Event | EventWord | None = None,
+        status: builds_pb2.Status | StatusWord | None = None,
+        action: str = "",
+        link: str = "",
+        title: str = "",
+        message: str = "",
+        before: str = "",
+        after: str = "",
+        ref: str = "",
+        source_repo: str = "",
+        source: str = "",
+        target: str = "",
+        author_login: str = "",
+        author_name: str = "",
+        author_email: str = "",
+        author_avatar: str = "",
+        sender: str = "",
+        cron: str = "",
+        debug: bool = False,
+        params: Mapping[str, str] | None = None,
+        timestamp: datetime | None = None,
+        started: datetime | None = None,
+        finished: datetime | None = None,
+        release: str = "",
+        artifacts: Sequence[builds_pb2.Artifact] = (),
+        stages: Sequence[builds_pb2.StageSpec] = (),
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Records a build that a CI system made. Recording an `external_id` again returns the build
+        that has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            number: A number of the caller's choice, to import a history: needs admin, must be free
+                (ALREADY_EXISTS), and moves the repository's counter up to it. Unset: the next one.
+            external_id: What the CI system calls the build, such as `jenkins/app#1043`, or a run's
+                id and attempt; at most 200 characters, unique in the repository. Recording it again
+                returns the build that has it.
+            event: What brought the build about; push when unset. PROMOTE and ROLLBACK are refused:
+                those are PromoteBuild's and RollbackBuild's to make.
+            status: How far the build is: PENDING (also when unset), RUNNING, SUCCESS, FAILURE,
+                ERROR or KILLED.
+            action: The event in finer words, at most 100 characters.
+            link: A page about the change or the CI system's run, at most 2,000 characters.
+            title: The change's title, at most 2,000 characters.
+            message: The commit's message, at most 64 KiB.
+            before: The commit before the change, at most 64 hexadecimal digits.
+            after: The commit that was built, at most 64 hexadecimal digits.
+            ref: The git reference, such as `refs/heads/main`, at most 500 characters.
+            source_repo: The repository that the change comes from, at most 500 characters.
+            source: The git branch that the change comes from, at most 500 characters.
+            target: The git branch that the change goes to, at most 500 characters. NOT an
+                environment.
+            author_login: The commit author's login, at most 200 characters.
+            author_name: The commit author's name, at most 200 characters.
+            author_email: The commit author's mail address, at most 254 characters.
+            author_avatar: The address of the commit author's picture, at most 2,000 characters.
+            sender: Who caused the event at the source host, at most 200 characters.
+            cron: The schedule's name, at most 200 characters.
+            debug: Whether the runner is to log in more detail.
+            params: Parameters of the build, which promotions inherit; by the rules of
+                PromoteRequest's.
+            timestamp: When the event happened at the source host.
+            started: When the build began to run; now when the status says that it did.
+            finished: When the build ended, not before it began; now when the status says that it
+                did.
+            release: The release that it is, such as `v1.4.2`; at most 100 characters, not digits
+                alone.
+            artifacts: What it produced, at most 50, their names unique.
+            stages: Its stages, at most 100, numbered in this order, their names unique. Promotions
+                of the build get fresh copies. When there are none, the build has one stage
+                `default` of kind `external`.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.CreateBuild,
+            builds_pb2.CreateBuildRequest(
+                owner=owner,
+                repo=repo,
+                number=number,
+                external_id=external_id,
+                event=_values.enum("EVENT_", event),
+                status=_values.enum("STATUS_", status),
+                action=action,
+                link=link,
+                title=title,
+                message=message,
+                before=before,
+                after=after,
+                ref=ref,
+                source_repo=source_repo,
+                source=source,
+                target=target,
+                author_login=author_login,
+                author_name=author_name,
+                author_email=author_email,
+                author_avatar=author_avatar,
+                sender=sender,
+                cron=cron,
+                debug=debug,
+                params=params,
+                timestamp=_values.timestamp("timestamp", timestamp),
+                started=_values.timestamp("started", started),
+                finished=_values.timestamp("finished", finished),
+                release=release,
+                artifacts=artifacts,
+                stages=stages,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def update_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        status: builds_pb2.Status | StatusWord | None = None,
+        started: datetime | None = None,
+        finished: datetime | None = None,
+        message: str | None = None,
+        link: str | None = None,
+        version: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Reports how a recorded build or a promotion goes on: pending, running, then success,
+        failure, error or killed. What has ended does not change again (FAILED_PRECONDITION); the
+        status that it has, reported once more, changes nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            status: How far it is now: PENDING, RUNNING, SUCCESS, FAILURE, ERROR or KILLED, and only
+                onwards in this order. Its stages that have not ended go with it. Unset: as it was.
+            started: When it began to run; now when the status says that it did and nobody said
+                when.
+            finished: When it ended, not before it began; now when the status says that it did.
+            message: How it goes, in a few words, at most 2,000 characters: kept on the stages that
+                go with it, and as the build's `error` when it ends in failure, error or killed. The
+                commit's message stays as it is.
+            link: Where the work can be watched, at most 2,000 characters: kept on the stages that
+                go with it. The build's own link stays as it is.
+            version: The build's version that the caller has seen: another one is ABORTED, naming
+                it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.UpdateBuild,
+            builds_pb2.UpdateBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                status=_values.enum("STATUS_", status),
+                started=_values.timestamp("started", started),
+                finished=_values.timestamp("finished", finished),
+                message=message,
+                link=link,
+                version=version,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def get_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Returns one build with its parameters and stages.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.GetBuild,
+            builds_pb2.GetBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+            ),
+            timeout,
+        )
+
+    def list_builds(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        events: Sequence[builds_pb2.Event | EventWord] = (),
+        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        commit: str = "",
+        release: str = "",
+        external_id: str = "",
+        deploy_to: str = "",
+        ref: str = "",
+        origin: int = 0,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> builds_pb2.ListBuildsResponse:
+        """Lists a repository's builds, highest number first, without their parameters and stages.
+        Filters that are set must all match.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            events: Only builds of these events.
+            statuses: Only builds of these statuses.
+            commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+            release: Only builds of this release.
+            external_id: Only the build that has this external id.
+            deploy_to: Only promotions and rollbacks to this environment.
+            ref: Only builds of this git reference.
+            origin: Only this recorded build and everything promoted from it.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.ListBuilds,
+            builds_pb2.ListBuildsRequest(
+                owner=owner,
+                repo=repo,
+                events=[_values.enum("EVENT_", item) for item in events],
+                statuses=[_values.enum("STATUS_", item) for item in statuses],
+                commit=commit,
+                release=release,
+                external_id=external_id,
+                deploy_to=deploy_to,
+                ref=ref,
+                origin=origin,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_builds(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        events: Sequence[builds_pb2.Event | EventWord] = (),
+        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        commit: str = "",
+        release: str = "",
+        external_id: str = "",
+        deploy_to: str = "",
+        ref: str = "",
+        origin: int = 0,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[builds_pb2.Build]:
+        """Lists a repository's builds, highest number first, without their parameters and stages.
+        Filters that are set must all match.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            events: Only builds of these events.
+            statuses: Only builds of these statuses.
+            commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+            release: Only builds of this release.
+            external_id: Only the build that has this external id.
+            deploy_to: Only promotions and rollbacks to this environment.
+            ref: Only builds of this git reference.
+            origin: Only this recorded build and everything promoted from it.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = builds_pb2.ListBuildsRequest(
+            owner=owner,
+            repo=repo,
+            events=[_values.enum("EVENT_", item) for item in events],
+            statuses=[_values.enum("STATUS_", item) for item in statuses],
+            commit=commit,
+            release=release,
+            external_id=external_id,
+            deploy_to=deploy_to,
+            ref=ref,
+            origin=origin,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._build_service.ListBuilds, request, timeout)
+            yield from page.builds
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+class AsyncMethods:
+    """A coroutine method for every rpc."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._access_service = access_pb2_grpc.AccessServiceStub(channel)
+        self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
+
+    async def _call(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Q, R],
+        request: Q,
+        timeout: float | None,
+    ) -> R:
+        raise NotImplementedError
+
+    async def create_repository(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        visibility: access_pb2.Visibility | VisibilityWord | None = None,
+        scm: str = "",
+        git_http_url: str = "",
+        git_ssh_url: str = "",
+        link: str = "",
+        default_branch: str = "",
+        config_path: str = "",
+        timeout: int = 0,
+        request_id: str | None = None,
+        call_timeout: float | None = None,
+    ) -> access_pb2.Repository:
+        """Registers a repository, so that its builds can be recorded and promoted. Needs admin on all
+        of the owner's repositories (a grant on `owner/*`) or a site admin. ALREADY_EXISTS when the
+        owner has a repository of this name.
+
+        Args:
+            owner: The owner: 1 to 100 of letters, digits, `.`, `_`, `-`; not `.` or `..`.
+            repo: The name, by the same rule.
+            visibility: Who can see it without a grant; private when unset.
+            scm: The kind of source control, at most 32 characters; `git` when empty.
+            git_http_url: Where to clone it over HTTP, at most 2,000 characters.
+            git_ssh_url: Where to clone it over SSH, at most 2,000 characters.
+            link: Its page in a browser, at most 2,000 characters.
+            default_branch: The branch that `latest` means, at most 255 characters; `main` when
+                empty.
+            config_path: Where its pipeline file is, at most 1,000 characters; `.drone.yml` when
+                empty.
+            timeout: How long a build may take, in minutes, 1 to 10,080 (a week); 60 when 0.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. The same
+                id with the same request returns the repository that the first call made; with
+                another request it is ALREADY_EXISTS. A fresh UUID when None.
+            call_timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.CreateRepository,
+            access_pb2.CreateRepositoryRequest(
+                owner=owner,
+                repo=repo,
+                visibility=_values.enum("VISIBILITY_", visibility),
+                scm=scm,
+                git_http_url=git_http_url,
+                git_ssh_url=git_ssh_url,
+                link=link,
+                default_branch=default_branch,
+                config_path=config_path,
+                timeout=timeout,
+                request_id=request_id or str(uuid4()),
+            ),
+            call_timeout,
+        )
+
+    async def get_repository(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        timeout: float | None = None,
+    ) -> access_pb2.Repository:
+        """Returns one repository, with what the caller may do there.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.GetRepository,
+            access_pb2.GetRepositoryRequest(
+                owner=owner,
+                repo=repo,
+            ),
+            timeout,
+        )
+
+    async def list_repositories(
+        self,
+        *,
+        owner: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListRepositoriesResponse:
+        """Lists the repositories that the caller may read, by owner and name. Without a token these
+        are the public ones.
+
+        Args:
+            owner: Only this owner's.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.ListRepositories,
+            access_pb2.ListRepositoriesRequest(
+                owner=owner,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_repositories(
+        self,
+        *,
+        owner: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[access_pb2.Repository]:
+        """Lists the repositories that the caller may read, by owner and name. Without a token these
+        are the public ones.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: Only this owner's.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListRepositoriesRequest(
+            owner=owner,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._access_service.ListRepositories, request, timeout)
+            for item in page.repositories:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def create_user(
+        self,
+        *,
+        login: str,
+        email: str = "",
+        avatar: str = "",
+        machine: bool = False,
+        admin: bool = False,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.User:
+        """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is
+        taken.
+
+        Args:
+            login: The login: 1 to 100 of letters, digits, `.`, `_`, `-`; not `.` or `..`.
+            email: The mail address, at most 254 characters.
+            avatar: The address of a picture, at most 2,000 characters.
+            machine: Whether this is a service and not a person.
+            admin: Whether the user becomes a site admin.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.CreateUser,
+            access_pb2.CreateUserRequest(
+                login=login,
+                email=email,
+                avatar=avatar,
+                machine=machine,
+                admin=admin,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def create_token(
+        self,
+        *,
+        login: str = "",
+        name: str = "",
+        actions: Sequence[access_pb2.Action | ActionWord] = (),
+        repositories: Sequence[str] = (),
+        environments: Sequence[str] = (),
+        expires: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Token:
+        """Creates a token for the caller, or, for a site admin, for another user. The secret is in
+        this answer only: the server keeps nothing but its SHA-256. A token that is itself cut down
+        can only make tokens that are cut at least as far and expire no later.
+
+        Args:
+            login: Whose token it becomes; the caller's own when empty. Another user's needs a site
+                admin.
+            name: What it is for, at most 100 characters.
+            actions: Cuts it to these actions; empty: all.
+            repositories: Cuts it to these repositories, each `owner/repo` or `owner/*`, at most
+                100; empty: all.
+            environments: Cuts what it does in environments to these, at most 100; empty: all. By
+                the rule of PromoteRequest's target.
+            expires: When it stops working, in the future; unset: never.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A repeat
+                returns the token without its secret. A fresh UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.CreateToken,
+            access_pb2.CreateTokenRequest(
+                login=login,
+                name=name,
+                actions=[_values.enum("ACTION_", item) for item in actions],
+                repositories=repositories,
+                environments=environments,
+                expires=_values.timestamp("expires", expires),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def list_tokens(
+        self,
+        *,
+        login: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListTokensResponse:
+        """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
+        secrets, revoked and expired ones included.
+
+        Args:
+            login: Whose; the caller's own when empty. Another user's needs a site admin.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.ListTokens,
+            access_pb2.ListTokensRequest(
+                login=login,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_tokens(
+        self,
+        *,
+        login: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[access_pb2.Token]:
+        """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
+        secrets, revoked and expired ones included.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            login: Whose; the caller's own when empty. Another user's needs a site admin.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListTokensRequest(
+            login=login,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._access_service.ListTokens, request, timeout)
+            for item in page.tokens:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def revoke_token(
+        self,
+        *,
+        id: int,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Token:
+        """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with
+        the answer. Revoking a revoked token changes nothing.
+
+        Args:
+            id: The token's id. One that is not the caller's is NOT_FOUND, but to a site admin.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.RevokeToken,
+            access_pb2.RevokeTokenRequest(
+                id=id,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def grant_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        login: str,
+        level: access_pb2.Level | LevelWord,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Grant:
+        """Gives a user a level on a repository, or on all of an owner's; replaces the level that they
+        had there by the same kind of grant.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for all of the owner's, later ones included.
+            login: Who gets it; NOT_FOUND when there is no such user.
+            level: LEVEL_READ, LEVEL_WRITE or LEVEL_ADMIN.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.GrantAccess,
+            access_pb2.GrantAccessRequest(
+                owner=owner,
+                repo=repo,
+                login=login,
+                level=_values.enum("LEVEL_", level),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def revoke_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        login: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Grant:
+        """Takes a grant back. Returns it with its level unset. Taking back what is not there changes
+        nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for the grant on all of the owner's.
+            login: Whose grant; NOT_FOUND when there is no such user.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.RevokeAccess,
+            access_pb2.RevokeAccessRequest(
+                owner=owner,
+                repo=repo,
+                login=login,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def list_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListAccessResponse:
+        """Lists the grants on a repository, those on all of its owner's repositories included, by
+        login.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for the grants on all of the owner's alone.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.ListAccess,
+            access_pb2.ListAccessRequest(
+                owner=owner,
+                repo=repo,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_access(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[access_pb2.Grant]:
+        """Lists the grants on a repository, those on all of its owner's repositories included, by
+        login.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name, or `*` for the grants on all of the owner's alone.
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListAccessRequest(
+            owner=owner,
+            repo=repo,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._access_service.ListAccess, request, timeout)
+            for item in page.grants:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def who_am_i(
+        self,
+        *,
+        timeout: float | None = None,
+    ) -> access_pb2.WhoAmIResponse:
+        """Returns the caller's user and token.
+
+        Args:
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.WhoAmI,
+            access_pb2.WhoAmIRequest(),
+            timeout,
+        )
+
+    async def promote_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        target: str,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Promotes a build to an environment: creates a new build of event `promote` with the promoted
+        one as its parent, the same commit, and fresh pending stages. An answer means that it is
+        stored.
+
+        INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
+        ABORTED: another build than `expected_current` is in the environment.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The number of the build to promote; 1 or above.
+            target: The environment to promote it to: 1 to 100 of letters, digits, `.`, `_`, `-`,
+                `/`; taken as it is, with nothing trimmed and no case folded.
+            params: Parameters for the steps' environment, over those of the promoted build. Names
+                are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB.
+                Names that a runner, a shell or a language obeys, such as `PATH`, `LD_*` or
+                `DRONE_*`, are refused.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: The number of the deployment (promotion or rollback) that the caller
+                believes to be current in the environment, 0 for none: another one there is ABORTED,
+                naming it.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.PromoteBuild,
+            builds_pb2.PromoteRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                target=target,
+                params=params,
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+            ),
+            timeout,
+        )
+
+    async def create_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        number: int | None = None,
+        external_id: str = "",
+        event: builds_pb2.Event | EventWord | None = None,
+        status: builds_pb2.Status | StatusWord | None = None,
+        action: str = "",
+        link: str = "",
+        title: str = "",
+        message: str = "",
+        before: str = "",
+        after: str = "",
+        ref: str = "",
+        source_repo: str = "",
+        source: str = "",
+        target: str = "",
+        author_login: str = "",
+        author_name: str = "",
+        author_email: str = "",
+        author_avatar: str = "",
+        sender: str = "",
+        cron: str = "",
+        debug: bool = False,
+        params: Mapping[str, str] | None = None,
+        timestamp: datetime | None = None,
+        started: datetime | None = None,
+        finished: datetime | None = None,
+        release: str = "",
+        artifacts: Sequence[builds_pb2.Artifact] = (),
+        stages: Sequence[builds_pb2.StageSpec] = (),
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Records a build that a CI system made. Recording an `external_id` again returns the build
+        that has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            number: A number of the caller's choice, to import a history: needs admin, must be free
+                (ALREADY_EXISTS), and moves the repository's counter up to it. Unset: the next one.
+            external_id: What the CI system calls the build, such as `jenkins/app#1043`, or a run's
+                id and attempt; at most 200 characters, unique in the repository. Recording it again
+                returns the build that has it.
+            event: What brought the build about; push when unset. PROMOTE and ROLLBACK are refused:
+                those are PromoteBuild's and RollbackBuild's to make.
+            status: How far the build is: PENDING (also when unset), RUNNING, SUCCESS, FAILURE,
+                ERROR or KILLED.
+            action: The event in finer words, at most 100 characters.
+            link: A page about the change or the CI system's run, at most 2,000 characters.
+            title: The change's title, at most 2,000 characters.
+            message: The commit's message, at most 64 KiB.
+            before: The commit before the change, at most 64 hexadecimal digits.
+            after: The commit that was built, at most 64 hexadecimal digits.
+            ref: The git reference, such as `refs/heads/main`, at most 500 characters.
+            source_repo: The repository that the change comes from, at most 500 characters.
+            source: The git branch that the change comes from, at most 500 characters.
+            target: The git branch that the change goes to, at most 500 characters. NOT an
+                environment.
+            author_login: The commit author's login, at most 200 characters.
+            author_name: The commit author's name, at most 200 characters.
+            author_email: The commit author's mail address, at most 254 characters.
+            author_avatar: The address of the commit author's picture, at most 2,000 characters.
+            sender: Who caused the event at the source host, at most 200 characters.
+            cron: The schedule's name, at most 200 characters.
+            debug: Whether the runner is to log in more detail.
+            params: Parameters of the build, which promotions inherit; by the rules of
+                PromoteRequest's.
+            timestamp: When the event happened at the source host.
+            started: When the build began to run; now when the status says that it did.
+            finished: When the build ended, not before it began; now when the status says that it
+                did.
+            release: The release that it is, such as `v1.4.2`; at most 100 characters, not digits
+                alone.
+            artifacts: What it produced, at most 50, their names unique.
+            stages: Its stages, at most 100, numbered in this order, their names unique. Promotions
+                of the build get fresh copies. When there are none, the build has one stage
+                `default` of kind `external`.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.CreateBuild,
+            builds_pb2.CreateBuildRequest(
+                owner=owner,
+                repo=repo,
+                number=number,
+                external_id=external_id,
+                event=_values.enum("EVENT_", event),
+                status=_values.enum("STATUS_", status),
+                action=action,
+                link=link,
+                title=title,
+                message=message,
+                before=before,
+                after=after,
+                ref=ref,
+                source_repo=source_repo,
+                source=source,
+                target=target,
+                author_login=author_login,
+                author_name=author_name,
+                author_email=author_email,
+                author_avatar=author_avatar,
+                sender=sender,
+                cron=cron,
+                debug=debug,
+                params=params,
+                timestamp=_values.timestamp("timestamp", timestamp),
+                started=_values.timestamp("started", started),
+                finished=_values.timestamp("finished", finished),
+                release=release,
+                artifacts=artifacts,
+                stages=stages,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def update_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        status: builds_pb2.Status | StatusWord | None = None,
+        started: datetime | None = None,
+        finished: datetime | None = None,
+        message: str | None = None,
+        link: str | None = None,
+        version: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Reports how a recorded build or a promotion goes on: pending, running, then success,
+        failure, error or killed. What has ended does not change again (FAILED_PRECONDITION); the
+        status that it has, reported once more, changes nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            status: How far it is now: PENDING, RUNNING, SUCCESS, FAILURE, ERROR or KILLED, and only
+                onwards in this order. Its stages that have not ended go with it. Unset: as it was.
+            started: When it began to run; now when the status says that it did and nobody said
+                when.
+            finished: When it ended, not before it began; now when the status says that it did.
+            message: How it goes, in a few words, at most 2,000 characters: kept on the stages that
+                go with it, and as the build's `error` when it ends in failure, error or killed. The
+                commit's message stays as it is.
+            link: Where the work can be watched, at most 2,000 characters: kept on the stages that
+                go with it. The build's own link stays as it is.
+            version: The build's version that the caller has seen: another one is ABORTED, naming
+                it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.UpdateBuild,
+            builds_pb2.UpdateBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                status=_values.enum("STATUS_", status),
+                started=_values.timestamp("started", started),
+                finished=_values.timestamp("finished", finished),
+                message=message,
+                link=link,
+                version=version,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def get_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Returns one build with its parameters and stages.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.GetBuild,
+            builds_pb2.GetBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+            ),
+            timeout,
+        )
+
+    async def list_builds(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        events: Sequence[builds_pb2.Event | EventWord] = (),
+        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        commit: str = "",
+        release: str = "",
+        external_id: str = "",
+        deploy_to: str = "",
+        ref: str = "",
+        origin: int = 0,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> builds_pb2.ListBuildsResponse:
+        """Lists a repository's builds, highest number first, without their parameters and stages.
+        Filters that are set must all match.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            events: Only builds of these events.
+            statuses: Only builds of these statuses.
+            commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+            release: Only builds of this release.
+            external_id: Only the build that has this external id.
+            deploy_to: Only promotions and rollbacks to this environment.
+            ref: Only builds of this git reference.
+            origin: Only this recorded build and everything promoted from it.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.ListBuilds,
+            builds_pb2.ListBuildsRequest(
+                owner=owner,
+                repo=repo,
+                events=[_values.enum("EVENT_", item) for item in events],
+                statuses=[_values.enum("STATUS_", item) for item in statuses],
+                commit=commit,
+                release=release,
+                external_id=external_id,
+                deploy_to=deploy_to,
+                ref=ref,
+                origin=origin,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_builds(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        events: Sequence[builds_pb2.Event | EventWord] = (),
+        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        commit: str = "",
+        release: str = "",
+        external_id: str = "",
+        deploy_to: str = "",
+        ref: str = "",
+        origin: int = 0,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[builds_pb2.Build]:
+        """Lists a repository's builds, highest number first, without their parameters and stages.
+        Filters that are set must all match.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            events: Only builds of these events.
+            statuses: Only builds of these statuses.
+            commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+            release: Only builds of this release.
+            external_id: Only the build that has this external id.
+            deploy_to: Only promotions and rollbacks to this environment.
+            ref: Only builds of this git reference.
+            origin: Only this recorded build and everything promoted from it.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = builds_pb2.ListBuildsRequest(
+            owner=owner,
+            repo=repo,
+            events=[_values.enum("EVENT_", item) for item in events],
+            statuses=[_values.enum("STATUS_", item) for item in statuses],
+            commit=commit,
+            release=release,
+            external_id=external_id,
+            deploy_to=deploy_to,
+            ref=ref,
+            origin=origin,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._build_service.ListBuilds, request, timeout)
+            for item in page.builds:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

@@ -1,0 +1,322 @@
+"""The commands about access: whoami, token, grant, repo, user."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, get_args
+
+import typer
+
+from shiplift._methods import ActionWord, VisibilityWord
+from shiplift.cli.output import put, put_fields, put_json, put_table, say, when, word
+from shiplift.cli.session import RequestIdOption, Session, chosen, command
+from shiplift.v1 import access_pb2 as pb
+
+app = typer.Typer()
+token_app = typer.Typer(no_args_is_help=True)
+grant_app = typer.Typer(no_args_is_help=True)
+repo_app = typer.Typer(no_args_is_help=True)
+user_app = typer.Typer(no_args_is_help=True)
+app.add_typer(token_app, name="token", help="Creates, lists and revokes tokens.")
+app.add_typer(grant_app, name="grant", help="Gives users access to repositories, and takes it back.")
+app.add_typer(repo_app, name="repo", help="Registers and shows repositories.")
+app.add_typer(user_app, name="user", help="Creates users.")
+
+ACTIONS: tuple[ActionWord, ...] = get_args(ActionWord)
+
+LoginArgument = Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")]
+LoginOption = Annotated[str, typer.Option(help="Another user's; needs a site admin.")]
+GrantedRepository = Annotated[
+    str | None,
+    typer.Option(
+        "--repository",
+        "-R",
+        metavar="OWNER/REPO",
+        help="The repository, or 'OWNER/*' for all of them. [SHIPLIFT_REPO, else the git remote origin]",
+    ),
+]
+SlugArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="OWNER/REPO", help="The repository. [SHIPLIFT_REPO, else the git remote origin]"
+    ),
+]
+
+
+@command(app, "whoami")
+def whoami(session: Session) -> None:
+    """Shows who the token is of, and what it may do."""
+    answer = session.client.who_am_i()
+    if session.json:
+        put_json(answer)
+        return
+    user = answer.user
+    kinds = (user.machine and "machine user", user.admin and "site admin")
+    put_fields(
+        (
+            ("server", session.settings.server),
+            ("login", user.login),
+            ("kind", ", ".join(kind for kind in kinds if kind)),
+            ("email", user.email),
+            *_token_fields(answer.token),
+        )
+    )
+
+
+def _token_fields(token: pb.Token) -> Sequence[tuple[str, str]]:
+    return (
+        ("token", f"{token.id} {token.hint}..."),
+        ("name", token.name),
+        ("actions", _actions(token)),
+        ("repositories", ", ".join(token.repositories)),
+        ("environments", ", ".join(token.environments)),
+        ("created", when(token, "created")),
+        ("expires", when(token, "expires")),
+        ("revoked", when(token, "revoked")),
+        ("last used", when(token, "last_used")),
+    )
+
+
+def _actions(token: pb.Token) -> str:
+    return ", ".join(word(pb.Action, action) for action in token.actions)
+
+
+@command(token_app, "create")
+def token_create(
+    session: Session,
+    login: LoginOption = "",
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    action: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ACTION", help=f"Only for this ({', '.join(ACTIONS)}); may be repeated. Else for all."
+        ),
+    ] = None,
+    repository: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--repository", "-R", metavar="OWNER/REPO", help="Only there, or 'OWNER/*'; may be repeated."
+        ),
+    ] = None,
+    environment: Annotated[
+        list[str] | None,
+        typer.Option("--environment", "-e", metavar="NAME", help="Only to there; may be repeated."),
+    ] = None,
+    expires_in: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=1, max=36_500, help="Never when left out.")
+    ] = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Creates a token and puts out its secret alone, which is not shown again."""
+    token = session.client.create_token(
+        login=login,
+        name=name,
+        actions=chosen("--action", action, ACTIONS),
+        repositories=repository or (),
+        environments=environment or (),
+        expires=None if expires_in is None else datetime.now(UTC) + timedelta(days=expires_in),
+        request_id=request_id,
+    )
+    if session.json:
+        put_json(token)
+        return
+    say(f"Token {token.id} of {token.login}" + (f", {token.name}" if token.name else ""))
+    if token.secret:
+        put(token.secret)
+    else:
+        say(
+            f"It was made by an earlier call, and its secret is gone: revoke {token.id} and create another."
+        )
+
+
+@command(token_app, "list")
+def token_list(session: Session, login: LoginOption = "") -> None:
+    """Lists tokens, newest first, without their secrets."""
+    tokens = list(session.client.iterate_tokens(login=login))
+    if session.json:
+        put_json(tokens)
+        return
+    headings = ("TOKEN", "HINT", "NAME", "ACTIONS", "REPOSITORIES", "ENVIRONMENTS")
+    put_table(
+        (*headings, "CREATED", "EXPIRES", "REVOKED", "LAST USED"),
+        (
+            (
+                str(token.id),
+                token.hint,
+                token.name,
+                _actions(token),
+                ", ".join(token.repositories),
+                ", ".join(token.environments),
+                *(when(token, field)[:16] for field in ("created", "expires", "revoked", "last_used")),
+            )
+            for token in tokens
+        ),
+    )
+
+
+@command(token_app, "revoke")
+def token_revoke(
+    session: Session,
+    token_id: Annotated[int, typer.Argument(metavar="ID", help="Its number in the list, not its secret.")],
+    request_id: RequestIdOption = None,
+) -> None:
+    """Revokes a token: it stops working at once."""
+    revoked = session.client.revoke_token(id=token_id, request_id=request_id)
+    if session.json:
+        put_json(revoked)
+        return
+    put(f"Token {revoked.id} of {revoked.login} revoked {when(revoked, 'revoked')}")
+
+
+@command(grant_app, "add")
+def grant_add(
+    session: Session,
+    login: LoginArgument,
+    level: Annotated[Literal["read", "write", "admin"], typer.Argument(help="How much.")],
+    repository: GrantedRepository = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Gives a user access to a repository, in place of what they had there."""
+    owner, repo = session.repository(repository)
+    grant = session.client.grant_access(
+        owner=owner, repo=repo, login=login, level=level, request_id=request_id
+    )
+    if session.json:
+        put_json(grant)
+        return
+    put(f"{grant.login} has {word(pb.Level, grant.level)} on {grant.owner}/{grant.repo}")
+
+
+@command(grant_app, "remove")
+def grant_remove(
+    session: Session,
+    login: LoginArgument,
+    repository: GrantedRepository = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Takes a user's access to a repository back."""
+    owner, repo = session.repository(repository)
+    grant = session.client.revoke_access(owner=owner, repo=repo, login=login, request_id=request_id)
+    if session.json:
+        put_json(grant)
+        return
+    put(f"{grant.login} has no grant on {grant.owner}/{grant.repo}")
+
+
+@command(grant_app, "list")
+def grant_list(session: Session, repository: GrantedRepository = None) -> None:
+    """Lists who was given access to a repository, or to all of its owner's."""
+    owner, repo = session.repository(repository)
+    grants = list(session.client.iterate_access(owner=owner, repo=repo))
+    if session.json:
+        put_json(grants)
+        return
+    put_table(
+        ("LOGIN", "LEVEL", "REPOSITORY", "SINCE"),
+        (
+            (
+                grant.login,
+                word(pb.Level, grant.level),
+                f"{grant.owner}/{grant.repo}",
+                when(grant, "updated")[:16],
+            )
+            for grant in grants
+        ),
+    )
+
+
+@command(repo_app, "add")
+def repo_add(
+    session: Session,
+    slug: SlugArgument = None,
+    visibility: Annotated[
+        VisibilityWord, typer.Option(help="Who can see it without a grant: nobody, users, everybody.")
+    ] = "private",
+    default_branch: Annotated[str, typer.Option(help="The branch that `latest` means.")] = "main",
+    link: Annotated[str, typer.Option(metavar="URL", help="Its page in a browser.")] = "",
+    request_id: RequestIdOption = None,
+) -> None:
+    """Registers a repository, so that its builds can be recorded and promoted."""
+    owner, repo = session.repository(slug)
+    made = session.client.create_repository(
+        owner=owner,
+        repo=repo,
+        visibility=visibility,
+        default_branch=default_branch,
+        link=link,
+        request_id=request_id,
+    )
+    _put_repository(session, made)
+
+
+@command(repo_app, "list")
+def repo_list(
+    session: Session,
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this owner's.")] = "",
+) -> None:
+    """Lists the repositories that you may read."""
+    repositories = list(session.client.iterate_repositories(owner=owner))
+    if session.json:
+        put_json(repositories)
+        return
+    put_table(
+        ("REPOSITORY", "VISIBILITY", "BUILDS", "BRANCH", "YOU MAY"),
+        (
+            (
+                repository.slug,
+                word(pb.Visibility, repository.visibility),
+                str(repository.counter),
+                repository.default_branch,
+                _permissions(repository),
+            )
+            for repository in repositories
+        ),
+    )
+
+
+@command(repo_app, "show")
+def repo_show(session: Session, slug: SlugArgument = None) -> None:
+    """Shows a repository, with what you may do there."""
+    owner, repo = session.repository(slug)
+    _put_repository(session, session.client.get_repository(owner=owner, repo=repo))
+
+
+def _put_repository(session: Session, repository: pb.Repository) -> None:
+    if session.json:
+        put_json(repository)
+        return
+    put_fields(
+        (
+            ("repository", repository.slug),
+            ("visibility", word(pb.Visibility, repository.visibility)),
+            ("builds", str(repository.counter)),
+            ("default branch", repository.default_branch),
+            ("link", repository.link),
+            ("you may", _permissions(repository)),
+            ("created", when(repository, "created")),
+        )
+    )
+
+
+def _permissions(repository: pb.Repository) -> str:
+    may = repository.permissions
+    words = (("read", may.read), ("write", may.write), ("admin", may.admin))
+    return ", ".join(name for name, allowed in words if allowed)
+
+
+@command(user_app, "add")
+def user_add(
+    session: Session,
+    login: LoginArgument,
+    email: Annotated[str, typer.Option(help="The mail address.")] = "",
+    machine: Annotated[bool, typer.Option("--machine", help="A service, not a person.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="A site admin, who may do everything.")] = False,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Creates a user; needs a site admin."""
+    user = session.client.create_user(
+        login=login, email=email, machine=machine, admin=admin, request_id=request_id
+    )
+    if session.json:
+        put_json(user)
+        return
+    put(f"User {user.login} created")

@@ -1,0 +1,40 @@
+"""The command's wiring."""
+
+from typing import Annotated
+
+import typer
+
+from shiplift.cli import access, builds, login, record
+from shiplift.cli.output import put
+
+app = typer.Typer(
+    name="shiplift",
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # One form for our own errors and Typer's, which a CI log shows as it is.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for part in (login.app, record.app, builds.app, access.app):
+    app.add_typer(part)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # slow, and only this needs it
+
+        put(f"shiplift {version('shiplift')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Promotes builds: from "build 42 is good" to "build 42 is running in production".
+
+    Exit codes: 0 done, 1 refused, 2 usage, 3 no answer from the server.
+    """

@@ -1,0 +1,205 @@
+"""The commands about builds: promote, show, builds."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, get_args
+
+import typer
+
+from shiplift import was_replayed
+from shiplift._methods import EventWord, StatusWord
+from shiplift.cli.naming import number_of
+from shiplift.cli.output import first_line, put, put_fields, put_json, put_table, say, when, word
+from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, chosen, command
+from shiplift.v1 import builds_pb2 as pb
+
+app = typer.Typer()
+
+EVENTS: tuple[EventWord, ...] = get_args(EventWord)
+STATUSES: tuple[StatusWord, ...] = get_args(StatusWord)
+
+BuildArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUILD", help="Its number, or its release, external id or commit (7 digits on)."
+    ),
+]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter for the steps; may be repeated."),
+]
+
+
+@command(app, "promote")
+def promote(
+    session: Session,
+    build: BuildArgument,
+    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Where to.")],
+    repository: RepositoryOption = None,
+    param: ParameterOption = None,
+    expected_current: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Refuse if another deployment is current there; 0: if any is."),
+    ] = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Promotes a build to an environment, and shows the new build."""
+    owner, repo = session.repository(repository)
+    params = params_of(param or [])
+    number = number_of(session.client, owner, repo, build)
+    made = session.client.promote_build(
+        owner=owner,
+        repo=repo,
+        build=number,
+        target=environment,
+        params=params,
+        expected_current=expected_current,
+        request_id=request_id,
+    )
+    earlier = " (by an earlier call)" if was_replayed() else ""
+    say(
+        f"{made.owner}/{made.repo}: promoted build {made.parent}, release {made.release or '(none)'},"
+        f" commit {made.after[:12] or '(none)'}, to {made.deploy_to} as build {made.number}{earlier}"
+    )
+    _put_build(session, made)
+
+
+@command(app, "show")
+def show(session: Session, build: BuildArgument, repository: RepositoryOption = None) -> None:
+    """Shows a build with its parameters and stages."""
+    owner, repo = session.repository(repository)
+    number = number_of(session.client, owner, repo, build)
+    _put_build(session, session.client.get_build(owner=owner, repo=repo, build=number))
+
+
+@command(app, "builds")
+def builds(
+    session: Session,
+    repository: RepositoryOption = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EVENT", help=f"Only of this event ({', '.join(EVENTS)}); may be repeated."),
+    ] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS", help=f"Only of this status ({', '.join(STATUSES)}); may be repeated."
+        ),
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", "-e", help="Only promotions and rollbacks to it.")
+    ] = None,
+    release: Annotated[str | None, typer.Option(help="Only of this release.")] = None,
+    commit: Annotated[str | None, typer.Option(metavar="HASH", help="Only of this commit.")] = None,
+    branch: Annotated[str | None, typer.Option(help="Only of this git branch.")] = None,
+    origin: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Only this build and what was promoted from it.")
+    ] = 0,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at the most.")] = 20,
+) -> None:
+    """Lists builds, newest first."""
+    owner, repo = session.repository(repository)
+    found = session.client.iterate_builds(
+        owner=owner,
+        repo=repo,
+        events=chosen("--event", event, EVENTS),
+        statuses=chosen("--status", status, STATUSES),
+        deploy_to=environment or "",
+        release=release or "",
+        commit=(commit or "").lower(),
+        ref=f"refs/heads/{branch}" if branch else "",
+        origin=origin,
+        page_size=min(limit, 1000),
+    )
+    listed = list(itertools.islice(found, limit))
+    if session.json:
+        put_json(listed)
+        return
+    headings = (
+        *("BUILD", "STATUS", "EVENT", "ENVIRONMENT", "RELEASE", "COMMIT"),
+        *("BRANCH", "BY", "CREATED", "MESSAGE"),
+    )
+    put_table(headings, map(_row, listed))
+
+
+def _row(build: pb.Build) -> Sequence[str]:
+    return (
+        str(build.number),
+        word(pb.Status, build.status),
+        _event(build),
+        build.deploy_to,
+        build.release,
+        build.after[:8],
+        build.target,
+        build.trigger,
+        when(build, "created")[:16],
+        first_line(build.title or build.message),
+    )
+
+
+def _event(build: pb.Build) -> str:
+    event = word(pb.Event, build.event)
+    return f"{event} of {build.parent}" if build.parent else event
+
+
+def _put_build(session: Session, build: pb.Build) -> None:
+    if session.json:
+        put_json(build)
+        return
+    author = f"{build.author_name} <{build.author_email}>" if build.author_email else build.author_name
+    put_fields(
+        (
+            ("repository", f"{build.owner}/{build.repo}"),
+            ("build", str(build.number)),
+            ("status", word(pb.Status, build.status)),
+            ("error", build.error),
+            ("event", _event(build)),
+            ("environment", build.deploy_to),
+            ("release", build.release),
+            ("commit", build.after),
+            ("branch", build.target),
+            ("ref", build.ref),
+            ("title", build.title),
+            ("message", build.message),
+            ("author", author or build.author_login),
+            ("link", build.link),
+            ("external id", build.external_id),
+            ("by", build.trigger),
+            ("created", when(build, "created")),
+            ("started", when(build, "started")),
+            ("finished", when(build, "finished")),
+            ("artifacts", "\n".join(f"{each.name} {each.uri} {each.digest}" for each in build.artifacts)),
+            ("params", "\n".join(f"{name}={value}" for name, value in sorted(build.params.items()))),
+        )
+    )
+    if build.stages:
+        put("")
+        headings = ("STAGE", "NAME", "STATUS", "KIND", "TYPE", "PLATFORM", "MESSAGE", "LINK")
+        put_table(headings, map(_stage_row, build.stages))
+
+
+def _stage_row(stage: pb.Stage) -> Sequence[str]:
+    return (
+        str(stage.number),
+        stage.name,
+        word(pb.Status, stage.status),
+        stage.kind,
+        stage.type,
+        "/".join(filter(None, (stage.os, stage.arch))),
+        stage.error or stage.message,
+        stage.link,
+    )
+
+
+def params_of(given: Sequence[str]) -> dict[str, str]:
+    """The parameters that `-p` gave. Raises UsageError."""
+    params: dict[str, str] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals):
+            # What stands there can be a secret with its name forgotten.
+            raise UsageError("-p wants KEY=VALUE; one of those given has no key or no '='")
+        if name in params:
+            raise UsageError(f"-p {name} is given twice")
+        params[name] = value
+    return params

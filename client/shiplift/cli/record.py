@@ -1,0 +1,137 @@
+"""The command `record`."""
+
+import os
+import re
+from typing import Annotated, Literal
+
+import typer
+
+from shiplift import was_replayed
+from shiplift.cli import ci, git
+from shiplift.cli.builds import ParameterOption, params_of
+from shiplift.cli.facts import OF_COMMIT, Facts, known, without
+from shiplift.cli.output import put, put_json, word
+from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
+from shiplift.v1 import builds_pb2 as pb
+
+app = typer.Typer()
+
+RecordedEvent = Literal["push", "pull_request", "tag", "cron", "custom"]
+RecordedStatus = Literal["pending", "running", "success", "failure", "error", "killed"]
+
+_HEX = re.compile(r"[0-9A-Fa-f]{4,64}")
+_DIGEST = re.compile(r"(?P<uri>.*)@(?P<digest>[A-Za-z0-9+._-]+:[0-9A-Fa-f]+)")
+
+
+@command(app, "record")
+def record(
+    session: Session,
+    repository: RepositoryOption = None,
+    commit: Annotated[str | None, typer.Option(metavar="HASH", help="The commit that was built.")] = None,
+    branch: Annotated[str | None, typer.Option(help="The git branch.")] = None,
+    ref: Annotated[str | None, typer.Option(help="The git reference, such as refs/tags/v1.")] = None,
+    release: Annotated[str | None, typer.Option(help="The release that it is; a tag's by itself.")] = None,
+    external_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="What the CI system calls it; taken from it by itself.")
+    ] = None,
+    event: Annotated[RecordedEvent | None, typer.Option(help="What brought it about.")] = None,
+    status: Annotated[RecordedStatus, typer.Option(help="How far it is.")] = "success",
+    link: Annotated[str | None, typer.Option(metavar="URL", help="Its page at the CI system.")] = None,
+    message: Annotated[str | None, typer.Option(help="The commit's message.")] = None,
+    artifact: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=URI[@DIGEST]", help="What it produced; may be repeated."),
+    ] = None,
+    param: ParameterOption = None,
+    number: Annotated[
+        int | None, typer.Option(help="A number of your choice, to import a history; needs admin.")
+    ] = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Records a build that a CI job made.
+
+    What is not said is taken from the CI system's variables (GitHub Actions, GitLab CI, Jenkins,
+    Drone) and from git. Recording the same external id again changes nothing.
+    """
+    job = ci.job(os.environ)
+    given = _given(commit, branch, ref, release, external_id, event, link, message)
+    facts = _merged(job.facts if job else Facts(), given)
+    owner, repo = session.repository(repository, job.repository if job else "")
+    artifacts = [_artifact(each) for each in artifact or []]
+    params = params_of(param or [])
+    made = session.client.create_build(
+        owner=owner,
+        repo=repo,
+        number=number,
+        status=status,
+        artifacts=artifacts,
+        params=params,
+        request_id=request_id,
+        **facts,
+    )
+    if session.json:
+        put_json(made)
+        return
+    parts = (
+        word(pb.Status, made.status),
+        made.release and f"release {made.release}",
+        made.after and f"commit {made.after[:12]}",
+        made.target and f"branch {made.target}",
+        made.external_id,
+    )
+    done = "was recorded before" if was_replayed() else "recorded"
+    put(f"{made.owner}/{made.repo}: build {made.number} {done}: {', '.join(filter(None, parts))}")
+
+
+def _artifact(given: str) -> pb.Artifact:
+    name, equals, uri = given.partition("=")
+    if not (name and equals and uri):
+        raise UsageError(f"--artifact {given!r}: wanted NAME=URI or NAME=URI@DIGEST")
+    found = _DIGEST.fullmatch(uri)
+    if found is None:
+        return pb.Artifact(name=name, uri=uri)
+    return pb.Artifact(name=name, uri=found["uri"], digest=found["digest"])
+
+
+def _given(
+    commit: str | None,
+    branch: str | None,
+    ref: str | None,
+    release: str | None,
+    external_id: str | None,
+    event: RecordedEvent | None,
+    link: str | None,
+    message: str | None,
+) -> Facts:
+    if commit and _HEX.fullmatch(commit) is None:
+        raise UsageError(f"--commit {commit!r}: wanted a hash of 4 to 64 hexadecimal digits")
+    facts = Facts(
+        after=(commit or "").lower(),
+        source=branch or "",
+        target=branch or "",
+        ref=ref or (f"refs/heads/{branch}" if branch else ""),
+        release=release or "",
+        external_id=external_id or "",
+        link=link or "",
+        message=message or "",
+    )
+    if event:
+        facts["event"] = event
+    return known(facts)
+
+
+def _merged(job: Facts, given: Facts) -> Facts:
+    """What is given, over what the CI system says, over what git knows of the same commit."""
+    commit = given.get("after", "")
+    if commit and not job.get("after", "").startswith(commit):
+        job = without(job, OF_COMMIT)
+    after = commit or job.get("after", "")
+    checkout = git.facts(after) if after else git.facts()
+    if "ref" in job or "ref" in given:
+        # The branch that happens to be checked out may be another.
+        checkout = without(checkout, {"ref", "source", "target"})
+    merged = Facts(**{**checkout, **job, **given})
+    if commit:
+        # Git spells an abbreviated one out.
+        merged["after"] = checkout.get("after", commit)
+    return merged

@@ -1,0 +1,225 @@
+"""What every command has: the options of the connection, `--json`, and the exit codes.
+
+Exit codes: 0 done; 1 refused by the server, or it has no such build; 2 usage: nothing was sent that
+changes anything; 3 no answer: a write may have been done, and the same request_id repeats it safely.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated, Concatenate, NoReturn, ParamSpec, TypeVar
+
+import grpc
+import typer
+
+from shiplift import Client, ShipliftError, Unreachable
+from shiplift.cli import git
+from shiplift.cli.output import say
+from shiplift.settings import Settings
+
+P = ParamSpec("P")
+W = TypeVar("W", bound=str)
+
+REFUSED, USAGE, UNREACHABLE = 1, 2, 3
+# As a shell reports the signals that end other programs.
+_INTERRUPTED, _PIPE_CLOSED = 130, 141
+
+
+class UsageError(Exception):
+    """The command line, or a setting, is wrong: said in words, exit code 2."""
+
+
+class MissingError(Exception):
+    """What the command line names is not there: said in words, exit code 1."""
+
+
+@dataclass
+class Session:
+    """A command's run: what it was called with, and its client. The fields are every command's options."""
+
+    json: Annotated[
+        bool, typer.Option("--json", help="Put out JSON: protobuf's, with snake_case names.")
+    ] = False
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The server. [SHIPLIFT_SERVER, else the last login's, else 127.0.0.1:50051]",
+        ),
+    ] = None
+    token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKEN",
+            help="Who calls; others on this machine can see it: rather use --token-file. [SHIPLIFT_TOKEN]",
+        ),
+    ] = None
+    token_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A file with the token. [SHIPLIFT_TOKEN_FILE]"),
+    ] = None
+    ca: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Certificates (PEM) to know the server by. [SHIPLIFT_CA]"),
+    ] = None
+    cert: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Certificate (PEM) to show to the server. [SHIPLIFT_CERT]"),
+    ] = None
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Its private key (PEM). [SHIPLIFT_KEY]"),
+    ] = None
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Plaintext to another machine. [SHIPLIFT_INSECURE=1]")
+    ] = False
+    _open: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The options, the environment and the file of logins together."""
+        return Settings.find(
+            server=self.server,
+            token=self.token,
+            token_file=self.token_file,
+            ca_file=self.ca,
+            cert_file=self.cert,
+            key_file=self.key,
+            insecure=self.insecure,
+        )
+
+    @cached_property
+    def client(self) -> Client:
+        """The client, open until the command ends."""
+        return self._open.enter_context(self.connect(self.settings))
+
+    def connect(self, settings: Settings) -> Client:
+        """A client with these settings."""
+        return Client(
+            settings.server,
+            settings.token,
+            ca_file=settings.ca_file,
+            cert_file=settings.cert_file,
+            key_file=settings.key_file,
+            insecure=settings.insecure,
+        )
+
+    def repository(self, given: str | None, known: str = "") -> tuple[str, str]:
+        """Owner and name: as given, else SHIPLIFT_REPO, else as known, else git's remote.
+
+        Raises UsageError when there are none.
+        """
+        slug = given or os.environ.get("SHIPLIFT_REPO") or known
+        if slug:
+            owner, slash, name = slug.partition("/")
+            if not (owner and slash and name) or "/" in name:
+                raise UsageError(f"repository {slug!r}: wanted owner/repo")
+            return owner, name
+        try:
+            found = git.origin()
+        except ValueError as error:
+            raise UsageError(f"{error}: say which repository with -R owner/repo") from None
+        if found is None:
+            raise UsageError("which repository? Say -R owner/repo, set SHIPLIFT_REPO, or have a git remote")
+        return found
+
+    def close(self) -> None:
+        """Closes the client, if there is one."""
+        self._open.close()
+
+
+RepositoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--repository",
+        "-R",
+        metavar="OWNER/REPO",
+        help="The repository. [SHIPLIFT_REPO, else the git remote origin]",
+    ),
+]
+RequestIdOption = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Repeats a call that got no answer; a fresh one when left out."),
+]
+
+
+Body = Callable[Concatenate[Session, P], None]
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
+    """Makes a function a command: its own parameters, then those that every command has."""
+
+    def register(function: Body[P]) -> Body[P]:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        shared = [
+            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for each in inspect.signature(Session).parameters.values()
+        ]
+
+        def run(*args: P.args, **options: P.kwargs) -> None:
+            mine = {each.name: options.pop(each.name) for each in shared}
+            session = Session(**mine)  # type: ignore[arg-type]  # Typer gives what the fields say
+            _ending_well(session, lambda: function(session, *args, **options))
+
+        # Typer reads a command's parameters from these two.
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # Python knows it
+        run.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
+        app.command(name, help=inspect.getdoc(function))(run)
+        return function
+
+    return register
+
+
+def chosen(option: str, given: Sequence[str] | None, allowed: Sequence[W]) -> list[W]:
+    """The words given to an option that may be repeated. Raises UsageError for one that is not allowed.
+
+    Typer checks the words of an option that is given once; lists of words it does not know.
+    """
+    words = {str(each): each for each in allowed}
+    for each in given or ():
+        if each not in words:
+            raise UsageError(f"{option} {each!r}: wanted one of {', '.join(words)}")
+    return [words[each] for each in given or ()]
+
+
+def _ending_well(session: Session, run: Callable[[], None]) -> None:
+    """Runs a command; what is expected to fail ends it with words and an exit code."""
+    try:
+        run()
+        sys.stdout.flush()
+    except Unreachable as error:
+        say(f"shiplift: no answer from {session.settings.server}: {error.message}")
+        if error.request_id:
+            say(f"It may have been done. To repeat it safely, add: --request-id {error.request_id}")
+        raise typer.Exit(UNREACHABLE) from None
+    except ShipliftError as error:
+        say(f"shiplift: refused ({error.code.name}): {error.message}")
+        if error.code is grpc.StatusCode.UNAUTHENTICATED:
+            say("Run `shiplift login`, or set SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE.")
+        raise typer.Exit(REFUSED) from None
+    except MissingError as error:
+        say(f"shiplift: {error}")
+        raise typer.Exit(REFUSED) from None
+    except BrokenPipeError:
+        _leave_quietly()
+    except (UsageError, ValueError) as error:
+        say(f"shiplift: {error}")
+        raise typer.Exit(USAGE) from None
+    except OSError as error:
+        say(f"shiplift: {error.filename}: {error.strerror}" if error.filename else f"shiplift: {error}")
+        raise typer.Exit(USAGE) from None
+    except (KeyboardInterrupt, typer.Abort):
+        # Abort: at a prompt.
+        raise typer.Exit(_INTERRUPTED) from None
+    finally:
+        session.close()
+
+
+def _leave_quietly() -> NoReturn:
+    # Python flushes once more at its end, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(_PIPE_CLOSED) from None

@@ -1,0 +1,203 @@
+"""The two clients: one for threads, one for asyncio."""
+
+# gRPC's callables are generic in their type stubs alone.
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from shiplift._channel import DEFAULT_SERVER, Route
+from shiplift._methods import AsyncMethods, Methods, Q, R
+from shiplift.errors import error_of
+
+_replayed: ContextVar[bool] = ContextVar("shiplift_replayed", default=False)
+
+
+def was_replayed() -> bool:
+    """Whether this thread's or task's latest call made nothing new.
+
+    True when it answered with what an earlier call with the same request_id, or the same external
+    id, had made.
+    """
+    return _replayed.get()
+
+
+class _Connection:
+    """What both clients are made from, and what they add to a call."""
+
+    def __init__(
+        self,
+        server: str = DEFAULT_SERVER,
+        token: str | Callable[[], str] | None = None,
+        *,
+        timeout: float = 30.0,
+        ca_file: str | Path | None = None,
+        cert_file: str | Path | None = None,
+        key_file: str | Path | None = None,
+        insecure: bool = False,
+    ) -> None:
+        """Prepares the connection; the first call makes it.
+
+        Args:
+            server: Where it is: `host:port` (`host` alone: port 50051) or `unix:PATH`.
+            token: Who calls: the token, or a function that returns it, asked for each call; None or
+                an empty one for an anonymous caller.
+            timeout: How long a call may take with all its repeats, in seconds, unless the call says.
+            ca_file: PEM certificates to know the server by, in place of the system's.
+            cert_file: PEM certificate to show to the server, for mutual TLS; with `key_file`.
+            key_file: Its private key.
+            insecure: Plaintext to another machine. Without it, TLS is left out only where the server
+                is on this machine (loopback or a UNIX socket) and no certificate is given.
+
+        Raises:
+            ValueError: The arguments contradict each other, or the server is no address.
+            OSError: A file cannot be read.
+        """
+        self._token = token
+        self._timeout = timeout
+        self._open(Route(server, ca_file, cert_file, key_file, insecure))
+
+    @classmethod
+    def from_env(cls, *, timeout: float = 30.0) -> Self:
+        """A client with the settings that the `shiplift` command has.
+
+        These are SHIPLIFT_SERVER, SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE, SHIPLIFT_CA, SHIPLIFT_CERT,
+        SHIPLIFT_KEY and SHIPLIFT_INSECURE, else what `shiplift login` left.
+
+        Raises:
+            ValueError: A setting makes no sense.
+            OSError: A file cannot be read.
+        """
+        from shiplift.settings import Settings
+
+        found = Settings.find()
+        return cls(
+            found.server,
+            found.token,
+            timeout=timeout,
+            ca_file=found.ca_file,
+            cert_file=found.cert_file,
+            key_file=found.key_file,
+            insecure=found.insecure,
+        )
+
+    def _open(self, route: Route) -> None:
+        raise NotImplementedError
+
+    def _limit(self, timeout: float | None) -> float:
+        return self._timeout if timeout is None else timeout
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = self._token() if callable(self._token) else self._token
+        if not token:
+            return ()
+        if not (token.isascii() and token.isprintable()):
+            # gRPC's own refusal would show the token.
+            raise ValueError("the token has characters that no token has: was it copied whole?")
+        return (("authorization", f"Bearer {token}"),)
+
+
+class Client(_Connection, Methods):
+    """A client for threads, which may share it: a method for every rpc.
+
+    Every call has a deadline, and is repeated while the server is unavailable: up to five times within
+    the deadline. That is safe for writes too, since each carries a request_id. A call that is refused
+    or fails raises ShipliftError; one that got no answer, its subclass Unreachable.
+
+        with shiplift.Client("127.0.0.1:50051", token) as client:
+            build = client.promote_build(
+                owner="octocat", repo="hello-world", build=42, target="production"
+            )
+    """
+
+    def _open(self, route: Route) -> None:
+        credentials = route.credentials()
+        if credentials is None:
+            self._channel = grpc.insecure_channel(route.target, route.options())
+        else:
+            self._channel = grpc.secure_channel(route.target, credentials, route.options())
+        Methods.__init__(self, self._channel)
+
+    def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q, timeout: float | None) -> R:
+        try:
+            answer, call = method.with_call(
+                request, timeout=self._limit(timeout), metadata=self._metadata()
+            )
+        except grpc.RpcError as error:
+            raise error_of(error, _request_id(request)) from error
+        _note_replay(call.trailing_metadata())
+        return answer
+
+    def close(self) -> None:
+        """Closes the connection; calls in flight end."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Connection, AsyncMethods):
+    """A client for asyncio: like Client, with coroutine methods. Make it inside the running loop.
+
+    async with shiplift.AsyncClient("127.0.0.1:50051", token) as client:
+        async for build in client.iterate_builds(owner="octocat", repo="hello-world"):
+            ...
+    """
+
+    def _open(self, route: Route) -> None:
+        credentials = route.credentials()
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(route.target, route.options())
+        else:
+            self._channel = grpc.aio.secure_channel(route.target, credentials, route.options())
+        AsyncMethods.__init__(self, self._channel)
+
+    async def _call(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Q, R], request: Q, timeout: float | None
+    ) -> R:
+        call = method(request, timeout=self._limit(timeout), metadata=self._metadata())
+        try:
+            answer = await call
+        except grpc.RpcError as error:
+            raise error_of(error, _request_id(request)) from error
+        _note_replay(await call.trailing_metadata())
+        return answer
+
+    async def close(self) -> None:
+        """Closes the connection; calls in flight end."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _request_id(request: Message) -> str:
+    return str(getattr(request, "request_id", ""))
+
+
+def _note_replay(metadata: Iterable[tuple[str, str | bytes]] | None) -> None:
+    # A tuple, because the asynchronous metadata looks for keys with `in`.
+    _replayed.set(("shiplift-replayed", "true") in tuple(metadata or ()))

@@ -1,0 +1,95 @@
+"""What a caller is told of a call that failed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
+
+
+class Violation(NamedTuple):
+    """One thing that is wrong: the field (or what a refused state is about), and what is wanted."""
+
+    field: str
+    description: str
+
+
+class ShipliftError(Exception):
+    """A call that was refused or failed.
+
+    Attributes:
+        code: gRPC's status code.
+        message: What is wrong and what to do, for people; it names every violation.
+        violations: The same for programs; empty when the refusal is not about fields.
+        reason: A word for programs, such as `BUILD_NOT_FOUND`; empty when the server gave none.
+        request_id: The id that the call had; empty for a read.
+    """
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        message: str,
+        *,
+        violations: Sequence[Violation] = (),
+        reason: str = "",
+        request_id: str = "",
+    ) -> None:
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
+        self.violations = tuple(violations)
+        self.reason = reason
+        self.request_id = request_id
+
+
+class Unreachable(ShipliftError):  # noqa: N818  # says what happened, not that it is an error
+    """No answer came, or the server could do nothing now: UNAVAILABLE or DEADLINE_EXCEEDED.
+
+    A write may have been done all the same. The same call with this `request_id` does it once at
+    most, and returns what it made.
+    """
+
+
+def error_of(error: grpc.RpcError, request_id: str) -> ShipliftError:
+    """A failed call as an error, with the details that the server sent."""
+    no_answer = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    kind = Unreachable if error.code() in no_answer else ShipliftError
+    status = _status(error)
+    return kind(
+        error.code(),
+        error.details() or "",
+        violations=list(_violations(status)),
+        reason=_reason(status),
+        request_id=request_id,
+    )
+
+
+def _status(error: grpc.RpcError) -> status_pb2.Status:
+    # Both clients' metadata unpack; the type stubs know better of neither.
+    metadata = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
+    for key, value in metadata:
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            try:
+                return status_pb2.Status.FromString(value)
+            except DecodeError:
+                # Somebody on the way put it there; the code and the message still stand.
+                break
+    return status_pb2.Status()
+
+
+def _reason(status: status_pb2.Status) -> str:
+    info = error_details_pb2.ErrorInfo()
+    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
+
+
+def _violations(status: status_pb2.Status) -> Iterator[Violation]:
+    request = error_details_pb2.BadRequest()
+    state = error_details_pb2.PreconditionFailure()
+    for detail in status.details:
+        if detail.Unpack(request):
+            for fault in request.field_violations:
+                yield Violation(fault.field, fault.description)
+        elif detail.Unpack(state):
+            for failure in state.violations:
+                yield Violation(failure.subject, failure.description)
