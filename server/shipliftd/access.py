@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from peewee import fn
 from shiplift.v1 import access_pb2 as pb
@@ -20,6 +21,7 @@ from shipliftd.writes import Written, write
 TOKEN_PREFIX = "shl_"  # noqa: S105  # what secret scanners look for, no secret
 _MOST_MINUTES = 7 * 24 * 60
 _MOST_CUTS = 100
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def repository(_caller: Caller, repo_id: int) -> Repository:
@@ -210,7 +212,7 @@ def _check_token(request: pb.CreateTokenRequest) -> int:
     for environment in request.environments[:_MOST_CUTS]:
         faults.target("environments", environment)
     expires = faults.time("expires", request.expires)
-    if request.HasField("expires") and expires <= now():
+    if request.HasField("expires") and 0 <= request.expires.seconds * 1000 <= now() >= expires:
         faults.add("expires", "is in the past: a token must work for a while")
     faults.refuse()
     return expires
@@ -219,12 +221,18 @@ def _check_token(request: pb.CreateTokenRequest) -> int:
 def _whose(caller: Caller, login: str) -> User:
     if not login or login == caller.login:
         return user(caller, caller.user_id)
-    if not caller.site_admin:
+    if not _is_for_others(caller):
+        why = "this token is cut to repositories" if caller.site_admin else f"{caller.login} is none"
         raise Denied(
-            f"{caller.method} for {login[:100]!r} needs a site admin; {caller.login} is none",
+            f"{caller.method} for {login[:100]!r} needs a site admin; {why}",
             reason="NOT_YOURS",
         )
     return user_named(login)
+
+
+def _is_for_others(caller: Caller) -> bool:
+    """Whether the caller may have to do with other users' tokens, which reach everywhere."""
+    return caller.site_admin and not (caller.cut is not None and caller.cut.repositories)
 
 
 def _stay_within(caller: Caller, request: pb.CreateTokenRequest, expires: int) -> None:
@@ -244,7 +252,7 @@ def _stay_within(caller: Caller, request: pb.CreateTokenRequest, expires: int) -
     ):
         beyond.append("environments: " + ", ".join(cut.environments))
     if cut.expires and not 0 < expires <= cut.expires:
-        beyond.append(f"expires: at most {cut.expires // 1000} s after 1970")
+        beyond.append(f"expires: {datetime.fromtimestamp(cut.expires // 1000, UTC):{_TIME}} at the latest")
     if beyond:
         raise Denied(
             "this token is cut down, and can only make tokens within its own cuts: " + "; ".join(beyond),
@@ -267,7 +275,7 @@ def list_tokens(caller: Caller, request: pb.ListTokensRequest) -> list[MadeToken
 def revoke_token(caller: Caller, request: pb.RevokeTokenRequest) -> Written[MadeToken]:
     """Makes a token work no more. Raises NotFound, also for another user's."""
     found = Token.get_or_none(Token.id == request.id)
-    if found is None or (found.user_id != caller.user_id and not caller.site_admin):
+    if found is None or (found.user_id != caller.user_id and not _is_for_others(caller)):
         raise NotFound(f"token {request.id} not found among yours: ListTokens shows them")
     if not found.revoked:
         found.revoked = now()

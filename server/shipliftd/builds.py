@@ -82,11 +82,11 @@ def next_number(repo_id: int) -> int:
 
 def insert(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> BuildWithStages:
     """Keeps a new build and its stages, which get their ids, and tells the watchers."""
-    build = build._replace(id=_INSERT_BUILD.insert(database, *build[1:]))
+    build = BuildRow(_INSERT_BUILD.insert(database, *build[1:]), *build[1:])
     kept = []
     for stage in stages:
         ours = stage._replace(build_id=build.id)
-        kept.append(ours._replace(id=_INSERT_STAGE.insert(database, *ours[1:])))
+        kept.append(StageRow(_INSERT_STAGE.insert(database, *ours[1:]), *ours[1:]))
     changed(build)
     return BuildWithStages(build, caller.owner, caller.repo, tuple(kept))
 

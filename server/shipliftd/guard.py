@@ -93,7 +93,8 @@ class Caller:
         cut = self.cut.environments if self.cut is not None else ()
         if cut and environment not in cut:
             raise Denied(
-                f"this token is cut to the environments {', '.join(cut)}; {environment} is not one of them"
+                f"this token is cut to the environments {', '.join(cut)}; {environment} is not one of them",
+                reason="TOKEN_CUT_TO_ENVIRONMENTS",
             )
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import grpc
 import grpc.aio
-import peewee
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
 from shipliftd.guard import CALLER, Caller, Guard
-from shipliftd.store import Store, is_defect
+from shipliftd.store import Store, is_away
 from shipliftd.writes import audit
 
 log = logging.getLogger(__name__)
@@ -269,7 +268,7 @@ def _malformed(request: Malformed) -> Invalid:
 def _refusal(error: Exception, rpc: _Rpc) -> Refusal:
     if isinstance(error, Refusal):
         return error
-    if isinstance(error, peewee.OperationalError) and not is_defect(error):
+    if is_away(error):
         log.exception("store", extra={"method": rpc.name})
         return Unavailable("the store cannot be read now: try again")
     error_id = uuid.uuid4().hex[:12]

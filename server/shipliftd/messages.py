@@ -1,6 +1,7 @@
 """Rows to messages: a function a resource. Never queries."""
 
 import json
+from collections.abc import Iterable
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,16 +21,14 @@ def time(milliseconds: int) -> Timestamp | None:
 
 def build(whole: BuildWithStages) -> builds_pb2.Build:
     """A build with its parameters and stages."""
-    row = whole.build
-    message = listed_build(row, whole.owner, whole.repo)
-    if row.params != "{}":
-        message.params.update(json.loads(row.params))
-    message.stages.extend([stage(stage_row) for stage_row in whole.stages])
-    return message
+    return listed_build(whole.build, whole.owner, whole.repo, whole.build.params, whole.stages)
 
 
-def listed_build(row: BuildRow, owner: str, repo: str) -> builds_pb2.Build:
+def listed_build(
+    row: BuildRow, owner: str, repo: str, params: str = "{}", stages: Iterable[StageRow] = ()
+) -> builds_pb2.Build:
     """A build as lists have it: without parameters and stages."""
+    created = time(row.created)
     message = builds_pb2.Build(
         id=row.id,
         repo_id=row.repo_id,
@@ -63,9 +62,11 @@ def listed_build(row: BuildRow, owner: str, repo: str) -> builds_pb2.Build:
         timestamp=time(row.timestamp),
         started=time(row.started),
         finished=time(row.finished),
-        created=time(row.created),
-        updated=time(row.updated),
+        created=created,
+        updated=created if row.updated == row.created else time(row.updated),
         version=row.version,
+        params=json.loads(params) if params != "{}" else None,
+        stages=map(stage, stages),
         external_id=row.external_id or "",
         release=row.release,
     )

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 # How long a batch waits for another process (`shipliftd grant`, say) to let go of the file.
 _BUSY_SECONDS = 10.0
 _BUSY_PAUSE = 0.005
-_GATHER_SECONDS = 0.005
+_GATHER_SECONDS = 0.01
 # Errors of SQLite that are the statement's own; after any other the transaction is not to be trusted.
 _STATEMENT_ERRORS = frozenset(
     {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
@@ -68,7 +68,7 @@ class Store:
         self.reader = open_database(path, timeout=5)
         models.database.initialize(self.writer)
         self._batch: list[_Waiting] = []
-        self._wanted = 0
+        self._callers = self._wanted = 0
         self._enough = asyncio.Event()
         self._data_version = 0
         self._elsewhere = False
@@ -121,9 +121,8 @@ class Store:
 
     async def _commit_batches(self) -> None:
         try:
-            callers = 1
             while self._batch:
-                await self._gather(callers)
+                await self._gather()
                 batch, self._batch = self._batch, []
                 try:
                     await self._commit(batch)
@@ -131,17 +130,17 @@ class Store:
                     log.exception("store", extra={"error": str(error)})
                     self._fail(batch)
                 # Those just answered, and those who came meanwhile.
-                callers = len(batch) + len(self._batch)
+                self._callers = len(batch) + len(self._batch)
         finally:
             self._task = None
 
-    async def _gather(self, callers: int) -> None:
+    async def _gather(self) -> None:
         """Waits until most of the callers there are have come, but not for long.
 
         They come in waves, one with each commit. Without the wait the batches stayed at two verbs under
         64 callers, and the commits cost more than the verbs. A lone caller never waits.
         """
-        wanted = callers * 3 // 4
+        wanted = self._callers * 3 // 4
         if len(self._batch) >= wanted:
             return
         self._wanted = wanted
@@ -264,17 +263,30 @@ def _cannot_open(path: Path, error: Exception) -> Precondition:
 
 def is_busy(error: Exception) -> bool:
     """Whether SQLite refused because another process holds the file."""
-    cause = error.__cause__ or error.__context__ or error
-    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return _code(error) == sqlite3.SQLITE_BUSY
 
 
 def is_defect(error: Exception) -> bool:
     """Whether SQLite refused a statement that we wrote wrongly, where trying again cannot help."""
-    cause = error.__cause__ or error.__context__ or error
-    return getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_ERROR
+    return _code(error) == sqlite3.SQLITE_ERROR
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the store failed us."""
+    failed = isinstance(error, peewee.OperationalError | sqlite3.OperationalError)
+    return failed and not is_defect(error)
 
 
 def _is_statement_error(error: Exception) -> bool:
-    cause = error.__cause__ or error.__context__ if isinstance(error, peewee.PeeweeException) else None
-    code = getattr(cause, "sqlite_errorcode", None)
-    return code is None or code & 0xFF in _STATEMENT_ERRORS
+    code = _code(error)
+    return code is None or code in _STATEMENT_ERRORS
+
+
+def _code(error: BaseException | None) -> int | None:
+    """SQLite's primary code, out of its own error or peewee's around it; None for other errors."""
+    if isinstance(error, peewee.PeeweeException):
+        error = error.__cause__ or error.__context__
+    if not isinstance(error, sqlite3.Error):
+        return None
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

@@ -70,11 +70,13 @@ def _plain(message: Message) -> object:
 
 
 def _in_order(value: object, kind: Descriptor) -> object:
-    """A message's JSON in the order of the fields; protobuf puts zeros last."""
+    """A message's JSON in the order of the fields, maps by name; protobuf has maps in any, zeros last."""
     if isinstance(value, list):
         return [_in_order(each, kind) for each in value]
-    if not isinstance(value, dict) or kind.GetOptions().map_entry:
+    if not isinstance(value, dict):
         return value
+    if kind.GetOptions().map_entry:
+        return dict(sorted(value.items()))
     fields = (field for field in kind.fields if field.name in value)
     return {
         each.name: _in_order(value[each.name], each.message_type) if each.message_type else value[each.name]
