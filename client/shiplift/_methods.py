@@ -612,8 +612,9 @@ class Methods:
         Args:
             owner: The repository's owner.
             repo: The repository's name.
-            number: A number of the caller's choice, to import a history: needs admin, must be free
-                (ALREADY_EXISTS), and moves the repository's counter up to it. Unset: the next one.
+            number: A number of the caller's choice, 1 to 2,000,000,000, to import a history: needs
+                admin, must be free (ALREADY_EXISTS), and moves the repository's counter up to it.
+                Unset: the next one.
             external_id: What the CI system calls the build, such as `jenkins/app#1043`, or a run's
                 id and attempt; at most 200 characters, unique in the repository. Recording it again
                 returns the build that has it.
@@ -1441,8 +1442,9 @@ class AsyncMethods:
         Args:
             owner: The repository's owner.
             repo: The repository's name.
-            number: A number of the caller's choice, to import a history: needs admin, must be free
-                (ALREADY_EXISTS), and moves the repository's counter up to it. Unset: the next one.
+            number: A number of the caller's choice, 1 to 2,000,000,000, to import a history: needs
+                admin, must be free (ALREADY_EXISTS), and moves the repository's counter up to it.
+                Unset: the next one.
             external_id: What the CI system calls the build, such as `jenkins/app#1043`, or a run's
                 id and attempt; at most 200 characters, unique in the repository. Recording it again
                 returns the build that has it.

@@ -1,0 +1,119 @@
+"""The README's snippets run, and show what they print."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from shipliftd.parameters import REFUSED
+
+from tests import demo
+from tests.harness import Shipliftd
+from tests.toolchains import ROOT, SECONDS, need, run
+
+README = (ROOT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language, in their order."""
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    return found
+
+
+def block(language: str, word: str) -> str:
+    """The one block of a language with the word in it."""
+    (found,) = [text for text in blocks(language) if word in text]
+    return found
+
+
+def settled(text: str) -> str:
+    """Without what differs from run to run: ports, folders, times."""
+    text = re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", text)
+    text = re.sub(r"/\S+/shiplift\.db", "STORE", text)
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}", "TIME", text)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables that `make run` has one export, with its server behind them."""
+    with Shipliftd(tmp_path_factory.mktemp("readme") / "shiplift.db") as server:
+        tokens = demo.fill(server)
+        yield {
+            **os.environ,
+            "PATH": f"{BIN}:{ROOT / '.venv' / 'go'}:{os.environ['PATH']}",
+            "SHIPLIFT_SERVER": server.address,
+            "SHIPLIFT_REPO": "octocat/hello-world",
+            "SHIPLIFT_TOKEN": tokens.writer,
+        }
+
+
+def output(command: list[str], environment: dict[str, str], directory: Path = ROOT) -> str:
+    """What a program prints; it must exit 0."""
+    done = subprocess.run(
+        command,
+        env=environment,
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_demo_prints_what_the_readme_shows() -> None:
+    # The README leaves out most of the JSON, at the three dots.
+    begin, end = settled(block("text", "$ shiplift promote")).split("...\n\n")
+    shown = settled(output([sys.executable, "-m", "tests.demo"], dict(os.environ)))
+    assert shown.startswith(begin)
+    assert shown.endswith(end)
+
+
+def test_the_python_example_promotes(environment: dict[str, str]) -> None:
+    (snippet,) = blocks("python")
+    printed = output([sys.executable, "-c", snippet], environment)
+    assert re.fullmatch(r"build \d+ goes to production: default is pending\n", printed)
+
+
+@pytest.mark.timeout(SECONDS)
+def test_the_grpcurl_example_promotes(environment: dict[str, str]) -> None:
+    need("go")
+    run(["make", ".venv/go/grpcurl"])
+    printed = output(["sh", "-c", block("sh", "grpcurl")], environment)
+    assert '"deploy_to": "staging"' in printed
+    assert '"status": "STATUS_PENDING"' in printed
+
+
+def test_the_commands_of_a_ci_job_record_and_promote(environment: dict[str, str], tmp_path: Path) -> None:
+    for command in (
+        "git init -q",
+        "git -c user.name=Ann -c user.email=ann@example.org commit -q --allow-empty -m first",
+    ):
+        output(["sh", "-c", command], environment, tmp_path)
+    printed = output(["sh", "-ec", block("sh", "shiplift record")], environment, tmp_path)
+    assert re.search(r"^environment +staging$", printed, re.MULTILINE)
+    assert re.search(r"^release +v1\.4\.2$", printed, re.MULTILINE)
+
+
+def test_the_go_example_is_the_program_that_test_go_runs() -> None:
+    assert blocks("go") == [(ROOT / "tests/interop/go/promote/main.go").read_text()]
+
+
+def test_every_refused_parameter_is_named() -> None:
+    # `PYTHON+` stands there in words.
+    missing = [name for name in REFUSED if f"`{name}`" not in README and name != "PYTHON+"]
+    assert missing == []
+
+
+@pytest.mark.parametrize("program", ["shiplift", "shipliftd"])
+def test_every_command_is_documented(program: str) -> None:
+    help_text = output([sys.executable, "-m", program, "--help"], {**os.environ, "COLUMNS": "120"})
+    commands = re.findall(r"^[ │]+([a-z]+)  +[A-Z]", help_text.split("Commands")[1], re.MULTILINE)
+    assert len(commands) >= 8
+    for command in commands:
+        assert re.search(rf"`(?:shipliftd )?{command}[ `]", README), f"{program} {command}"
