@@ -264,8 +264,8 @@ class Methods:
         timeout: float | None = None,
     ) -> access_pb2.Token:
         """Creates a token for the caller, or, for a site admin, for another user. The secret is in
-        this answer only: the server keeps nothing but its SHA-256. A token that is itself cut down
-        can only make tokens that are cut at least as far and expire no later.
+        this answer only: the server keeps its SHA-256 and its first characters. A token that is
+        itself cut down can only make tokens that are cut at least as far and expire no later.
 
         Args:
             login: Whose token it becomes; the caller's own when empty. Another user's needs a site
@@ -626,8 +626,8 @@ class Methods:
             link: A page about the change or the CI system's run, at most 2,000 characters.
             title: The change's title, at most 2,000 characters.
             message: The commit's message, at most 64 KiB.
-            before: The commit before the change, at most 64 hexadecimal digits.
-            after: The commit that was built, at most 64 hexadecimal digits.
+            before: The commit before the change, at most 64 hexadecimal digits; kept in lower case.
+            after: The commit that was built, at most 64 hexadecimal digits; kept in lower case.
             ref: The git reference, such as `refs/heads/main`, at most 500 characters.
             source_repo: The repository that the change comes from, at most 500 characters.
             source: The git branch that the change comes from, at most 500 characters.
@@ -651,7 +651,7 @@ class Methods:
             artifacts: What it produced, at most 50, their names unique.
             stages: Its stages, at most 100, numbered in this order, their names unique. Promotions
                 of the build get fresh copies. When there are none, the build has one stage
-                `default` of kind `external`.
+                `default` of kind `external`. At most 256 KiB together with the artifacts.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -1092,8 +1092,8 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> access_pb2.Token:
         """Creates a token for the caller, or, for a site admin, for another user. The secret is in
-        this answer only: the server keeps nothing but its SHA-256. A token that is itself cut down
-        can only make tokens that are cut at least as far and expire no later.
+        this answer only: the server keeps its SHA-256 and its first characters. A token that is
+        itself cut down can only make tokens that are cut at least as far and expire no later.
 
         Args:
             login: Whose token it becomes; the caller's own when empty. Another user's needs a site
@@ -1456,8 +1456,8 @@ class AsyncMethods:
             link: A page about the change or the CI system's run, at most 2,000 characters.
             title: The change's title, at most 2,000 characters.
             message: The commit's message, at most 64 KiB.
-            before: The commit before the change, at most 64 hexadecimal digits.
-            after: The commit that was built, at most 64 hexadecimal digits.
+            before: The commit before the change, at most 64 hexadecimal digits; kept in lower case.
+            after: The commit that was built, at most 64 hexadecimal digits; kept in lower case.
             ref: The git reference, such as `refs/heads/main`, at most 500 characters.
             source_repo: The repository that the change comes from, at most 500 characters.
             source: The git branch that the change comes from, at most 500 characters.
@@ -1481,7 +1481,7 @@ class AsyncMethods:
             artifacts: What it produced, at most 50, their names unique.
             stages: Its stages, at most 100, numbered in this order, their names unique. Promotions
                 of the build get fresh copies. When there are none, the build has one stage
-                `default` of kind `external`.
+                `default` of kind `external`. At most 256 KiB together with the artifacts.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
             timeout: How long the call may take, in seconds; the client's when None.

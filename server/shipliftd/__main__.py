@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -137,7 +138,6 @@ def token_create(
     database: Database = _DEFAULT_DATABASE,
 ) -> None:
     """Make a token for a user; prints its secret, which is shown this once."""
-    _must_exist(database)
     request = pb.CreateTokenRequest(
         login=login,
         name=name,
@@ -167,7 +167,6 @@ def grant(
     request = pb.GrantAccessRequest(
         owner=owner, repo=repo, login=login, level=_value("level", _GRANTED, level)
     )
-    _must_exist(database)
     _write(database, access.grant_access, request)
     _say(f"{login} has {level} on {repository}")
 
@@ -176,13 +175,8 @@ def grant(
 def migrate(database: Database = _DEFAULT_DATABASE) -> None:
     """Bring the store up to this release."""
     path = database_path(database)
-    lock = Lock(path)
-    try:
-        store = Store(path)
+    with closing(Lock(path)), closing(Store(path)) as store:
         taken = store.migrate()
-        store.close()
-    finally:
-        lock.close()
     _say(f"applied {', '.join(taken)}" if taken else "nothing to apply")
 
 
@@ -204,11 +198,8 @@ def backup(file: Path, database: Database = _DEFAULT_DATABASE) -> None:
 def restore(file: Path, database: Database = _DEFAULT_DATABASE) -> None:
     """Put a backup in the store's place; keeps what was there beside it."""
     path = database_path(database)
-    lock = Lock(path)
-    try:
+    with closing(Lock(path)), closing(Lock.of_restore(path)):
         kept = backups.restore(path, file)
-    finally:
-        lock.close()
     _say(f"restored {file}" + (f"; what was there is in {kept}" if kept else ""))
 
 
@@ -224,23 +215,19 @@ def _main(
 def _write(database: str, verb: Callable[[Caller, Any], T], request: Any) -> T:  # noqa: ANN401
     """Runs a verb of the API on the store itself, in the operator's name."""
 
+    path = database_path(database)
+    if not path.is_file():
+        # A mistyped path would otherwise become a new store.
+        raise Precondition(f"there is no store at {path}: name it with --database")
+
     async def run() -> T:
-        store = Store(database_path(database))
-        try:
+        with closing(Store(path)) as store:
             store.migrate_if_empty()
             method = type(request).__name__.removesuffix("Request")
             return await store.write(verb, setup.by_operator(method), request)
-        finally:
-            store.close()
 
-    return asyncio.run(run())
-
-
-def _must_exist(database: str) -> None:
-    """Raises Precondition where a mistyped path would otherwise become a new store."""
-    path = database_path(database)
-    if not path.is_file():
-        raise Precondition(f"there is no store at {path}: name it with --database")
+    with closing(Lock.of_command(path)):
+        return asyncio.run(run())
 
 
 def _value(what: str, words: Mapping[E, str], word: str) -> E:

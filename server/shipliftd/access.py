@@ -200,19 +200,16 @@ def create_token(caller: Caller, request: pb.CreateTokenRequest) -> Written[Made
 def _check_token(request: pb.CreateTokenRequest) -> int:
     faults = Faults()
     faults.text("name", request.name, 100)
-    for action in request.actions:
+    for action in set(faults.few("actions", request.actions, _MOST_CUTS)):
         faults.word("actions", action, ACTION_WORD, pb.Action.keys()[1:])
-    for field in ("repositories", "environments"):
-        if len(getattr(request, field)) > _MOST_CUTS:
-            faults.add(field, f"{len(getattr(request, field))} of them: at most {_MOST_CUTS}")
-    for slug in request.repositories[:_MOST_CUTS]:
+    for slug in faults.few("repositories", request.repositories, _MOST_CUTS):
         owner, slash, repo = slug.partition("/")
         if not (slash and is_name(owner) and (repo == "*" or is_name(repo))):
             faults.add("repositories", f"{slug[:60]!r}: wanted owner/repo or owner/*")
-    for environment in request.environments[:_MOST_CUTS]:
+    for environment in faults.few("environments", request.environments, _MOST_CUTS):
         faults.target("environments", environment)
-    expires = faults.time("expires", request.expires)
-    if request.HasField("expires") and 0 <= request.expires.seconds * 1000 <= now() >= expires:
+    expires, at = faults.time("expires", request.expires), now()
+    if request.HasField("expires") and expires <= at and 0 <= request.expires.seconds <= at // 1000:
         faults.add("expires", "is in the past: a token must work for a while")
     faults.refuse()
     return expires

@@ -1,6 +1,8 @@
 """Checking, copying and putting back a SQLite store."""
 
+import fcntl
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -8,7 +10,8 @@ from pathlib import Path
 
 from shipliftd.errors import Precondition
 
-_SIDE_FILES = ("-wal", "-shm")
+# Any of them would be replayed over another file that takes the name.
+_SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 def check(path: Path) -> list[str]:
@@ -30,48 +33,122 @@ def check(path: Path) -> list[str]:
 
 
 def backup(path: Path, file: Path) -> None:
-    """Copies the store, as it is at one moment, to a file that must not exist."""
+    """Copies the store, as it is at one moment, to a file that must not exist.
+
+    Raises Precondition when it exists, or cannot be written.
+    """
+    # Under another name until it is whole: a run that was killed is in no other's way.
+    partial = file.with_name(f"{file.name}.partial")
     try:
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        raise Precondition(f"{file} exists already: name another file, or move it away") from None
+        held = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise Precondition(f"{file} cannot be written: {error.strerror}") from error
     try:
-        with closing(_open(path)) as source, closing(sqlite3.connect(file)) as target:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise Precondition(f"{file} is being written by another shipliftd") from None
+    try:
+        if file.exists():
+            raise _taken(file)
+        os.fchmod(held, 0o600)
+        os.ftruncate(held, 0)
+        with closing(_open(path)) as source, closing(sqlite3.connect(partial)) as target:
             # All pages in one step: one read transaction, which no writer can disturb.
             source.backup(target)
             # A copy that is one file, with no -wal beside it to be forgotten.
             target.execute("PRAGMA journal_mode = delete")
-    except BaseException:
-        file.unlink()
-        raise
+        os.fsync(held)
+        _name(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+        os.close(held)
+    sync(file.parent)
 
 
 def restore(path: Path, file: Path) -> Path | None:
     """Puts a backup in the store's place; returns where what was there is now.
 
-    The caller holds the store's lock. Raises Precondition when the backup is not sound.
+    The caller holds the store's locks. Raises Precondition when the backup is not sound, or the store is
+    being read.
     """
     check(file)
     ready = path.with_name(f"{path.name}.restoring")
     ready.unlink(missing_ok=True)
     backup(file, ready)
-    kept = None
-    if path.exists():
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-        kept = path.with_name(f"{path.name}.replaced-{stamp}")
-        for side in ("", *_SIDE_FILES):
-            part = path.with_name(path.name + side)
-            if part.exists():
-                part.rename(kept.with_name(kept.name + side))
-    with ready.open("rb") as copy:
-        os.fsync(copy.fileno())
-    ready.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-    return kept
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    kept = path.with_name(f"{path.name}.replaced-{stamp}")
+    # Killed at any step, it leaves a store at the path, the old one or the new one, and whole: first the
+    # old one becomes a single file, then no file is beside it, then the new one takes its name.
+    was_there = path.exists()
+    if was_there:
+        _settle(path)
+        _keep(path, kept)
+    for side in _SIDE_FILES:
+        part = path.with_name(path.name + side)
+        if part.exists():
+            part.rename(kept.with_name(kept.name + side))
+            was_there = True
+    sync(path.parent)
+    ready.replace(path)
+    sync(path.parent)
+    check(path)
+    return kept if was_there else None
+
+
+def _settle(path: Path) -> None:
+    """Brings what is in the files beside the store into it, and removes them; not if it is damaged."""
+    # SQLite would throw away what is beside an empty file.
+    if path.stat().st_size == 0:
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=10)) as old:
+            old.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            old.execute("PRAGMA journal_mode = delete")
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            raise Precondition(
+                f"the store {path} is being read by another process: wait until that has ended"
+            ) from error
+        if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Gives the file a second name."""
+    try:
+        os.link(path, kept)
+    except OSError:
+        # A file system without hard links.
+        kept.touch(0o600)
+        shutil.copyfile(path, kept)
+        with kept.open("rb") as copy:
+            os.fsync(copy.fileno())
+
+
+def _name(partial: Path, file: Path) -> None:
+    """Gives the file its name, which nothing may have yet."""
+    try:
+        os.link(partial, file)
+    except FileExistsError:
+        raise _taken(file) from None
+    except OSError:
+        # A file system without hard links.
+        partial.rename(file)
+
+
+def _taken(file: Path) -> Precondition:
+    return Precondition(f"{file} exists already: name another file, or move it away")
+
+
+def sync(folder: Path) -> None:
+    """Has the names in it on disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -1,10 +1,11 @@
 """Builds as rows: looking them up, keeping them, listing them.
 
-The verbs that make and change them are in `recording.py` and `promotions.py`.
+The verbs that make and change them are in `recording.py`, `promotions.py` and `reports.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from peewee import Value
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import pages
@@ -18,12 +19,23 @@ from shipliftd.words import EVENT_WORD, STATUS_WORD
 
 _BY_NUMBER = Compiled(Build.select().where(Build.repo == arg(0), Build.number == arg(1)))
 _BY_ID = Compiled(Build.select().where(Build.id == arg(0)))
+# In one statement, and so of one moment: a build has a stage at least.
+_WHOLE = Compiled(
+    Build.select(Build, Stage)
+    .join(Stage, on=(Stage.build == Build.id))
+    .where(Build.repo == arg(0), Build.number == arg(1))
+    .order_by(Stage.number)
+)
 _STAGES = Compiled(Stage.select().where(Stage.build == arg(0)).order_by(Stage.number))
 _COUNT_UP = Compiled(
     Repository.update({Repository.counter: Repository.counter + 1})
     .where(Repository.id == arg(0))
     .returning(Repository.counter)
 )
+# A list leaves parameters out, and they may be most of a build.
+_LISTED = [Value("{}") if field is Build.params else field for field in Build._meta.sorted_fields]
+_MOST_LOOKED_AT = 50_000
+_MOST_WORDS = 20
 _INSERT_BUILD = inserting(Build)
 _INSERT_STAGE = inserting(Stage)
 _INSERT_CHANGE = inserting(Change)
@@ -33,6 +45,17 @@ def find(database: Executor, repo_id: int, number: int) -> BuildRow | None:
     """A build by its number."""
     row = _BY_NUMBER.one(database, repo_id, number)
     return row and BuildRow._make(row)
+
+
+def find_whole(
+    database: Executor, repo_id: int, number: int
+) -> tuple[BuildRow, tuple[StageRow, ...]] | None:
+    """A build by its number, and its stages by theirs."""
+    rows = _WHOLE.run(database, repo_id, number).fetchall()
+    if not rows:
+        return None
+    width = len(BuildRow._fields)
+    return BuildRow._make(rows[0][:width]), tuple(StageRow._make(row[width:]) for row in rows)
 
 
 def stages_of(database: Executor, build_id: int) -> tuple[StageRow, ...]:
@@ -54,15 +77,10 @@ def get(database: Executor, caller: Caller, request: pb.GetBuildRequest) -> Buil
     if request.build < 1:
         faults.positive("build", request.build)
         faults.refuse()
-    # One snapshot, or a commit between the two reads could show a build beside older stages.
-    database.execute_sql("BEGIN")
-    try:
-        row = find(database, caller.repo_id, request.build)
-        if row is None:
-            raise not_found(caller, request.build)
-        return BuildWithStages(row, caller.owner, caller.repo, stages_of(database, row.id))
-    finally:
-        database.execute_sql("COMMIT")
+    found = find_whole(database, caller.repo_id, request.build)
+    if found is None:
+        raise not_found(caller, request.build)
+    return BuildWithStages(found[0], caller.owner, caller.repo, found[1])
 
 
 def load(caller: Caller, build_id: int) -> BuildWithStages:
@@ -96,20 +114,46 @@ def changed(build: BuildRow) -> None:
     _INSERT_CHANGE.run(database, build.repo_id, build.id, build.version, build.updated)
 
 
-def page(caller: Caller, request: pb.ListBuildsRequest) -> list[BuildRow]:
-    """The builds of a page and one more, highest number first. Raises Invalid."""
+def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildRow], pages.Key | None]:
+    """The builds of a page and one more, highest number first, and where to go on when they run out.
+
+    Filters that no index serves look at so many builds a page and no more. Raises Invalid.
+    """
     most = pages.size(request.page_size)
     key = pages.after(request, request.page_token)
-    query = Build.select().where(Build.repo == caller.repo_id, *_filters(caller.repo_id, request))
-    if key is not None:
-        query = query.where(Build.number < key[0])
-    query = query.order_by(Build.number.desc()).limit(most + 1)
-    return list(map(BuildRow._make, database.execute(query).fetchall()))
+    query = Build.select(*_LISTED).where(Build.repo == caller.repo_id, *_filters(caller.repo_id, request))
+    end: int | None = int(key[0]) if key is not None else None
+    if end is not None:
+        query = query.where(Build.number < end)
+    then: pages.Key | None = None
+    if not _is_indexed(request):
+        end = end or 1 + Repository.get_by_id(caller.repo_id).counter
+        begin = end - _MOST_LOOKED_AT
+        query = query.where(Build.number >= begin)
+        then = [begin] if begin > 1 else None
+    rows = database.execute(query.order_by(Build.number.desc()).limit(most + 1))
+    return map(BuildRow._make, rows), then
+
+
+def _is_indexed(request: pb.ListBuildsRequest) -> bool:
+    if not request.events and not request.statuses:
+        return True
+    return any(
+        (
+            request.commit,
+            request.release,
+            request.external_id,
+            request.deploy_to,
+            request.ref,
+            request.origin,
+        )
+    )
 
 
 def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
     faults = Faults()
-    events, statuses = set(request.events), set(request.statuses)
+    events = set(faults.few("events", request.events, _MOST_WORDS))
+    statuses = set(faults.few("statuses", request.statuses, _MOST_WORDS))
     for event in events:
         faults.word("events", event, EVENT_WORD, pb.Event.keys()[1:])
     for status in statuses:
@@ -135,7 +179,8 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
         filters.append(_recorded(repo_id, Build.release == request.release))
     if request.commit:
         # 'g' follows the last hexadecimal digit.
-        after = (Build.after >= request.commit) & (Build.after < request.commit + "g")
+        commit = request.commit.lower()
+        after = (Build.after >= commit) & (Build.after < commit + "g")
         filters.append(_recorded(repo_id, after))
     if request.deploy_to:
         # The partial index is used only where the query repeats its condition.

@@ -4,11 +4,15 @@ The rules are those that the comments in `protos/` state.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shipliftd.errors import Invalid, shown
+
+T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 TARGET = re.compile(r"[A-Za-z0-9._/-]{1,100}")
@@ -16,6 +20,8 @@ _COMMIT = re.compile(r"[0-9a-fA-F]{0,64}")
 _REQUEST_ID = re.compile(r"[ -~]{0,128}")
 # 9999-12-31T23:59:59Z, the last second that a Timestamp holds.
 _LAST_SECOND = 253402300799
+# Nobody reads more, and looking for them would hold the server up.
+_MOST_FAULTS = 1000
 
 
 def is_name(name: str) -> bool:
@@ -30,13 +36,21 @@ class Faults:
         self._found = list(found)
 
     def add(self, field: str, description: str) -> None:
-        """Notes that a field is wrong, and what it should be."""
+        """Notes that a field is wrong, and what it should be; raises Invalid when it is the thousandth."""
         self._found.append((field, description))
+        if len(self._found) >= _MOST_FAULTS:
+            self.refuse()
 
     def refuse(self) -> None:
         """Raises Invalid with every fault, if there are any."""
         if self._found:
             raise Invalid(self._found)
+
+    def few(self, field: str, values: Collection[T], most: int) -> list[T]:
+        """The values, of which only so many are taken; a request of millions is not looked through."""
+        if len(values) > most:
+            self.add(field, f"{len(values)} of them: at most {most}")
+        return list(islice(values, most))
 
     def name(self, field: str, value: str) -> None:
         """An owner's, repository's or user's name."""

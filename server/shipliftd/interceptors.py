@@ -29,7 +29,6 @@ _QUIET_TRIES = 10
 
 # Generated stubs type every extension alike.
 _ACCESS = cast(Any, pb.access)
-_READS = frozenset({pb.ACTION_UNSPECIFIED, pb.ACTION_READ})
 Context = grpc.aio.ServicerContext[Any, Any]
 if TYPE_CHECKING:
     # Generic in its stubs alone.
@@ -59,7 +58,8 @@ def rules_of(services: Iterable[ServiceDescriptor]) -> dict[str, _Rpc]:
             rule: pb.AccessRule = method.GetOptions().Extensions[_ACCESS]
             if not rule.level or not rule.scope:
                 raise LookupError(f"{path} has no (shiplift.v1.access) option: every rpc needs one")
-            rules[path] = _Rpc(method.name, rule, rule.action not in _READS)
+            writes = "request_id" in method.input_type.fields_by_name
+            rules[path] = _Rpc(method.name, rule, writes)
     return rules
 
 
@@ -74,6 +74,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._rpcs = rules_of(services)
         self._handlers: dict[str, Handler] = {}
         self._changed = asyncio.Event()
+        self._changes = 0
         self._draining = asyncio.Event()
         self._late = 0
         self._guard = Guard(store.reader)
@@ -115,12 +116,19 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _ending(self, handler: Handler) -> Handler:
         """Health's watches and reflection's streams: they end when the server drains."""
+        decode = _decoder(handler.request_deserializer)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                _well_formed(handler.unary_unary), decode, handler.response_serializer
+            )
         behavior = handler.unary_stream or handler.stream_stream
-        if behavior is None:
-            return handler
+        assert behavior is not None  # noqa: S101  # neither health nor reflection has another kind
 
         async def call(request: Any, context: Any) -> None:  # noqa: ANN401
-            work = asyncio.ensure_future(_written(behavior(request, context), context))
+            if isinstance(request, Malformed):
+                await _end(_malformed(request), context)
+            told: Any = _each_well_formed(request) if handler.request_streaming else request
+            work = asyncio.ensure_future(_written(behavior(told, context), context))
             draining = asyncio.ensure_future(self._draining.wait())
             try:
                 await asyncio.wait({work, draining}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,6 +137,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 if not work.done():
                     await _end(Unavailable(SHUTTING_DOWN), context)
                 await work
+            except Invalid as refusal:
+                await _end(refusal, context)
             finally:
                 work.cancel()
                 draining.cancel()
@@ -138,7 +148,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             if handler.request_streaming
             else grpc.unary_stream_rpc_method_handler
         )
-        return make(call, handler.request_deserializer, handler.response_serializer)
+        return make(call, decode, handler.response_serializer)
 
     def _wrapped(self, handler: Handler, rpc: _Rpc) -> Handler:
         decode = _decoder(handler.request_deserializer)
@@ -153,24 +163,43 @@ class Interceptor(grpc.aio.ServerInterceptor):
         raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
 
     def _unary(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        if rpc.writes and rpc.rule.action == pb.ACTION_ADMIN:
+            behavior = self._announced(behavior)
+
         async def call(request: Message | Malformed, context: Context) -> Message:
             authorization = _authorization(context)
             try:
                 if isinstance(request, Malformed):
                     raise _malformed(request)
-                caller = self._guard.admit(rpc.name, rpc.rule, request, authorization)
-                CALLER.set(caller)
-                self.used_tokens.add(caller.token_id)
+                self._enter(self._guard.admit(rpc.name, rpc.rule, request, authorization))
                 answer: Message = await behavior(request, context)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 await self._refuse(error, rpc, request, authorization, context)
-            if rpc.rule.action == pb.ACTION_ADMIN:
-                self.access_changed()
             return answer
 
         return call
+
+    def _enter(self, caller: Caller) -> None:
+        CALLER.set(caller)
+        if caller.token_id:
+            self.used_tokens.add(caller.token_id)
+
+    def _announced(self, behavior: Callable[..., Any]) -> Callable[..., Any]:
+        """The same, after which every caller is looked up again."""
+
+        async def call(request: Message, context: Context) -> Message:
+            # A task of its own: a caller who hangs up does not stop the write, nor what follows from it.
+            task: asyncio.Task[Message] = asyncio.ensure_future(behavior(request, context))
+            task.add_done_callback(self._access_written)
+            return await asyncio.shield(task)
+
+        return call
+
+    def _access_written(self, task: asyncio.Task[Message]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self.access_changed()
 
     def _stream(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
         async def call(request: Message | Malformed, context: Context) -> AsyncIterator[Message]:
@@ -181,9 +210,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     raise Unavailable(SHUTTING_DOWN)
                 if isinstance(request, Malformed):
                     raise _malformed(request)
-                caller = self._guard.admit_anew(rpc.name, rpc.rule, request, authorization)
-                CALLER.set(caller)
-                self.used_tokens.add(caller.token_id)
+                self._enter(self._guard.admit_anew(rpc.name, rpc.rule, request, authorization))
 
             try:
                 admit()
@@ -200,21 +227,24 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self, stream: AsyncIterator[Message], admit: Callable[[], None]
     ) -> AsyncIterator[Message]:
         """The stream's messages, as long as its caller may have them."""
+        loop = asyncio.get_running_loop()
         message = asyncio.ensure_future(anext(stream))
+        # Counted and timed, for a stream that is never silent would not see an event that came and went.
+        seen, due = self._changes, loop.time() + RECHECK_SECONDS
         try:
             while True:
                 changed = asyncio.ensure_future(self._changed.wait())
                 draining = asyncio.ensure_future(self._draining.wait())
                 await asyncio.wait(
                     {message, changed, draining},
-                    timeout=RECHECK_SECONDS,
+                    timeout=max(0.0, due - loop.time()),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                again = changed.done() or not message.done()
                 changed.cancel()
                 draining.cancel()
-                if again:
+                if seen != self._changes or loop.time() >= due or self._draining.is_set():
                     admit()
+                    seen, due = self._changes, loop.time() + RECHECK_SECONDS
                 if message.done():
                     try:
                         ready = message.result()
@@ -228,6 +258,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def access_changed(self) -> None:
         """Looks up every caller again, those of open streams at once."""
         self._guard.forget()
+        self._changes += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -287,6 +318,24 @@ def _decoder(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
             return Malformed(str(error))
 
     return decoded
+
+
+def _well_formed(behavior: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, for a request that was a message."""
+
+    async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
+        if isinstance(request, Malformed):
+            await _end(_malformed(request), context)
+        return await behavior(request, context)
+
+    return call
+
+
+async def _each_well_formed(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        if isinstance(request, Malformed):
+            raise _malformed(request)
+        yield request
 
 
 async def _end(refusal: Refusal, context: Context) -> NoReturn:

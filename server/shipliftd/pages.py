@@ -64,10 +64,12 @@ def fill(
     rows: Iterable[Row],
     message: Callable[[Row], M],
     key: Callable[[Row], Key],
+    then: Key | None = None,
 ) -> tuple[list[M], str]:
     """At most so many messages and 1 MiB of them, and the token of the next page.
 
-    `rows` must hold one row more than fits, when there is one.
+    `rows` must hold one row more than fits, when there is one; where they end although more may follow,
+    `then` is the key to go on after. Belongs on a list's thread, as it reads the store's key.
     """
     messages: list[M] = []
     total = 0
@@ -76,11 +78,15 @@ def fill(
         made = message(row)
         total += made.ByteSize()
         if last is not None and (len(messages) == most or total > MOST_BYTES):
-            text = json.dumps(key(last), separators=(",", ":")).encode()
-            return messages, base64.urlsafe_b64encode(_mark(request, text) + text).decode()
+            return messages, _token(request, key(last))
         messages.append(made)
         last = row
-    return messages, ""
+    return messages, "" if then is None else _token(request, then)
+
+
+def _token(request: Message, key: Key) -> str:
+    text = json.dumps(key, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_mark(request, text) + text).decode()
 
 
 def _mark(request: Message, key: bytes) -> bytes:

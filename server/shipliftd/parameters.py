@@ -7,8 +7,9 @@ PATH, and `DRONE_DEPLOY_TO` wins in `${DRONE_DEPLOY_TO}` (both seen).
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
-from shipliftd.errors import shown
+from shipliftd.errors import Precondition, shown
 from shipliftd.fields import Faults
 
 MOST_NAME = 256
@@ -17,6 +18,7 @@ MOST_COUNT = 100
 MOST_TOTAL = 128 * 1024
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 
 # A `*` stands for anything, a `+` for capitals only.
 REFUSED = [
@@ -55,6 +57,12 @@ class ParameterRules:
     """The rules, with the names that a setting adds to those refused (`*` at the end as above)."""
 
     def __init__(self, also_refused: Iterable[str] = ()) -> None:
+        for name in also_refused:
+            if _PATTERN.fullmatch(name) is None:
+                raise Precondition(
+                    f"--refuse-param {shown(name)} is not a parameter's name: wanted letters, digits, '_',"
+                    " no digit first, and a '*' at the end for any ending"
+                )
         patterns = [
             re.escape(name).replace(r"\*", ".*").replace(r"\+", "[A-Z]+")
             for name in (*REFUSED, *also_refused)
@@ -62,8 +70,8 @@ class ParameterRules:
         self._refused = re.compile("|".join(patterns))
 
     def check(self, params: Mapping[str, str], faults: Faults) -> None:
-        """Adds the fault of every parameter that the caller gave."""
-        for name, value in params.items():
+        """Adds the fault of every parameter that the caller gave, up to as many as are taken."""
+        for name, value in islice(params.items(), MOST_COUNT):
             field = f"params[{shown(name)}]"
             if len(name) > MOST_NAME:
                 faults.add(field, f"the name has {len(name)} characters: at most {MOST_NAME}")
@@ -80,6 +88,15 @@ class ParameterRules:
             if len(value) * 4 > MOST_VALUE and (size := len(value.encode())) > MOST_VALUE:
                 faults.add(field, f"the value has {size} bytes: at most {MOST_VALUE} (32 KiB)")
 
+    def check_inherited(self, names: Iterable[str], build: int, faults: Faults) -> None:
+        """Adds the fault of every parameter of the promoted build that is refused by now."""
+        for name in names:
+            if self._refused.fullmatch(name) is not None:
+                faults.add(
+                    f"params[{shown(name)}]",
+                    f"build {build} has it, and this name is refused by now: record the build without it",
+                )
+
     def check_total(self, params: Mapping[str, str], faults: Faults) -> None:
         """Adds a fault when they are too many or too large together."""
         if len(params) > MOST_COUNT:
@@ -87,6 +104,7 @@ class ParameterRules:
                 "params",
                 f"{len(params)} parameters, with those of the promoted build: at most {MOST_COUNT}",
             )
+            return
         total = sum(len(name) + len(value.encode()) for name, value in params.items())
         if total > MOST_TOTAL:
             faults.add(

@@ -11,7 +11,7 @@ from shipliftd.errors import Aborted
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import Deployment, database
-from shipliftd.parameters import ParameterRules
+from shipliftd.parameters import MOST_COUNT, ParameterRules
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow
 from shipliftd.writes import Written, write
 
@@ -31,7 +31,8 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     faults.target("target", request.target)
     if request.HasField("expected_current"):
         faults.not_negative("expected_current", request.expected_current)
-    parent = builds.find(database, caller.repo_id, request.build)
+    found = builds.find_whole(database, caller.repo_id, request.build)
+    parent, stages = found or (None, ())
     params = _params(request, parent, rules, faults)
     faults.refuse()
     caller.require_environment(request.target)
@@ -49,6 +50,8 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
         deploy_to=request.target,
         trigger=caller.login,
         params=params,
+        debug=False,
+        timestamp=0,
         started=0,
         finished=0,
         created=at,
@@ -56,19 +59,23 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
         version=1,
         external_id=None,
     )
-    stages = [_fresh(stage, at) for stage in builds.stages_of(database, parent.id)]
-    return Written(builds.insert(caller, promotion, stages))
+    return Written(builds.insert(caller, promotion, [_fresh(stage, at) for stage in stages]))
 
 
 def _params(
     request: pb.PromoteRequest, parent: BuildRow | None, rules: ParameterRules, faults: Faults
 ) -> str:
-    inherited = parent.params if parent is not None else "{}"
+    text = parent.params if parent is not None else "{}"
+    inherited: dict[str, str] = json.loads(text) if text != "{}" else {}
+    if parent is not None:
+        rules.check_inherited(inherited.keys() - request.params.keys(), parent.number, faults)
     if not request.params:
-        return inherited
-    given = dict(request.params)
-    rules.check(given, faults)
-    merged = {**json.loads(inherited), **given}
+        return text
+    rules.check(request.params, faults)
+    if len(request.params) > MOST_COUNT:
+        rules.check_total(request.params, faults)
+        return text
+    merged = {**inherited, **request.params}
     rules.check_total(merged, faults)
     return json.dumps(merged, ensure_ascii=False, separators=(",", ":"))
 

@@ -1,8 +1,8 @@
-"""Recording the builds of a CI system, and reporting how builds go on."""
+"""Recording the builds of a CI system."""
 
 import graphlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
@@ -40,6 +40,7 @@ _MOST_NUMBER = 2_000_000_000
 _MOST_MESSAGE = 64 * 1024
 _MOST_ARTIFACTS = 50
 _MOST_STAGES = 100
+_MOST_PARTS = 256 * 1024
 
 # Texts that are kept as they came, and their most characters.
 _TEXTS = {
@@ -99,8 +100,8 @@ def create(
         error="",
         event=EVENT_WORD[request.event or pb.EVENT_PUSH],
         message=request.message,
-        before=request.before,
-        after=request.after,
+        before=request.before.lower(),
+        after=request.after.lower(),
         deploy_to="",
         trigger=caller.login,
         params=_json(dict(request.params)),
@@ -138,9 +139,11 @@ def _check(request: pb.CreateBuildRequest, rules: ParameterRules, faults: Faults
         faults.add("release", f"{request.release!r} would be taken for a build's number: add a letter")
     rules.check(request.params, faults)
     rules.check_total(request.params, faults)
-    if len(request.artifacts) > _MOST_ARTIFACTS:
-        faults.add("artifacts", f"{len(request.artifacts)} of them: at most {_MOST_ARTIFACTS}")
-    artifacts = request.artifacts[:_MOST_ARTIFACTS]
+    artifacts = faults.few("artifacts", request.artifacts, _MOST_ARTIFACTS)
+    size = sum(part.ByteSize() for part in (*request.stages[:_MOST_STAGES], *artifacts))
+    if size > _MOST_PARTS:
+        # Every promotion of the build copies them.
+        faults.add("stages", f"{size} bytes with the artifacts: at most {_MOST_PARTS} (256 KiB)")
     _check_unique("artifacts", (artifact.name for artifact in artifacts), faults)
     for n, artifact in enumerate(artifacts):
         if not artifact.name:
@@ -176,19 +179,18 @@ def _times(request: pb.CreateBuildRequest, at: int, faults: Faults) -> tuple[int
     return started, finished
 
 
-def _stages(specs: Iterable[pb.StageSpec], repo_id: int, at: int, faults: Faults) -> list[StageRow]:
-    specs = list(specs) or [pb.StageSpec(kind="external")]
-    if len(specs) > _MOST_STAGES:
-        faults.add("stages", f"{len(specs)} of them: at most {_MOST_STAGES}")
-    # Whatever comes is looked at on the server's one loop, so not all of it.
-    specs = specs[:_MOST_STAGES]
+def _stages(given: Collection[pb.StageSpec], repo_id: int, at: int, faults: Faults) -> list[StageRow]:
+    specs = faults.few("stages", given, _MOST_STAGES) or [pb.StageSpec(kind="external")]
     names = [spec.name or "default" for spec in specs]
     _check_unique("stages", names, faults)
     for n, spec in enumerate(specs):
         _check_stage(f"stages[{n}]", spec, set(names) - {names[n]}, faults)
     try:
         graphlib.TopologicalSorter(
-            {name: set(spec.depends_on) - {name} for name, spec in zip(names, specs, strict=True)}
+            {
+                name: set(spec.depends_on[:_MOST_STAGES]) - {name}
+                for name, spec in zip(names, specs, strict=True)
+            }
         ).prepare()
     except graphlib.CycleError as error:
         circle = " -> ".join(name[:60] for name in error.args[1])
@@ -203,13 +205,12 @@ def _check_stage(at: str, spec: pb.StageSpec, others: set[str], faults: Faults) 
         faults.add(f"{at}.kind", f"{spec.kind[:60]!r}: wanted pipeline or external")
     faults.not_negative(f"{at}.limit", spec.limit)
     faults.not_negative(f"{at}.throttle", spec.throttle)
-    for name in spec.depends_on:
+    depends_on = faults.few(f"{at}.depends_on", spec.depends_on, _MOST_STAGES)
+    for name in depends_on:
         if name not in others:
             faults.add(f"{at}.depends_on", f"{name[:60]!r} is not another stage of this build")
-    _check_unique(f"{at}.depends_on", spec.depends_on, faults)
-    if len(spec.labels) > 100:
-        faults.add(f"{at}.labels", f"{len(spec.labels)} of them: at most 100")
-    for name, value in spec.labels.items():
+    _check_unique(f"{at}.depends_on", depends_on, faults)
+    for name, value in faults.few(f"{at}.labels", spec.labels.items(), 100):
         if not name:
             faults.add(f"{at}.labels", "a label has an empty name: give it one")
         faults.text(f"{at}.labels", name, 100)

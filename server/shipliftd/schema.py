@@ -6,17 +6,15 @@ could not insert. The store records the oldest release that may use it.
 """
 
 import logging
-import os
+import re
 import secrets
 import shlex
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from peewee import SqliteDatabase
 from playhouse.migrations import Runner
 
-from shipliftd import __version__
+from shipliftd import __version__, backups
 from shipliftd.errors import Precondition
 from shipliftd.models import Setting
 
@@ -93,9 +91,7 @@ def _copy_before(database: SqliteDatabase, name: str) -> None:
     path = Path(database.database)
     copy = path.with_name(f"{path.name}.before-{name}")
     copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(copy)) as target:
-        database.connection().backup(target)
+    backups.backup(path, copy)
     undo = shlex.join(["shipliftd", "restore", "--database", str(path), str(copy)])
     log.info("backed up before migration", extra={"file": str(copy), "undo": undo})
 
@@ -122,4 +118,5 @@ def _check_foreign_keys(database: SqliteDatabase) -> None:
 
 
 def _parts(release: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in release.split(".")[:3])
+    # What follows the three numbers, as in 0.2.0rc1, does not count.
+    return tuple(int(number) for number in re.findall(r"\d+", release)[:3])

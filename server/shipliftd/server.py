@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
 
 from shipliftd import __version__, access, setup
-from shipliftd.errors import Precondition, Refusal
+from shipliftd.errors import Precondition
 from shipliftd.interceptors import Interceptor
 from shipliftd.parameters import ParameterRules
 from shipliftd.services.access import AccessService
@@ -59,8 +59,9 @@ async def serve(settings: Settings) -> None:
     """
     settings.check()
     credentials = _credentials(settings)
-    store = Store(settings.database)
+    # The lock first: a restore must not exchange the file that is being opened.
     with contextlib.closing(Lock(settings.database)):
+        store = Store(settings.database)
         try:
             store.migrate()
             await setup.first_start(store)
@@ -164,8 +165,12 @@ async def _housekeep(store: Store, interceptor: Interceptor) -> None:
     while True:
         await asyncio.sleep(1)
         seconds += 1
-        if store.changed_elsewhere():
-            interceptor.access_changed()
+        try:
+            if store.changed_elsewhere():
+                interceptor.access_changed()
+        except Exception as error:
+            # Its end would be silent, and access that is taken away by a command would stay.
+            log.exception("changes by others not seen", extra={"error": str(error)})
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
 
@@ -179,8 +184,8 @@ async def _note(store: Store, interceptor: Interceptor) -> None:
     if used:
         try:
             await store.write(access.touch_tokens, used)
-        except Refusal as error:
-            log.warning("token use not stored", extra={"error": error.message})
+        except Exception as error:
+            log.exception("token use not stored", extra={"error": str(error)})
 
 
 def run(settings: Settings) -> None:

@@ -3,11 +3,15 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd import access
+from shipliftd.backups import sync
 from shipliftd.guard import Caller
 from shipliftd.models import User
 from shipliftd.store import Store
@@ -23,31 +27,51 @@ def by_operator(method: str) -> Caller:
 
 
 async def first_start(store: Store) -> None:
-    """Makes the site admin `admin` and a token where there is no user yet.
+    """Makes the site admin `admin` and a token where there is no site admin yet.
 
     The token is shown on a terminal; elsewhere it is written to a 0600 file whose path is logged.
     """
-    made = await store.write(_admin)
-    if made is None:
+    if User.select().where(User.admin).exists():
+        return
+    if User.get_or_none(login=ADMIN) is not None:
+        told = f"there is no site admin, and user {ADMIN} is none: `shipliftd user add --admin` makes one"
+        log.warning("no site admin", extra={"error": told})
         return
     if sys.stderr.isatty():
-        sys.stderr.write(f"\nFirst start: token of the site admin `admin`, shown once:\n\n    {made}\n\n")
+        await store.write(_admin, _show)
         return
     path = store.path.with_name(f"{store.path.name}.admin-token")
-    _write_private(path, made)
+    try:
+        await store.write(_admin, partial(_write_private, path))
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
     log.info("first start", extra={"login": ADMIN, "token_file": str(path)})
 
 
-def _admin() -> str | None:
-    if User.select().exists():
-        return None
+def _admin(tell: Callable[[str], None]) -> None:
     request = pb.CreateUserRequest(login=ADMIN, admin=True)
     access.create_user(by_operator("CreateUser"), request)
     token = pb.CreateTokenRequest(login=ADMIN, name="first start")
-    return access.create_token(by_operator("CreateToken"), token).resource.secret
+    secret = access.create_token(by_operator("CreateToken"), token).resource.secret
+    # Before the commit: an admin whose token nobody has would stand in the way of another first start.
+    tell(secret)
+
+
+def _show(secret: str) -> None:
+    sys.stderr.write(f"\nFirst start: token of the site admin `admin`, shown once:\n\n    {secret}\n\n")
 
 
 def _write_private(path: Path, secret: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secret + "\n")
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        sync(path.parent)
+    finally:
+        new.unlink(missing_ok=True)

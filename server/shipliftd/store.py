@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
 import peewee
 from peewee import SqliteDatabase
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 # How long a batch waits for another process (`shipliftd grant`, say) to let go of the file.
 _BUSY_SECONDS = 10.0
 _BUSY_PAUSE = 0.005
+_TURN_SECONDS = 0.02
 _GATHER_SECONDS = 0.01
 # Errors of SQLite that are the statement's own; after any other the transaction is not to be trusted.
 _STATEMENT_ERRORS = frozenset(
@@ -138,7 +139,8 @@ class Store:
         """Waits until most of the callers there are have come, but not for long.
 
         They come in waves, one with each commit. Without the wait the batches stayed at two verbs under
-        64 callers, and the commits cost more than the verbs. A lone caller never waits.
+        64 callers, and the commits cost more than the verbs. A lone caller does not wait, but
+        for the once after a crowd.
         """
         wanted = self._callers * 3 // 4
         if len(self._batch) >= wanted:
@@ -166,10 +168,15 @@ class Store:
     async def _commit(self, batch: list[_Waiting]) -> None:
         await self._begin()
         done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
+        loop = asyncio.get_running_loop()
+        pause = loop.time() + _TURN_SECONDS
         for waiting in batch:
             if not waiting.future.done():
                 done.append((waiting.future, *self._run(waiting.verb)))
-        loop = asyncio.get_running_loop()
+            if loop.time() > pause:
+                # Reads, health and cancellations take their turn between heavy verbs.
+                await asyncio.sleep(0)
+                pause = loop.time() + _TURN_SECONDS
         await loop.run_in_executor(self._commit_thread, self.writer.connection().commit)
         for future, result, error in done:
             if future.done():
@@ -208,9 +215,12 @@ class Store:
         return result, None
 
     def _fail(self, batch: list[_Waiting]) -> None:
-        connection = self.writer.connection()
-        if connection.in_transaction:
-            connection.rollback()
+        try:
+            connection = self.writer.connection()
+            if connection.in_transaction:
+                connection.rollback()
+        except Exception:
+            log.exception("store")
         for waiting in batch:
             if not waiting.future.done():
                 waiting.future.set_exception(
@@ -219,22 +229,40 @@ class Store:
 
 
 class Lock:
-    """Holds the store against a second server, until closed or the process ends."""
+    """Holds the store against a second server, until closed or the process ends.
 
-    def __init__(self, path: Path) -> None:
+    Commands that write work beside a server; a restore works beside neither.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        suffix: str = ".lock",
+        kind: int = fcntl.LOCK_EX,
+        held: str = "in use by another shipliftd: stop that one first,"
+        " or name another file with --database",
+    ) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            self._file = os.open(path.with_name(path.name + suffix), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise _cannot_open(path, error) from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._file)
-            raise Precondition(
-                f"the store {path} is in use by another shipliftd: stop that one first,"
-                " or name another file with --database"
-            ) from error
+            raise Precondition(f"the store {path} is {held}") from error
+
+    @classmethod
+    def of_command(cls, path: Path) -> Self:
+        """Holds it against a restore."""
+        return cls(path, ".admin-lock", fcntl.LOCK_SH, "being restored: wait until that has ended")
+
+    @classmethod
+    def of_restore(cls, path: Path) -> Self:
+        """Holds it against commands."""
+        held = "being written to by another command: wait until that has ended"
+        return cls(path, ".admin-lock", fcntl.LOCK_EX, held)
 
     def close(self) -> None:
         """Lets go."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from shiplift import Client, ShipliftError
 from shiplift._methods import EventWord
 from shiplift.cli.output import first_line, when, word
-from shiplift.cli.session import MissingError, UsageError
+from shiplift.cli.session import UnresolvedError, UsageError
 from shiplift.v1 import builds_pb2 as pb
 
 # A promotion has the commit and the release of what it promotes; names mean what was recorded.
@@ -20,7 +20,7 @@ def number_of(client: Client, owner: str, repo: str, name: str) -> int:
     """The number of the build that is called this: a number, else a release, external id or commit.
 
     Digits are a number first; seven or more that no build has may be a commit or an external id.
-    Raises MissingError, and UsageError when the name fits several recorded builds.
+    Raises UnresolvedError when it fits no recorded build, or several; UsageError when it is empty.
     """
     if not name:
         raise UsageError("which build? Say its number, release, external id or commit")
@@ -32,14 +32,14 @@ def number_of(client: Client, owner: str, repo: str, name: str) -> int:
     if len(found) == 1:
         return next(iter(found))
     if not found:
-        raise MissingError(
+        raise UnresolvedError(
             f"{owner}/{repo} has no build {name!r}: no number, release, external id or commit (7 digits or"
             " more) is that"
         )
     shown = sorted(found.values(), key=lambda build: -build.number)[:_MOST_LISTED]
     more = ["  ..."] if len(found) > len(shown) else []
     lines = "\n".join([*map(_line, shown), *more])
-    raise UsageError(f"{name!r} names several builds of {owner}/{repo}; say the number:\n{lines}")
+    raise UnresolvedError(f"{name!r} names several builds of {owner}/{repo}; say the number:\n{lines}")
 
 
 def _is_there(client: Client, owner: str, repo: str, number: int) -> bool:

@@ -33,8 +33,8 @@ class UsageError(Exception):
     """The command line, or a setting, is wrong: said in words, exit code 2."""
 
 
-class MissingError(Exception):
-    """What the command line names is not there: said in words, exit code 1."""
+class UnresolvedError(Exception):
+    """What the command line names is not there, or is not one thing: said in words, exit code 1."""
 
 
 @dataclass
@@ -201,7 +201,7 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
         if error.code is grpc.StatusCode.UNAUTHENTICATED:
             say("Run `shiplift login`, or set SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE.")
         raise typer.Exit(REFUSED) from None
-    except MissingError as error:
+    except UnresolvedError as error:
         say(f"shiplift: {error}")
         raise typer.Exit(REFUSED) from None
     except BrokenPipeError:

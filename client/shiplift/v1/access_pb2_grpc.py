@@ -139,7 +139,7 @@ class AccessServiceServicer(object):
 
     def CreateToken(self, request, context):
         """Creates a token for the caller, or, for a site admin, for another user. The secret is in this
-        answer only: the server keeps nothing but its SHA-256. A token that is itself cut down can only
+        answer only: the server keeps its SHA-256 and its first characters. A token that is itself cut down can only
         make tokens that are cut at least as far and expire no later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

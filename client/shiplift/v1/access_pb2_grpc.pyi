@@ -56,7 +56,7 @@ class AccessServiceStub:
     """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken."""
     CreateToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateTokenRequest, _access_pb2.Token]
     """Creates a token for the caller, or, for a site admin, for another user. The secret is in this
-    answer only: the server keeps nothing but its SHA-256. A token that is itself cut down can only
+    answer only: the server keeps its SHA-256 and its first characters. A token that is itself cut down can only
     make tokens that are cut at least as far and expire no later.
     """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListTokensRequest, _access_pb2.ListTokensResponse]
@@ -106,7 +106,7 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken."""
     CreateToken: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateTokenRequest, _access_pb2.Token]  # type: ignore[assignment]
     """Creates a token for the caller, or, for a site admin, for another user. The secret is in this
-    answer only: the server keeps nothing but its SHA-256. A token that is itself cut down can only
+    answer only: the server keeps its SHA-256 and its first characters. A token that is itself cut down can only
     make tokens that are cut at least as far and expire no later.
     """
     ListTokens: _aio.UnaryUnaryMultiCallable[_access_pb2.ListTokensRequest, _access_pb2.ListTokensResponse]  # type: ignore[assignment]
@@ -183,7 +183,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.Token, _abc.Awaitable[_access_pb2.Token]]:
         """Creates a token for the caller, or, for a site admin, for another user. The secret is in this
-        answer only: the server keeps nothing but its SHA-256. A token that is itself cut down can only
+        answer only: the server keeps its SHA-256 and its first characters. A token that is itself cut down can only
         make tokens that are cut at least as far and expire no later.
         """
 

@@ -5,8 +5,6 @@ from shiplift.v1.access_pb2_grpc import AccessServiceServicer
 
 from shipliftd import access, messages, pages
 from shipliftd.guard import CALLER, Caller
-from shipliftd.models import Repository
-from shipliftd.rows import MadeToken
 from shipliftd.services import Context, resource
 from shipliftd.store import Store
 
@@ -36,19 +34,19 @@ class AccessService(AccessServiceServicer):
     ) -> pb.ListRepositoriesResponse:
         """Lists the repositories that the caller may read."""
 
-        def read(caller: Caller) -> tuple[list[Repository], dict[int, int]]:
-            found = access.list_repositories(caller, request)
-            return found, access.levels(caller, found)
+        def read(caller: Caller) -> pb.ListRepositoriesResponse:
+            rows = access.list_repositories(caller, request)
+            levels = access.levels(caller, rows)
+            page, token = pages.fill(
+                request,
+                pages.size(request.page_size),
+                rows,
+                lambda row: messages.repository(row, levels[row.id]),
+                lambda row: [row.owner, row.name],
+            )
+            return pb.ListRepositoriesResponse(repositories=page, next_page_token=token)
 
-        rows, levels = await self._store.listing(read, CALLER.get())
-        page, token = pages.fill(
-            request,
-            pages.size(request.page_size),
-            rows,
-            lambda row: messages.repository(row, levels[row.id]),
-            lambda row: [row.owner, row.name],
-        )
-        return pb.ListRepositoriesResponse(repositories=page, next_page_token=token)
+        return await self._store.listing(read, CALLER.get())
 
     async def CreateUser(self, request: pb.CreateUserRequest, context: Context) -> pb.User:
         """Creates a user."""
@@ -62,13 +60,18 @@ class AccessService(AccessServiceServicer):
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
         """Lists a user's tokens, newest first."""
-        rows = await self._store.listing(access.list_tokens, CALLER.get(), request)
 
-        def key(row: MadeToken) -> pages.Key:
-            return [row.id]
+        def read(caller: Caller) -> pb.ListTokensResponse:
+            page, token = pages.fill(
+                request,
+                pages.size(request.page_size),
+                access.list_tokens(caller, request),
+                messages.token,
+                lambda row: [row.id],
+            )
+            return pb.ListTokensResponse(tokens=page, next_page_token=token)
 
-        page, token = pages.fill(request, pages.size(request.page_size), rows, messages.token, key)
-        return pb.ListTokensResponse(tokens=page, next_page_token=token)
+        return await self._store.listing(read, CALLER.get())
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.Token:
         """Revokes a token."""
@@ -87,15 +90,18 @@ class AccessService(AccessServiceServicer):
 
     async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
         """Lists the grants on a repository, by login."""
-        rows = await self._store.listing(access.list_access, CALLER.get(), request)
-        page, token = pages.fill(
-            request,
-            pages.size(request.page_size),
-            rows,
-            messages.grant,
-            lambda row: [row.login, row.id],
-        )
-        return pb.ListAccessResponse(grants=page, next_page_token=token)
+
+        def read(caller: Caller) -> pb.ListAccessResponse:
+            page, token = pages.fill(
+                request,
+                pages.size(request.page_size),
+                access.list_access(caller, request),
+                messages.grant,
+                lambda row: [row.login, row.id],
+            )
+            return pb.ListAccessResponse(grants=page, next_page_token=token)
+
+        return await self._store.listing(read, CALLER.get())
 
     async def WhoAmI(self, request: pb.WhoAmIRequest, context: Context) -> pb.WhoAmIResponse:
         """Returns the caller's user and token."""

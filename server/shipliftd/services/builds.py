@@ -4,7 +4,7 @@ from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 
 from shipliftd import builds, messages, pages, promotions, recording, reports
-from shipliftd.guard import CALLER
+from shipliftd.guard import CALLER, Caller
 from shipliftd.parameters import ParameterRules
 from shipliftd.services import Context, resource
 from shipliftd.store import Store
@@ -38,13 +38,17 @@ class BuildService(BuildServiceServicer):
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists a repository's builds, highest number first."""
-        caller = CALLER.get()
-        rows = await self._store.listing(builds.page, caller, request)
-        page, token = pages.fill(
-            request,
-            pages.size(request.page_size),
-            rows,
-            lambda row: messages.listed_build(row, caller.owner, caller.repo),
-            lambda row: [row.number],
-        )
-        return pb.ListBuildsResponse(builds=page, next_page_token=token)
+        return await self._store.listing(_page, CALLER.get(), request)
+
+
+def _page(caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
+    rows, then = builds.page(caller, request)
+    page, token = pages.fill(
+        request,
+        pages.size(request.page_size),
+        rows,
+        lambda row: messages.listed_build(row, caller.owner, caller.repo),
+        lambda row: [row.number],
+        then,
+    )
+    return pb.ListBuildsResponse(builds=page, next_page_token=token)

@@ -1,0 +1,56 @@
+"""What every test may use."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from shiplift.v1 import access_pb2
+
+from tests.callers import World
+from tests.harness import Shipliftd
+from tests.repository import Repository
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipliftd]:
+    """A server that the tests of a process share; each makes its own repository."""
+    with Shipliftd(tmp_path_factory.mktemp("server") / "shiplift.db") as running:
+        yield running
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Shipliftd]:
+    """A server of the test's own."""
+    with Shipliftd(tmp_path / "shiplift.db") as running:
+        yield running
+
+
+@pytest.fixture
+def name() -> str:
+    """A word that no other test of the process has."""
+    return f"n{next(_numbers)}"
+
+
+@pytest.fixture
+def repo(server: Shipliftd, name: str) -> str:
+    """A new private repository of the shared server, as `owner/repo`."""
+    request = access_pb2.CreateRepositoryRequest(owner="octocat", repo=name)
+    return server.access().CreateRepository(request).slug
+
+
+@pytest.fixture
+def repository(server: Shipliftd, repo: str) -> Repository:
+    """The same, as the site admin sees it."""
+    return Repository(server, *repo.split("/"))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server with every kind of caller; tests change nothing of who may do what."""
+    with Shipliftd(tmp_path_factory.mktemp("matrix") / "shiplift.db") as running:
+        made = World(running, lambda: f"m{next(_numbers)}")
+        made.fill()
+        yield made

@@ -1,0 +1,190 @@
+"""The contract's build on a server of its own: `make demo` promotes it, `make run` lets you.
+
+The server and its file are temporary. The demo exits with another code than 0 when anything does
+other than what it says.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.json_format import ParseDict
+from shiplift.v1 import access_pb2, builds_pb2
+
+from tests.harness import Shipliftd
+
+OWNER, REPO = "octocat", "hello-world"
+PARAMS = {"REGION": "eu-west-1", "REPLICAS": "3"}
+PROMOTE = ["promote", "41", "production", "-p", "REGION=eu-west-1", "-p", "REPLICAS=3"]
+
+# The build as its CI system would have recorded it, but for its number: what a promotion copies.
+BUILD = {
+    "link": "https://github.com/octoat/hello-world/compare/e3320539a4c0...9fc1ad6ebf12",
+    "message": "updated README",
+    "before": "e3320539a4c03ccfda992641646deb67d8bf98f3",
+    "after": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
+    "ref": "refs/heads/master",
+    "source_repo": "spaceghost/hello-world",
+    "source": "master",
+    "target": "master",
+    "author_login": "octocat",
+    "author_name": "The Octocat",
+    "author_email": "octocat@github.com",
+    "author_avatar": "http://www.gravatar.com/avatar/7194e8d48fa1d2b689f99443b767316c",
+    "sender": "bradrydzewski",
+}
+STAGE = {
+    "name": "default",
+    "kind": "pipeline",
+    "type": "docker",
+    "machine": "15e89c0f84f1",
+    "os": "linux",
+    "arch": "amd64",
+}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Two users' tokens: one who may write to the repository, and one who may only read."""
+
+    writer: str
+    reader: str
+
+
+def fill(server: Shipliftd) -> Tokens:
+    """Makes the repository with its two users, and build 41."""
+    server.access().CreateRepository(
+        access_pb2.CreateRepositoryRequest(owner=OWNER, repo=REPO, default_branch="master")
+    )
+    # An admin may import a build with its number: the promotion becomes number 42.
+    request = BUILD | {
+        "owner": OWNER,
+        "repo": REPO,
+        "number": 41,
+        "status": "STATUS_SUCCESS",
+        "stages": [STAGE],
+    }
+    server.builds().CreateBuild(ParseDict(request, builds_pb2.CreateBuildRequest()))
+    return Tokens(
+        writer=server.user("octocat", f"{OWNER}/{REPO}", access_pb2.LEVEL_WRITE),
+        reader=server.user("mona", f"{OWNER}/{REPO}", access_pb2.LEVEL_READ),
+    )
+
+
+def call(server: Shipliftd, token: str, *words: str, expected: int = 0) -> str:
+    """Runs the `shiplift` command, shows it with all that it prints, and returns its standard output."""
+    print(f"\n$ {shlex.join(['shiplift', *words])}", flush=True)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("shiplift"), *words],
+        env={
+            **os.environ,
+            "SHIPLIFT_SERVER": server.address,
+            "SHIPLIFT_REPO": f"{OWNER}/{REPO}",
+            "SHIPLIFT_TOKEN": token,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if expected else None,
+        text=True,
+        timeout=60,
+    )
+    print(done.stdout, end="", flush=True)
+    require(done.returncode == expected, f"shiplift {words[0]} exited {done.returncode}, not {expected}")
+    return done.stdout
+
+
+def require(condition: bool, otherwise: str) -> None:
+    """Ends the demo where something is other than it says."""
+    if not condition:
+        raise SystemExit(f"The demo failed: {otherwise}.")
+
+
+def demo(directory: Path) -> None:
+    """Promotes, shows the answer as a table and as JSON, and what a reader is told."""
+    server = Shipliftd(directory / "shiplift.db").start()
+    try:
+        print(f"shipliftd listens on {server.address}; its store is {server.database}.")
+        tokens = fill(server)
+        print(f"Build 41 of {OWNER}/{REPO} is recorded. octocat, who may write, promotes it:")
+        call(server, tokens.writer, *PROMOTE)
+        check(json.loads(call(server, tokens.writer, "show", "42", "--json")))
+        print("\nmona, who may only read, tries the same:")
+        refusal = call(server, tokens.reader, *PROMOTE, expected=1)
+        require("write" in refusal, "the refusal does not say that write access is missing")
+    finally:
+        code = server.stop()
+    require(code == 0, f"the server exited {code}")
+    print("\nThe server has stopped, and its store is gone.")
+
+
+def check(build: dict[str, object]) -> None:
+    """Compares the promotion, as JSON, with the contract."""
+    expected = BUILD | {
+        "number": 42,
+        "parent": 41,
+        "deploy_to": "production",
+        "params": PARAMS,
+        "version": 1,
+    }
+    found = {name: build.get(name) for name in expected}
+    require(found == expected, f"the promotion has {found}, not {expected}")
+    stages = build["stages"]
+    assert isinstance(stages, list)
+    stage = STAGE | {"number": 1}
+    require(len(stages) == 1 and stages[0].items() >= stage.items(), f"its stages are {stages}")
+
+
+def keep_running(directory: Path) -> None:
+    """Prints commands to paste, and serves until it is interrupted."""
+    listen = os.environ.pop("SHIPLIFTD_LISTEN", "127.0.0.1:50051")
+    with Shipliftd(directory / "shiplift.db", listen=listen) as server:
+        tokens = fill(server)
+        request = {"owner": OWNER, "repo": REPO, "build": 41, "target": "production", "params": PARAMS}
+        print(
+            f"""\
+shipliftd listens on {server.address} with build 41 of {OWNER}/{REPO}; Ctrl-C stops it.
+
+With grpcurl:
+
+grpcurl -plaintext -H 'authorization: Bearer {tokens.writer}' \\
+  -d {shlex.quote(json.dumps(request))} \\
+  {server.address} shiplift.v1.BuildService/PromoteBuild
+
+With the command:
+
+export SHIPLIFT_SERVER={server.address} SHIPLIFT_REPO={OWNER}/{REPO}
+export SHIPLIFT_TOKEN={tokens.writer}
+{Path(sys.executable).with_name("shiplift")} {shlex.join(PROMOTE)}
+{Path(sys.executable).with_name("shiplift")} show 42
+
+As mona, who may only read:
+
+export SHIPLIFT_TOKEN={tokens.reader}""",
+            flush=True,
+        )
+        server.process.wait()
+        raise SystemExit(f"shipliftd has ended: {server.log[-1:]}")
+
+
+def main() -> None:
+    """`python -m tests.demo`, or with `--keep-running`."""
+    for name in [name for name in os.environ if name.startswith("SHIPLIFT")]:
+        if name != "SHIPLIFTD_LISTEN":
+            del os.environ[name]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # What the user may have logged in to is none of the demo's business.
+    with tempfile.TemporaryDirectory(prefix="shiplift-demo-") as directory:
+        os.environ["XDG_CONFIG_HOME"] = directory
+        try:
+            (keep_running if "--keep-running" in sys.argv else demo)(Path(directory))
+        except KeyboardInterrupt:
+            print("\nStopped.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""A real server in a process of its own, on a real port and a real file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Queue
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2_grpc
+
+START_SECONDS = 30
+
+
+@dataclass
+class Shipliftd:
+    """`shipliftd serve`, from its first line to its end."""
+
+    database: Path
+    arguments: tuple[str, ...] = ()
+    listen: str = "127.0.0.1:0"
+    environment: dict[str, str] = field(default_factory=dict)
+    address: str = ""
+    log: list[dict[str, str]] = field(default_factory=list)
+
+    def start(self) -> Self:
+        """Starts it and returns once it listens."""
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "shipliftd", "serve"),
+                *("--database", str(self.database), "--listen", self.listen, *self.arguments),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self.environment},
+        )
+        ready: Queue[str] = Queue()
+        self._reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
+        self._reader.start()
+        self.address = ready.get(timeout=START_SECONDS)
+        if not self.address:
+            raise RuntimeError(f"shipliftd did not start: {self.log}")
+        return self
+
+    def _read(self, ready: "Queue[str]") -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            event = json.loads(line) if line.startswith("{") else {"event": line.rstrip()}
+            self.log.append(event)
+            if event["event"] == "listening":
+                ready.put(event["address"])
+        ready.put("")
+
+    @property
+    def admin_token(self) -> str:
+        """The token that the first start made."""
+        return Path(f"{self.database}.admin-token").read_text().strip()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends it with a signal and returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(timeout=START_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self._reader.join(timeout=START_SECONDS)
+        return code
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def builds(self, token: str | None = None) -> builds_pb2_grpc.BuildServiceStub:
+        """BuildService, called with this token (`""`: with none; unset: the admin's)."""
+        return builds_pb2_grpc.BuildServiceStub(self.channel(token))
+
+    def access(self, token: str | None = None) -> access_pb2_grpc.AccessServiceStub:
+        """AccessService, called with this token (`""`: with none; unset: the admin's)."""
+        return access_pb2_grpc.AccessServiceStub(self.channel(token))
+
+    def channel(self, token: str | None = None) -> grpc.Channel:
+        """A channel whose calls carry the token (`""`: none; unset: the admin's)."""
+        # Without a pool of its own each channel of the process would share one connection.
+        channel = grpc.insecure_channel(self.address, [("grpc.use_local_subchannel_pool", 1)])
+        secret = self.admin_token if token is None else token
+        return grpc.intercept_channel(channel, _Bearer(secret)) if secret else channel
+
+    def user(
+        self,
+        login: str,
+        repo: str = "",
+        level: access_pb2.Level = access_pb2.LEVEL_UNSPECIFIED,
+        **cuts: object,
+    ) -> str:
+        """Makes a user with a grant on `owner/repo` and returns a token of theirs, cut as told."""
+        access = self.access()
+        access.CreateUser(access_pb2.CreateUserRequest(login=login))
+        if repo:
+            owner, name = repo.split("/")
+            access.GrantAccess(
+                access_pb2.GrantAccessRequest(
+                    owner=owner,
+                    repo=name,
+                    login=login,
+                    level=level,
+                )
+            )
+        request = access_pb2.CreateTokenRequest(login=login, **cuts)  # type: ignore[arg-type]
+        return access.CreateToken(request).secret
+
+
+class _Details(grpc.ClientCallDetails):
+    def __init__(self, details: grpc.ClientCallDetails, secret: str) -> None:
+        self.method = details.method
+        self.timeout = details.timeout or 20.0
+        self.credentials = details.credentials
+        self.wait_for_ready = details.wait_for_ready
+        self.compression = details.compression
+        self.metadata = (*(details.metadata or ()), ("authorization", f"Bearer {secret}"))
+
+
+class _Bearer(grpc.UnaryUnaryClientInterceptor):
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def intercept_unary_unary(
+        self,
+        continuation: Any,  # noqa: ANN401
+        client_call_details: grpc.ClientCallDetails,
+        request: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        return continuation(_Details(client_call_details, self._secret), request)

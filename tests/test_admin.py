@@ -1,0 +1,654 @@
+"""`shipliftd` on the store itself: beside a running server, and where the store is not as it should be."""
+
+import fcntl
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import grpc
+import pytest
+from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
+from shipliftd.store import Lock
+
+from tests.commands import command, refusal, said, shipliftd
+from tests.harness import Shipliftd
+
+SECRET = re.compile(r"shl_[A-Za-z0-9_-]{43}\n")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store at rest, with 300 builds of octocat/app."""
+    database = tmp_path_factory.mktemp("filled") / "shiplift.db"
+    with Shipliftd(database) as server:
+        create(server)
+        builds = server.builds()
+        for _ in range(299):
+            promote(builds)
+    return database
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Path:
+    """A copy of it, of the test's own."""
+    shutil.copy(f"{filled}.admin-token", tmp_path / "shiplift.db.admin-token")
+    return Path(shutil.copy(filled, tmp_path / "shiplift.db"))
+
+
+def create(server: Shipliftd) -> None:
+    server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="app"))
+    record(server)
+
+
+def record(server: Shipliftd, repo: str = "octocat/app") -> None:
+    owner, name = repo.split("/")
+    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, message="m" * 500))
+
+
+def promote(builds: builds_pb2_grpc.BuildServiceStub, repo: str = "octocat/app") -> builds_pb2.Build:
+    owner, name = repo.split("/")
+    return builds.PromoteBuild(
+        builds_pb2.PromoteRequest(owner=owner, repo=name, build=1, target="production")
+    )
+
+
+def numbers(database: Path) -> list[int]:
+    with closing(sqlite3.connect(database)) as store:
+        return [row[0] for row in store.execute("SELECT number FROM builds ORDER BY number")]
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+# Beside a running server.
+
+
+def test_a_user_token_and_grant_take_effect_at_once(server: Shipliftd, name: str, repo: str) -> None:
+    record(server, repo)
+    database = server.database
+    added = said("user", "add", name, "--machine", "--database", database)
+    made = said("token", "create", name, "--database", database)
+    assert added == f"created user {name}\n"
+    assert SECRET.fullmatch(made)
+    token = made.strip()
+    whoami = server.access(token).WhoAmI(access_pb2.WhoAmIRequest())
+    assert (whoami.user.login, whoami.user.machine, whoami.user.admin) == (name, True, False)
+
+    with pytest.raises(grpc.RpcError) as error:
+        promote(server.builds(token), repo)
+    assert error.value.code() == grpc.StatusCode.NOT_FOUND
+    assert said("grant", name, repo, "read", "--database", database) == f"{name} has read on {repo}\n"
+    with pytest.raises(grpc.RpcError) as error:
+        promote(server.builds(token), repo)
+    assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert said("grant", name, repo, "write", "--database", database) == f"{name} has write on {repo}\n"
+    promotion = promote(server.builds(token), repo)
+    assert (promotion.number, promotion.trigger) == (2, name)
+
+    with closing(sqlite3.connect(database)) as store:
+        rows = store.execute(
+            "SELECT method, owner, repo, code FROM audit WHERE user_id = 0 ORDER BY id DESC LIMIT 4"
+        ).fetchall()
+    assert rows == [
+        ("GrantAccess", *repo.split("/"), "OK"),
+        ("GrantAccess", *repo.split("/"), "OK"),
+        ("CreateToken", "", "", "OK"),
+        ("CreateUser", "", "", "OK"),
+    ]
+
+
+def test_a_token_is_cut_as_told(server: Shipliftd) -> None:
+    cuts = ("--name", "ci", "--action", "promote", "--action", "read", "--expires-in", "30")
+    places = ("--repository", "octocat/*", "--environment", "staging")
+    token = said("token", "create", "admin", *cuts, *places, "--database", server.database).strip()
+    made = server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).token
+    assert (made.login, made.name, made.hint) == ("admin", "ci", token[:8])
+    assert list(made.actions) == [access_pb2.ACTION_READ, access_pb2.ACTION_PROMOTE]
+    assert (list(made.repositories), list(made.environments)) == (["octocat/*"], ["staging"])
+    assert 0 <= made.created.seconds + 30 * 24 * 3600 - made.expires.seconds <= 1
+
+
+def test_a_grant_on_all_of_an_owners_repositories_holds_for_later_ones(
+    server: Shipliftd, name: str
+) -> None:
+    token = server.user(name)
+    granted = said("grant", name, f"{name}/*", "write", "--database", server.database)
+    assert granted == f"{name} has write on {name}/*\n"
+    server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner=name, repo="later"))
+    record(server, f"{name}/later")
+    assert promote(server.builds(token), f"{name}/later").trigger == name
+
+
+def test_many_commands_at_once_all_take_effect_beside_promotions(own_server: Shipliftd) -> None:
+    create(own_server)
+    adding = [
+        subprocess.Popen(
+            command("user", "add", f"user{n}", "--database", own_server.database), stdout=subprocess.PIPE
+        )
+        for n in range(4)
+    ]
+    builds = own_server.builds()
+    count = 0
+    while any(process.poll() is None for process in adding):
+        count += 1
+        assert promote(builds).number == count + 1
+    assert [process.communicate()[0] for process in adding] == [
+        f"created user user{n}\n".encode() for n in range(4)
+    ]
+    with closing(sqlite3.connect(own_server.database)) as store:
+        assert store.execute("SELECT count(*) FROM users").fetchone() == (5,)
+
+
+@pytest.fixture
+def busy(own_server: Shipliftd) -> Iterator[list[int]]:
+    """The numbers of the promotions that go on while the test runs; the list grows."""
+    create(own_server)
+    acknowledged: list[int] = []
+    enough, stop = threading.Event(), threading.Event()
+
+    def go_on() -> None:
+        builds = own_server.builds()
+        while not stop.is_set():
+            acknowledged.append(promote(builds).number)
+            if len(acknowledged) == 50:
+                enough.set()
+
+    callers = [threading.Thread(target=go_on) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    enough.wait(timeout=30)
+    yield acknowledged
+    stop.set()
+    for caller in callers:
+        caller.join()
+
+
+def test_a_level_that_is_lowered_counts_within_moments_on_a_busy_server(
+    own_server: Shipliftd, busy: list[int]
+) -> None:
+    builds = own_server.builds(own_server.user("dora", "octocat/app", access_pb2.LEVEL_WRITE))
+    assert promote(builds).trigger == "dora"
+    said("grant", "dora", "octocat/app", "read", "--database", own_server.database)
+
+    def promote_for_a_while() -> None:
+        # The server looks every second whether another process has written to its store.
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            promote(builds)
+
+    with pytest.raises(grpc.RpcError) as error:
+        promote_for_a_while()
+    assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    assert len(busy) > 50
+
+
+def test_a_backup_of_a_live_store_is_sound_and_holds_what_was_acknowledged(
+    own_server: Shipliftd, busy: list[int], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    before = list(busy)
+    assert said("backup", copy, "--database", own_server.database) == f"backed up to {copy}\n"
+    assert len(busy) > len(before), "promotions went on"
+    there = numbers(copy)
+    assert set(before) <= set(there)
+    assert there == list(range(1, len(there) + 1))
+    assert (
+        said("check", "--database", copy) == f"{copy}: ok, 1 repositories, {len(there)} builds, 1 users\n"
+    )
+    assert mode(copy) == 0o600
+    # One file, with nothing beside it that could be forgotten.
+    assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy.db"]
+
+
+def test_check_runs_beside_a_server(own_server: Shipliftd, busy: list[int]) -> None:
+    before = len(busy)
+    line = said("check", "--database", own_server.database)
+    found = re.fullmatch(
+        rf"{re.escape(str(own_server.database))}: ok, 1 repositories, (\d+) builds, 1 users\n", line
+    )
+    assert found is not None
+    assert before < int(found[1])
+
+
+@pytest.mark.parametrize("command", ["migrate", "restore"])
+def test_what_would_change_the_store_under_a_server_is_refused(
+    server: Shipliftd, repo: str, filled: Path, command: str
+) -> None:
+    arguments = [filled] if command == "restore" else []
+    assert refusal(command, *arguments, "--database", server.database) == (
+        f"the store {server.database} is in use by another shipliftd: stop that one first,"
+        " or name another file with --database"
+    )
+    record(server, repo)
+    assert promote(server.builds(), repo).number == 2
+
+
+# Restoring.
+
+
+def test_restore_puts_a_backup_in_place_and_keeps_what_was_there(store: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "backup.db"
+    said("backup", copy, "--database", store)
+    with Shipliftd(store) as server:
+        assert promote(server.builds()).number == 301
+    line = said("restore", copy, "--database", store)
+    found = re.fullmatch(rf"restored {copy}; what was there is in (.+)\n", line)
+    assert found is not None
+    kept = Path(found[1])
+    assert (kept.parent, mode(kept), mode(store)) == (tmp_path, 0o600, 0o600)
+    assert (numbers(store), numbers(kept)) == (list(range(1, 301)), list(range(1, 302)))
+    assert "300 builds" in said("check", "--database", store)
+    with Shipliftd(store) as server:
+        assert promote(server.builds()).number == 301
+
+
+def test_restore_takes_along_what_a_killed_server_left_beside_the_file(
+    own_server: Shipliftd, filled: Path
+) -> None:
+    create(own_server)
+    promote(own_server.builds())
+    own_server.stop(signal.SIGKILL)
+    database = own_server.database
+    assert database.with_name("shiplift.db-wal").stat().st_size > 0
+    line = said("restore", filled, "--database", database)
+    kept = Path(line.partition("what was there is in ")[2].strip())
+    assert (numbers(database), numbers(kept)) == (list(range(1, 301)), [1, 2])
+
+
+def test_restore_fills_a_place_where_nothing_was(filled: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new" / "machine" / "shiplift.db"
+    assert said("restore", filled, "--database", new) == f"restored {filled}\n"
+    assert numbers(new) == list(range(1, 301))
+
+
+def test_restore_refuses_a_damaged_backup_and_leaves_the_store_alone(store: Path, tmp_path: Path) -> None:
+    damaged = damage(Path(shutil.copy(store, tmp_path / "damaged.db")))
+    assert refusal("restore", damaged, "--database", store).startswith(f"{damaged} is damaged: ")
+    assert numbers(store) == list(range(1, 301))
+    assert list(tmp_path.glob("*replaced*")) == list(tmp_path.glob("*restoring*")) == []
+
+
+def test_restore_is_not_mixed_with_what_an_older_store_left(
+    own_server: Shipliftd, filled: Path, tmp_path: Path
+) -> None:
+    database = own_server.database
+    create(own_server)
+    promote(own_server.builds())
+    own_server.stop(signal.SIGKILL)
+    database.unlink()
+    left = database.with_name("shiplift.db-wal").read_bytes()
+    line = said("restore", filled, "--database", database)
+    kept = Path(line.partition("what was there is in ")[2].strip())
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == left
+    assert numbers(database) == list(range(1, 301))
+    assert "300 builds" in said("check", "--database", database)
+
+
+def test_restore_keeps_a_store_that_cannot_be_read(store: Path, filled: Path) -> None:
+    store.write_bytes(b"x" * 50_000)
+    line = said("restore", filled, "--database", store)
+    kept = Path(line.partition("what was there is in ")[2].strip())
+    assert (kept.read_bytes(), mode(kept)) == (b"x" * 50_000, 0o600)
+    assert numbers(store) == list(range(1, 301))
+
+
+def test_restore_keeps_what_is_beside_a_store_that_was_cut_to_nothing(
+    own_server: Shipliftd, filled: Path
+) -> None:
+    own_server.stop(signal.SIGKILL)
+    database = own_server.database
+    database.write_bytes(b"")
+    left = database.with_name("shiplift.db-wal").read_bytes()
+    line = said("restore", filled, "--database", database)
+    kept = Path(line.partition("what was there is in ")[2].strip())
+    assert (kept.read_bytes(), kept.with_name(f"{kept.name}-wal").read_bytes()) == (b"", left)
+    assert numbers(database) == list(range(1, 301))
+
+
+def test_restore_waits_for_nobody_who_reads_for_long(store: Path, filled: Path) -> None:
+    with closing(sqlite3.connect(store)) as reader:
+        reader.execute("PRAGMA journal_mode = wal")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM builds").fetchone()
+        assert refusal("restore", filled, "--database", store) == (
+            f"the store {store} is being read by another process: wait until that has ended"
+        )
+    assert numbers(store) == list(range(1, 301))
+
+
+def test_restore_and_commands_that_write_exclude_each_other(store: Path, filled: Path) -> None:
+    with closing(Lock.of_command(store)):
+        assert refusal("restore", filled, "--database", store) == (
+            f"the store {store} is being written to by another command: wait until that has ended"
+        )
+        assert said("user", "add", "dora", "--database", store) == "created user dora\n"
+    being_restored = f"the store {store} is being restored: wait until that has ended"
+    with closing(Lock.of_restore(store)):
+        for command in (ADD, ("token", "create", "admin"), ("grant", "admin", "o/r", "read")):
+            assert refusal(*command, "--database", store) == being_restored
+
+
+def killed(step: int, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command that is killed before its n-th step on the names of files, or their sync."""
+    program = f"""
+import os
+from shipliftd.__main__ import main
+
+left = {step}
+def counted(do):
+    def run(*arguments, **named):
+        global left
+        left -= 1
+        if left < 0:
+            os._exit(9)
+        return do(*arguments, **named)
+    return run
+for name in ("fsync", "link", "unlink", "rename", "replace"):
+    setattr(os, name, counted(getattr(os, name)))
+main()
+"""
+    return subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True)
+
+
+def test_a_restore_that_is_killed_leaves_the_old_store_or_the_new_one(
+    own_server: Shipliftd, filled: Path, tmp_path: Path
+) -> None:
+    create(own_server)
+    promote(own_server.builds())
+    own_server.stop(signal.SIGKILL)
+    found = []
+    for step in range(30):
+        database = tmp_path / f"step{step}" / "shiplift.db"
+        database.parent.mkdir()
+        for side in ("", "-wal", "-shm"):
+            shutil.copy(f"{own_server.database}{side}", f"{database}{side}")
+        done = killed(step, "restore", filled, "--database", database)
+        assert (done.returncode, done.stderr) in ((0, b""), (9, b""))
+        found.append(len(numbers(database)))
+        assert f"{found[-1]} builds" in said("check", "--database", database)
+        if done.returncode == 0:
+            break
+        # And it can be done again.
+        said("restore", filled, "--database", database)
+        assert len(numbers(database)) == 300
+    assert done.returncode == 0
+    assert found == sorted(found)
+    assert set(found) == {2, 300}
+
+
+def test_a_backup_that_is_killed_leaves_a_sound_file_or_none(filled: Path, tmp_path: Path) -> None:
+    for step in range(10):
+        copy = tmp_path / f"copy{step}.db"
+        done = killed(step, "backup", copy, "--database", filled)
+        if copy.exists():
+            assert len(numbers(copy)) == 300
+        else:
+            said("backup", copy, "--database", filled)
+        if done.returncode == 0:
+            break
+        assert (done.returncode, done.stderr) == (9, b"")
+    assert done.returncode == 0
+
+
+def test_what_a_killed_backup_left_is_written_over(filled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    for side in ("", "-journal", "-wal"):
+        Path(f"{copy}.partial{side}").write_bytes(b"half" * 5000)
+    said("backup", copy, "--database", filled)
+    assert [path.name for path in tmp_path.iterdir()] == ["copy.db"]
+    assert (numbers(copy), mode(copy)) == (list(range(1, 301)), 0o600)
+
+
+def test_two_backups_to_one_file_do_not_mix(filled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with Path(f"{copy}.partial").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert refusal("backup", copy, "--database", filled) == (
+            f"{copy} is being written by another shipliftd"
+        )
+    assert said("backup", copy, "--database", filled) == f"backed up to {copy}\n"
+
+
+# The state of the file.
+
+
+def test_migrate_makes_a_new_store_once(tmp_path: Path) -> None:
+    database = tmp_path / "deep" / "shiplift.db"
+    assert said("migrate", "--database", database) == "applied 0001_initial\n"
+    assert said("migrate", "--database", database) == "nothing to apply\n"
+    assert said("check", "--database", f"sqlite:///{database}") == (
+        f"{database}: ok, 0 repositories, 0 builds, 0 users\n"
+    )
+    assert mode(database) == 0o600
+
+
+def test_a_store_can_be_filled_before_its_first_server(tmp_path: Path) -> None:
+    database = tmp_path / "shiplift.db"
+    said("migrate", "--database", database)
+    assert said("user", "add", "root", "--admin", "--database", database) == "created site admin root\n"
+    token = said("token", "create", "root", "--database", database).strip()
+    with Shipliftd(database) as server:
+        assert server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).user.admin
+    # Whoever made a site admin needs no second admin that nobody asked for.
+    assert not Path(f"{database}.admin-token").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check",),
+        ("backup", "copy.db"),
+        ("user", "add", "dora"),
+        ("token", "create", "admin"),
+        ("grant", "admin", "o/r", "read"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_store_that_is_not_there_is_named_and_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    database = tmp_path / "typo" / "shiplift.db"
+    monkeypatch.chdir(tmp_path)
+    assert refusal(*command, "--database", database) == (
+        f"there is no store at {database}: name it with --database"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+# A command for each way in which the file is opened.
+SERVE = ("serve", "--listen", "127.0.0.1:0")
+ADD = ("user", "add", "dora")
+MIGRATE = ("migrate",)
+CHECK = ("check",)
+MAKING = pytest.mark.parametrize("command", [SERVE, MIGRATE], ids=lambda command: command[0])
+
+
+@pytest.mark.parametrize("command", [SERVE, ADD, MIGRATE, CHECK], ids=lambda command: command[0])
+def test_a_file_that_is_no_store_is_refused_and_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Buy milk.\n" * 500)
+    assert "file is not a database" in refusal(*command, "--database", notes)
+    assert notes.read_text() == "Buy milk.\n" * 500
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as made:
+        made.execute("CREATE TABLE bookmarks (url)")
+    assert refusal("check", "--database", other) == (
+        f"{other} is not a store of Shiplift's: no such table: builds"
+    )
+
+
+@pytest.mark.parametrize("command", [SERVE, ADD, CHECK], ids=lambda command: command[0])
+def test_a_store_whose_schema_is_damaged_is_refused(store: Path, command: tuple[str, ...]) -> None:
+    with store.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * 900)
+    assert "malformed" in refusal(*command, "--database", store)
+
+
+def damage(store: Path) -> Path:
+    """Writes over pages of the builds."""
+    with closing(sqlite3.connect(store)) as source:
+        source.execute("PRAGMA wal_checkpoint(truncate)")
+        (size,) = source.execute("PRAGMA page_size").fetchone()
+    text = b"m" * 200
+    with store.open("r+b") as file:
+        content = file.read()
+        for start in range(size, len(content), size):
+            if text in content[start : start + size]:
+                file.seek(start)
+                file.write(b"\xa5" * 100)
+    return store
+
+
+def test_check_finds_damaged_pages(store: Path) -> None:
+    text = refusal("check", "--database", damage(store))
+    assert text.startswith(f"{store} is damaged: ")
+    assert text.endswith("; restore a backup")
+
+
+def test_check_finds_rows_that_point_nowhere(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as changed:
+        changed.execute("DELETE FROM users")
+        changed.commit()
+    text = refusal("check", "--database", store)
+    assert text.startswith(f"{store} is damaged: ")
+    assert "users" in text
+
+
+def test_a_server_goes_on_beside_damaged_pages_and_logs_what_they_cost(store: Path) -> None:
+    damage(store)
+    with Shipliftd(store) as server:
+        request = builds_pb2.GetBuildRequest(owner="octocat", repo="app", build=1)
+        with pytest.raises(grpc.RpcError) as error:
+            server.builds().GetBuild(request)
+        assert server.access().WhoAmI(access_pb2.WhoAmIRequest()).user.login == "admin"
+    assert error.value.code() == grpc.StatusCode.INTERNAL
+    found = re.fullmatch(
+        r"a defect in the server; its log has the cause under id (\w+)", str(error.value.details())
+    )
+    assert found is not None
+    (line,) = [line for line in server.log if line.get("id") == found[1]]
+    assert "malformed" in line["trace"]
+
+
+@MAKING
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "file").touch()
+    database = tmp_path / "file" / "shiplift.db"
+    assert refusal(*command, "--database", database) == (
+        f"the store {database} cannot be opened ([Errno 17] File exists: '{tmp_path}/file'): it must be"
+        " a SQLite file that is sound, or a new one in a directory that may be written to"
+    )
+
+
+# Takes from root the right to write where others may not; nobody else has it.
+AS_ANYBODY = """
+import ctypes
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+"""
+
+
+@MAKING
+def test_a_directory_that_may_not_be_written_to_is_refused(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    tmp_path.chmod(0o500)
+    database = tmp_path / "shiplift.db"
+    done = shipliftd(*command, "--database", database, before=AS_ANYBODY)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert done.stderr.startswith(
+        f"shipliftd: the store {database} cannot be opened ([Errno 13] Permission denied: '{database}"
+    )
+
+
+def test_a_backup_onto_a_full_disk_is_refused_and_cleared_away(filled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))"
+    done = shipliftd("backup", copy, "--database", filled, before=small)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert done.stderr.startswith("shipliftd: ")
+    assert not copy.exists()
+
+
+def test_a_backup_never_writes_over_a_file(filled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    copy.write_text("last night's")
+    assert refusal("backup", copy, "--database", filled) == (
+        f"{copy} exists already: name another file, or move it away"
+    )
+    assert copy.read_text() == "last night's"
+
+
+def test_a_backup_into_a_directory_that_is_not_there_is_refused(filled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "nowhere" / "copy.db"
+    assert refusal("backup", copy, "--database", filled) == (
+        f"{copy} cannot be written: No such file or directory"
+    )
+
+
+# What is refused, in the words of the API.
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("user", "add", "admin"), "user admin exists already"),
+        (("token", "create", "nobody"), "user nobody not found: a site admin can create one"),
+        (
+            ("grant", "admin", "octocat", "read"),
+            "repo: '' is not a name: wanted 1 to 100 of letters, digits, '.', '_', '-',"
+            " and not '.' or '..'",
+        ),
+        (
+            ("token", "create", "admin", "--repository", "octocat"),
+            "repositories: 'octocat': wanted owner/repo or owner/*",
+        ),
+    ],
+)
+def test_a_refusal_is_one_line_and_exit_code_1(store: Path, command: tuple[str, ...], words: str) -> None:
+    assert refusal(*command, "--database", store) == words
+
+
+def test_a_store_of_another_kind_is_refused() -> None:
+    assert refusal("check", "--database", "postgresql://shiplift:secret@db/shiplift") == (
+        "--database postgresql://... is not a store that this release knows: wanted a file's path,"
+        " or sqlite:///PATH"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("frobnicate",), "No such command 'frobnicate'"),
+        (("grant", "admin", "o/r", "owner"), "'owner': wanted one of read, write, admin"),
+        (("token", "create", "admin", "--action", "sing"), "'sing': wanted one of read, record,"),
+        (("token", "create", "admin", "--expires-in", "99999999999"), "--expires-in"),
+        (("serve", "--drain-seconds", "soon"), "--drain-seconds"),
+    ],
+)
+def test_a_command_that_is_not_understood_is_exit_code_2(
+    store: Path, command: tuple[str, ...], words: str
+) -> None:
+    done = shipliftd(*command, environment={"SHIPLIFTD_DATABASE": str(store), "COLUMNS": "200"})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_told() -> None:
+    assert said("--version") == "shipliftd 0.1.0\n"

@@ -1,0 +1,191 @@
+"""Logging in, where the server and the token come from, and what a terminal sees."""
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from shiplift import Client
+
+from tests.cli import COMMAND, Cli
+from tests.harness import Shipliftd
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Cli:
+    """A user who has set nothing up."""
+    return Cli(tmp_path)
+
+
+def test_login_keeps_the_token_where_only_the_user_can_read_it(server: Shipliftd, stranger: Cli) -> None:
+    said = stranger.run("login", "--server", server.address, stdin=f"{server.admin_token}\n")
+    path = stranger.home / "config" / "shiplift" / "login.json"
+    assert said == (0, f"Logged in to {server.address} as admin; kept in {path}\n", "")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["login.json"]
+    assert json.loads(path.read_text()) == {
+        "server": server.address,
+        "logins": {
+            server.address: {
+                "token": server.admin_token,
+                "ca_file": None,
+                "cert_file": None,
+                "key_file": None,
+                "insecure": False,
+            }
+        },
+    }
+    assert stranger.run("whoami", "--json").json()["user"]["login"] == "admin"
+
+
+def test_login_refuses_a_token_that_the_server_does_not_know(server: Shipliftd, stranger: Cli) -> None:
+    said = stranger.run("login", "--server", server.address, stdin="shl_wrong\n")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("shiplift: refused (UNAUTHENTICATED): ")
+    assert "shl_wrong" not in said.err
+    assert not (stranger.home / "config").exists()
+    assert stranger.run("login", "--server", server.address) == (
+        2,
+        "",
+        "shiplift: no token: pipe it in, or say --token-file\n",
+    )
+
+
+def test_each_server_has_its_own_login_and_the_last_one_is_the_default(
+    server: Shipliftd, own_server: Shipliftd, stranger: Cli
+) -> None:
+    for each in (server, own_server):
+        file = stranger.home / "token"
+        file.write_text(each.admin_token)
+        assert stranger.run("login", "--server", each.address, "--token-file", str(file)).code == 0
+    kept = json.loads((stranger.home / "config" / "shiplift" / "login.json").read_text())
+    assert {name: login["token"] for name, login in kept["logins"].items()} == {
+        server.address: server.admin_token,
+        own_server.address: own_server.admin_token,
+    }
+    assert stranger.run("whoami").out.split()[:2] == ["server", own_server.address]
+    other = stranger.run("whoami", "--server", server.address)
+    assert other.out.split()[:2] == ["server", server.address]
+    # A token goes to the server that it was kept for, and to no other.
+    elsewhere = stranger.run("whoami", "--server", server.address.replace("127.0.0.1", "localhost"))
+    assert (elsewhere.code, "UNAUTHENTICATED" in elsewhere.err) == (1, True)
+
+
+def test_a_setting_comes_before_the_login(server: Shipliftd, stranger: Cli, name: str) -> None:
+    with Client(server.address, server.admin_token) as client:
+        logins = [f"{name}-{number}" for number in range(4)]
+        for login in logins:
+            client.create_user(login=login)
+        tokens = [client.create_token(login=login).secret for login in logins]
+    stranger.server = server.address
+    files = [stranger.home / login for login in logins]
+    for file, token in zip(files, tokens, strict=True):
+        file.write_text(f"{token}\n")
+    assert stranger.run("login", stdin=tokens[0]).code == 0
+
+    def who(*arguments: str, **variables: str) -> str:
+        login: str = stranger.run("whoami", "--json", *arguments, **variables).json()["user"]["login"]
+        return login
+
+    file_variable = {"SHIPLIFT_TOKEN_FILE": str(files[1])}
+    assert who() == logins[0]
+    assert who(**file_variable) == logins[1]
+    assert who(**file_variable, SHIPLIFT_TOKEN=tokens[2]) == logins[2]
+    assert who("--token-file", str(files[3]), **file_variable, SHIPLIFT_TOKEN=tokens[2]) == logins[3]
+    assert who("--token", tokens[0], **file_variable) == logins[0]
+
+
+def test_a_broken_login_file_is_said_so(stranger: Cli) -> None:
+    path = stranger.home / "config" / "shiplift" / "login.json"
+    path.parent.mkdir(parents=True)
+    for text in ("[]", '{"server": "a", "logins": {"a": {"tokken": "x"}}}'):
+        path.write_text(text)
+        assert stranger.run("whoami") == (
+            2,
+            "",
+            f"shiplift: {path} is not what `shiplift login` writes: remove it and log in again\n",
+        )
+
+
+class Terminal:
+    """A terminal with the command in it; what it shows is read as it comes."""
+
+    def __init__(self, cli: Cli, *arguments: str, **variables: str) -> None:
+        self._own, other = pty.openpty()
+        # The terminal must be the process's own, or the password prompt would look for another.
+        code = (
+            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+            "os.execvp(sys.argv[1], sys.argv[1:])"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, *COMMAND, *arguments],
+            stdin=other,
+            stdout=other,
+            stderr=other,
+            cwd=cli.home,
+            env={**cli.environment, "TERM": "xterm", **variables},
+            start_new_session=True,
+        )
+        os.close(other)
+        self.shown = ""
+
+    def until(self, text: str) -> None:
+        """Reads until the text was shown."""
+        end = time.monotonic() + 30
+        while text not in self.shown:
+            assert time.monotonic() < end, self.shown
+            self.shown += os.read(self._own, 4096).decode()
+
+    def type(self, text: str) -> None:
+        """Types a line."""
+        os.write(self._own, f"{text}\n".encode())
+
+    def interrupt(self) -> None:
+        """Types Ctrl-C."""
+        os.write(self._own, b"\x03")
+
+    def end(self) -> tuple[int, str]:
+        """Reads the rest; returns the exit code and all that was shown."""
+        try:
+            while data := os.read(self._own, 4096):
+                self.shown += data.decode()
+        except OSError:
+            # How Linux says that nobody has the other side open.
+            pass
+        os.close(self._own)
+        return self.process.wait(timeout=30), self.shown.replace("\r\n", "\n")
+
+
+def test_login_asks_on_a_terminal_and_does_not_show_the_token(server: Shipliftd, stranger: Cli) -> None:
+    terminal = Terminal(stranger, "login")
+    terminal.until("Server [127.0.0.1:50051]: ")
+    terminal.type(server.address)
+    terminal.until(f"Token for {server.address}: ")
+    terminal.type(server.admin_token)
+    code, shown = terminal.end()
+    assert (code, server.admin_token in shown) == (0, False)
+    assert shown.endswith(f"kept in {stranger.home}/config/shiplift/login.json\n")
+
+
+def test_ctrl_c_at_a_prompt_ends_quietly(stranger: Cli) -> None:
+    terminal = Terminal(stranger, "login", "--server", "localhost")
+    terminal.until("Token for localhost: ")
+    terminal.interrupt()
+    assert terminal.end() == (130, "Token for localhost: \n")
+
+
+def test_colour_is_for_terminals_that_want_it(server: Shipliftd, repo: str, stranger: Cli) -> None:
+    owner, name = repo.split("/")
+    with Client(server.address, server.admin_token) as client:
+        client.create_build(owner=owner, repo=name, status="failure")
+    there = Cli(stranger.home, server.address, server.admin_token, repo)
+    coloured = Terminal(there, "builds").end()
+    assert (coloured[0], "\x1b[31mfailure" in coloured[1]) == (0, True)
+    plain = Terminal(there, "builds", NO_COLOR="1").end()
+    assert (plain[0], "failure" in plain[1], "\x1b[31m" in plain[1]) == (0, True, False)
+    assert "\x1b" not in there.run("builds").out

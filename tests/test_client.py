@@ -1,0 +1,359 @@
+"""The client library against a real server: one behaviour in both clients."""
+
+import asyncio
+import inspect
+import itertools
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+import shiplift
+from shiplift import AsyncClient, Client, ShipliftError, Unreachable, Violation, was_replayed
+from shiplift.settings import TokenFile
+from shiplift.v1 import access_pb2, builds_pb2
+
+from tests.harness import Shipliftd
+
+AFTER = "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e"
+
+
+@pytest.fixture
+def client(server: Shipliftd) -> Iterator[Client]:
+    """A client with the site admin's token."""
+    with Client(server.address, server.admin_token) as made:
+        yield made
+
+
+def run_async(server: Shipliftd, use: Callable[[AsyncClient], Awaitable[None]]) -> None:
+    """Uses an AsyncClient with the site admin's token."""
+
+    async def run() -> None:
+        async with AsyncClient(server.address, server.admin_token) as made:
+            await use(made)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_every_rpc_is_a_method_of_both_clients_with_the_same_arguments() -> None:
+    rpcs = [
+        method.name
+        for file in (access_pb2, builds_pb2)
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    ]
+    names = ["".join(f"_{c.lower()}" if c.isupper() else c for c in rpc).lstrip("_") for rpc in rpcs]
+    assert [name for name in names if not callable(getattr(Client, name, None))] == []
+    iterations = [name for name in dir(Client) if name.startswith("iterate_")]
+    assert iterations == ["iterate_access", "iterate_builds", "iterate_repositories", "iterate_tokens"]
+    for name in (*names, *iterations):
+        ours = inspect.signature(getattr(Client, name)).parameters
+        assert ours == inspect.signature(getattr(AsyncClient, name)).parameters, name
+        assert all(each.kind is each.KEYWORD_ONLY for each in list(ours.values())[1:]), name
+
+
+def test_records_and_promotes_a_build(client: Client, repo: str) -> None:
+    owner, name = repo.split("/")
+    recorded = client.create_build(
+        owner=owner,
+        repo=name,
+        event="tag",
+        status=builds_pb2.STATUS_SUCCESS,
+        after=AFTER,
+        release="v1.4.2",
+        timestamp=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        artifacts=[builds_pb2.Artifact(name="image", uri="registry/app:1.4.2")],
+        stages=[builds_pb2.StageSpec(name="deploy", kind="external")],
+        params={"REGION": "eu"},
+    )
+    assert (recorded.number, recorded.event, recorded.status) == (1, builds_pb2.EVENT_TAG, 7)
+    assert recorded.timestamp.ToDatetime() == datetime(2026, 1, 2, 3, 4, 5)
+    promoted = client.promote_build(
+        owner=owner, repo=name, build=1, target="production", params={"TIER": "web"}, expected_current=0
+    )
+    assert (promoted.number, promoted.parent, promoted.deploy_to) == (2, 1, "production")
+    assert dict(promoted.params) == {"REGION": "eu", "TIER": "web"}
+    assert [stage.name for stage in promoted.stages] == ["deploy"]
+    assert client.get_build(owner=owner, repo=name, build=2) == promoted
+    done = client.update_build(owner=owner, repo=name, build=2, status="success", version=1)
+    assert (done.status, done.version) == (builds_pb2.STATUS_SUCCESS, 2)
+
+
+def test_records_and_promotes_a_build_asynchronously(server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+
+    async def use(client: AsyncClient) -> None:
+        await client.create_build(owner=owner, repo=name, after=AFTER, params={"REGION": "eu"})
+        promoted = await client.promote_build(owner=owner, repo=name, build=1, target="production")
+        assert (promoted.number, promoted.parent, promoted.after) == (2, 1, AFTER)
+        assert await client.get_build(owner=owner, repo=name, build=2) == promoted
+
+    run_async(server, use)
+
+
+def test_administers_access(client: Client, server: Shipliftd, repo: str, name: str) -> None:
+    owner, repo_name = repo.split("/")
+    assert client.create_user(login=name, machine=True).machine
+    token = client.create_token(login=name, actions=["read", access_pb2.ACTION_PROMOTE])
+    assert list(token.actions) == [access_pb2.ACTION_READ, access_pb2.ACTION_PROMOTE]
+    granted = client.grant_access(owner=owner, repo=repo_name, login=name, level="read")
+    assert [(each.login, each.level) for each in client.iterate_access(owner=owner, repo=repo_name)] == [
+        (name, access_pb2.LEVEL_READ)
+    ]
+    assert granted.level == access_pb2.LEVEL_READ
+    with Client(server.address, token.secret) as theirs:
+        assert theirs.who_am_i().user.login == name
+        may = theirs.get_repository(owner=owner, repo=repo_name).permissions
+        assert (may.read, may.write, may.admin) == (True, False, False)
+        with pytest.raises(ShipliftError) as refused:
+            theirs.promote_build(owner=owner, repo=repo_name, build=1, target="production")
+        assert refused.value.code is grpc.StatusCode.PERMISSION_DENIED
+        assert client.revoke_token(id=token.id).HasField("revoked")
+        with pytest.raises(ShipliftError) as refused:
+            theirs.who_am_i()
+        assert refused.value.code is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_the_repository_s_own_timeout_is_not_the_call_s(client: Client, name: str) -> None:
+    made = client.create_repository(owner="octocat", repo=name, timeout=90, call_timeout=20)
+    assert made.timeout == 90
+
+
+def test_a_refusal_names_every_violation(client: Client, repo: str) -> None:
+    owner, name = repo.split("/")
+    with pytest.raises(ShipliftError) as refused:
+        client.promote_build(owner=owner, repo=name, build=0, target="a b", request_id="r1")
+    error = refused.value
+    assert (error.code, error.reason, error.request_id) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_ARGUMENT",
+        "r1",
+    )
+    assert [violation.field for violation in error.violations] == ["build", "target"]
+    assert error.message == "; ".join(f"{field}: {text}" for field, text in error.violations)
+    assert str(error) == f"INVALID_ARGUMENT: {error.message}"
+    assert not isinstance(error, Unreachable)
+
+
+def test_a_refusal_is_the_same_asynchronously(server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+
+    async def use(client: AsyncClient) -> None:
+        with pytest.raises(ShipliftError) as refused:
+            await client.get_build(owner=owner, repo=name, build=7)
+        assert (refused.value.code, refused.value.reason, refused.value.request_id) == (
+            grpc.StatusCode.NOT_FOUND,
+            "BUILD_NOT_FOUND",
+            "",
+        )
+        with pytest.raises(ShipliftError) as refused:
+            await client.get_build(owner=owner, repo=name, build=-1)
+        assert refused.value.violations == (Violation("build", "is -1: wanted 1 or above"),)
+
+    run_async(server, use)
+
+
+def test_a_write_has_a_request_id_and_its_repeat_makes_nothing(client: Client, repo: str) -> None:
+    owner, name = repo.split("/")
+    client.create_build(owner=owner, repo=name)
+    assert not was_replayed()
+    first = client.promote_build(owner=owner, repo=name, build=1, target="qa", request_id="once")
+    assert not was_replayed()
+    again = client.promote_build(owner=owner, repo=name, build=1, target="qa", request_id="once")
+    assert was_replayed()
+    assert again == first
+    other = client.promote_build(owner=owner, repo=name, build=1, target="qa")
+    assert not was_replayed()
+    assert other.number == first.number + 1
+
+
+def test_a_repeat_is_known_asynchronously(server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+
+    async def use(client: AsyncClient) -> None:
+        for replayed in (False, True):
+            await client.create_build(owner=owner, repo=name, external_id="ci#1")
+            assert was_replayed() is replayed
+
+    run_async(server, use)
+
+
+def test_iterates_over_all_pages_one_at_a_time(client: Client, server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+    for _ in range(5):
+        client.create_build(owner=owner, repo=name)
+    page = client.list_builds(owner=owner, repo=name, page_size=2)
+    assert [build.number for build in page.builds] == [5, 4]
+    found = client.iterate_builds(owner=owner, repo=name, page_size=2)
+    assert [build.number for build in found] == [5, 4, 3, 2, 1]
+    # What comes while somebody looks is not on the pages that they have yet to see.
+    looking = client.iterate_builds(owner=owner, repo=name, page_size=2)
+    first = list(itertools.islice(looking, 3))
+    client.create_build(owner=owner, repo=name)
+    assert [build.number for build in (*first, *looking)] == [5, 4, 3, 2, 1]
+
+    async def use(client: AsyncClient) -> None:
+        found = client.iterate_builds(owner=owner, repo=name, events=["push"], page_size=4)
+        assert [build.number async for build in found] == [6, 5, 4, 3, 2, 1]
+
+    run_async(server, use)
+
+
+def test_an_anonymous_caller_reads_what_is_public(client: Client, server: Shipliftd, name: str) -> None:
+    client.create_repository(owner="octocat", repo=name, visibility="public")
+    for token in (None, "", lambda: ""):
+        with Client(server.address, token) as anonymous:
+            assert anonymous.get_repository(owner="octocat", repo=name).name == name
+            with pytest.raises(ShipliftError) as refused:
+                anonymous.who_am_i()
+            assert refused.value.code is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_token_file_is_read_again(client: Client, server: Shipliftd, name: str, tmp_path: Path) -> None:
+    client.create_user(login=name)
+    file = tmp_path / "token"
+    file.write_text(f"{server.admin_token}\n")
+    with Client(server.address, TokenFile(str(file))) as renewed:
+        assert renewed.who_am_i().user.login == "admin"
+        file.write_text(client.create_token(login=name).secret)
+        assert renewed.who_am_i().user.login == name
+        file.write_text("\n")
+        with pytest.raises(ValueError, match="is empty"):
+            renewed.who_am_i()
+
+
+def test_a_token_with_a_line_break_is_refused_without_showing_it(server: Shipliftd) -> None:
+    with (
+        Client(server.address, "shl_abc\ndef") as broken,
+        pytest.raises(ValueError, match="characters") as no,
+    ):
+        broken.who_am_i()
+    assert "abc" not in str(no.value)
+
+
+def test_a_time_without_a_zone_is_refused(client: Client) -> None:
+    with pytest.raises(ValueError, match="expires: 2026-01-02T00:00:00 has no time zone"):
+        client.create_token(expires=datetime(2026, 1, 2))
+
+
+def test_no_answer_is_unreachable_and_has_the_request_id_to_repeat_with() -> None:
+    with socket.socket() as taken:
+        # Bound, not listening: the connection is refused.
+        taken.bind(("127.0.0.1", 0))
+        with Client(f"127.0.0.1:{taken.getsockname()[1]}") as client, pytest.raises(Unreachable) as failed:
+            client.promote_build(owner="octocat", repo="hello", build=1, target="qa", timeout=0.5)
+    assert failed.value.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    assert len(failed.value.request_id) == 36
+
+
+def test_a_call_ends_at_its_deadline() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with (
+            Client(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.3) as client,
+            pytest.raises(Unreachable) as no,
+        ):
+            client.who_am_i()
+        assert no.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_call_is_repeated_with_its_request_id_while_the_server_is_unavailable() -> None:
+    request_ids: list[str] = []
+
+    def create_user(
+        request: access_pb2.CreateUserRequest, context: grpc.ServicerContext
+    ) -> access_pb2.User:
+        request_ids.append(request.request_id)
+        if len(request_ids) < 3:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        return access_pb2.User(login=request.login)
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handler = grpc.unary_unary_rpc_method_handler(
+        create_user, access_pb2.CreateUserRequest.FromString, access_pb2.User.SerializeToString
+    )
+    service = {"CreateUser": handler}
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("shiplift.v1.AccessService", service),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with Client(f"127.0.0.1:{port}") as client:
+            assert client.create_user(login="octocat").login == "octocat"
+    finally:
+        server.stop(None)
+    assert len(request_ids) == 3
+    assert len(set(request_ids)) == 1
+
+
+def test_a_promotion_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
+    database = tmp_path / "shiplift.db"
+    first = Shipliftd(database).start()
+    with Client(first.address, first.admin_token) as client:
+        client.create_repository(owner="octocat", repo="hello")
+        client.create_build(owner="octocat", repo="hello")
+        assert first.stop() == 0
+        second = Shipliftd(database, listen=first.address)
+        starting = threading.Thread(target=second.start)
+        starting.start()
+        try:
+            promoted = promote_patiently(client)
+        finally:
+            starting.join()
+            second.stop()
+    assert promoted.number == 2
+
+
+def promote_patiently(client: Client) -> builds_pb2.Build:
+    """What a caller does whose server is slow to come back."""
+    request_id: str | None = None
+    for _ in range(8):
+        try:
+            return client.promote_build(
+                owner="octocat", repo="hello", build=1, target="qa", request_id=request_id
+            )
+        except Unreachable as error:
+            request_id = error.request_id
+    raise AssertionError("the server did not come back")
+
+
+def test_reaches_a_server_at_a_unix_socket(tmp_path: Path) -> None:
+    listen = f"unix:{tmp_path}/s"
+    with Shipliftd(tmp_path / "db", listen=listen) as server, Client(listen, server.admin_token) as client:
+        assert client.who_am_i().user.login == "admin"
+
+
+def test_the_settings_of_the_command_make_a_client(
+    server: Shipliftd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "token"
+    token.write_text(server.admin_token)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("SHIPLIFT_TOKEN", raising=False)
+    monkeypatch.setenv("SHIPLIFT_SERVER", server.address)
+    monkeypatch.setenv("SHIPLIFT_TOKEN_FILE", str(token))
+    with Client.from_env(timeout=20) as client:
+        assert client.who_am_i().user.login == "admin"
+
+
+def test_the_library_loads_neither_the_command_s_libraries_nor_the_server() -> None:
+    code = (
+        "import shiplift.v1, sys; print('grpc' in sys.modules);"
+        "import shiplift; shiplift.Client; print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    grpc_before, loaded = done.stdout.splitlines()
+    heavy = {"typer", "rich", "platformdirs", "shipliftd", "peewee"}
+    assert grpc_before == "False"
+    assert heavy & {module.partition(".")[0] for module in loaded.split()} == set()
+    assert shiplift.__all__ == sorted(shiplift.__all__)

@@ -1,0 +1,86 @@
+"""How a server is reached: addresses, TLS and mutual TLS."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from shiplift import Client, Unreachable
+from shiplift._channel import Route
+
+from tests.harness import Shipliftd
+
+
+@pytest.mark.parametrize(
+    ("server", "target", "local"),
+    [
+        ("127.0.0.1:50051", "127.0.0.1:50051", True),
+        ("127.8.9.1", "127.8.9.1:50051", True),
+        ("localhost:1234", "localhost:1234", True),
+        ("[::1]:50051", "[::1]:50051", True),
+        ("unix:/run/shiplift.sock", "unix:/run/shiplift.sock", True),
+        ("shiplift.example.com", "shiplift.example.com:50051", False),
+        ("10.0.0.7:50051", "10.0.0.7:50051", False),
+        ("[2001:db8::1]:443", "[2001:db8::1]:443", False),
+        ("localhost.example.com", "localhost.example.com:50051", False),
+    ],
+)
+def test_a_server_is_reached_in_plaintext_on_this_machine_alone(
+    server: str, target: str, local: bool
+) -> None:
+    route = Route(server)
+    assert (route.target, route.is_local) == (target, local)
+    assert (route.credentials() is None) is local
+    assert Route(server, insecure=True).credentials() is None
+
+
+@pytest.mark.parametrize("server", ["", "https://host:1", "host:port", "a b", "host/path", "::1"])
+def test_what_is_no_address_is_refused(server: str) -> None:
+    with pytest.raises(ValueError, match="wanted host, host:port or unix:PATH"):
+        Client(server)
+
+
+def test_certificates_and_plaintext_do_not_go_together() -> None:
+    with pytest.raises(ValueError, match="insecure means plaintext"):
+        Client("host", ca_file="ca.pem", insecure=True)
+    with pytest.raises(ValueError, match="given together"):
+        Client("host", cert_file="cert.pem")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+def test_tls_and_mutual_tls(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, "localhost")
+    other, other_key = certificate(tmp_path, "other")
+    options = ("--tls-cert", cert, "--tls-key", key, "--tls-client-ca", other)
+    with Shipliftd(tmp_path / "db", options) as server:
+        port = server.address.rpartition(":")[2]
+        address = f"localhost:{port}"
+        with Client(
+            address, server.admin_token, ca_file=cert, cert_file=other, key_file=other_key
+        ) as client:
+            assert client.who_am_i().user.login == "admin"
+        with Client(address, ca_file=cert) as unknown, pytest.raises(Unreachable):
+            unknown.who_am_i(timeout=0.5)
+        with (
+            Client(address, ca_file=other, cert_file=other, key_file=other_key) as elsewhere,
+            pytest.raises(Unreachable),
+        ):
+            elsewhere.who_am_i(timeout=0.5)
+        with Client(address) as plaintext, pytest.raises(Unreachable):
+            plaintext.who_am_i(timeout=0.5)
+
+
+def certificate(directory: Path, name: str) -> tuple[str, str]:
+    """A certificate for a host that signed itself, and its key."""
+    cert, key = str(directory / f"{name}.pem"), str(directory / f"{name}.key")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"),
+            *("-keyout", key, "-out", cert),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    return cert, key

@@ -1,0 +1,196 @@
+"""The real grpcurl against the real server: what a person sees who has nothing else at hand."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shiplift.v1 import access_pb2, builds_pb2
+
+from tests.harness import Shipliftd
+from tests.toolchains import ROOT, SECONDS, need, run
+
+PROMOTE = "shiplift.v1.BuildService/PromoteBuild"
+
+# Building grpcurl is part of the first test.
+pytestmark = pytest.mark.timeout(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def grpcurl() -> Path:
+    """The program, built by `go install` on first use."""
+    need("go")
+    run(["make", ".venv/go/grpcurl"])
+    return ROOT / ".venv" / "go" / "grpcurl"
+
+
+def call(
+    grpcurl: Path, server: Shipliftd, *words: str, token: str = "", body: dict[str, object] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`grpcurl -plaintext [-H token] [-d body] ADDRESS words`."""
+    command = [str(grpcurl), "-plaintext"]
+    if token:
+        command += ["-H", f"authorization: Bearer {token}"]
+    if body is not None:
+        command += ["-d", json.dumps(body)]
+    return subprocess.run([*command, server.address, *words], capture_output=True, text=True, timeout=60)
+
+
+def test_it_lists_the_services(grpcurl: Path, server: Shipliftd) -> None:
+    assert call(grpcurl, server, "list").stdout.split() == [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "shiplift.v1.AccessService",
+        "shiplift.v1.BuildService",
+    ]
+
+
+def test_it_describes_the_rpc_with_what_it_needs_of_its_caller(grpcurl: Path, server: Shipliftd) -> None:
+    described = call(grpcurl, server, "describe", "shiplift.v1.BuildService.PromoteBuild")
+    assert described.stdout == (
+        "shiplift.v1.BuildService.PromoteBuild is a method:\n"
+        "rpc PromoteBuild ( .shiplift.v1.PromoteRequest ) returns ( .shiplift.v1.Build ) {\n"
+        "  option (.shiplift.v1.access) = {\n"
+        "    level: LEVEL_WRITE,\n"
+        "    scope: SCOPE_REPOSITORY,\n"
+        "    action: ACTION_PROMOTE\n"
+        "  };\n"
+        "}\n"
+    )
+
+
+def test_it_describes_the_request(grpcurl: Path, server: Shipliftd) -> None:
+    described = call(grpcurl, server, "describe", "shiplift.v1.PromoteRequest")
+    assert described.stdout == (
+        "shiplift.v1.PromoteRequest is a message:\n"
+        "message PromoteRequest {\n"
+        "  string owner = 1;\n"
+        "  string repo = 2;\n"
+        "  int32 build = 3;\n"
+        "  string target = 4;\n"
+        "  map<string, string> params = 5;\n"
+        "  string request_id = 6;\n"
+        "  optional int32 expected_current = 7;\n"
+        "}\n"
+    )
+
+
+def test_it_promotes(grpcurl: Path, server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, number=41))
+    answer = call(
+        grpcurl,
+        server,
+        PROMOTE,
+        token=server.admin_token,
+        body={
+            "owner": owner,
+            "repo": name,
+            "build": 41,
+            "target": "production",
+            "params": {"REGION": "eu"},
+        },
+    )
+    build = json.loads(answer.stdout)
+    stored = server.builds().GetBuild(builds_pb2.GetBuildRequest(owner=owner, repo=name, build=42))
+    created = stored.created.ToJsonString()
+    assert created.endswith("Z")
+    assert build == {
+        "id": str(stored.id),
+        "repo_id": str(stored.repo_id),
+        "owner": owner,
+        "repo": name,
+        "number": 42,
+        "parent": 41,
+        "origin": 41,
+        "status": "STATUS_PENDING",
+        "event": "EVENT_PROMOTE",
+        "deploy_to": "production",
+        "trigger": "admin",
+        "params": {"REGION": "eu"},
+        "created": created,
+        "updated": created,
+        "version": 1,
+        "stages": [
+            {
+                "id": str(stored.stages[0].id),
+                "repo_id": str(stored.repo_id),
+                "build_id": str(stored.id),
+                "number": 1,
+                "name": "default",
+                "kind": "external",
+                "status": "STATUS_PENDING",
+                "created": created,
+                "updated": created,
+                "version": 1,
+                "on_success": True,
+            }
+        ],
+    }
+
+
+def refusal(answer: subprocess.CompletedProcess[str]) -> str:
+    """What grpcurl says before the details, which an older grpcurl shows as base64."""
+    assert answer.returncode
+    return answer.stderr.partition("  Details:\n")[0]
+
+
+def test_the_message_of_a_refusal_names_every_fault(grpcurl: Path, server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+    answer = call(
+        grpcurl,
+        server,
+        PROMOTE,
+        token=server.admin_token,
+        body={"owner": owner, "repo": name, "build": 1, "target": "the moon", "params": {"PATH": "/tmp"}},
+    )
+    assert refusal(answer) == (
+        "ERROR:\n"
+        "  Code: InvalidArgument\n"
+        "  Message: target: 'the moon' is not an environment's name: "
+        "wanted 1 to 100 of letters, digits, '.', '_', '-', '/'; "
+        "params['PATH']: this name is refused, because a runner, a shell or a language obeys it: "
+        "choose another\n"
+    )
+
+
+def test_a_reader_is_told_what_they_lack(grpcurl: Path, server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name))
+    token = server.user("grpcurl-reader", repo, access_pb2.LEVEL_READ)
+    body: dict[str, object] = {"owner": owner, "repo": name, "build": 1, "target": "production"}
+    assert refusal(call(grpcurl, server, PROMOTE, token=token, body=body)) == (
+        "ERROR:\n"
+        "  Code: PermissionDenied\n"
+        f"  Message: PromoteBuild needs write on {repo}; grpcurl-reader has read: "
+        "an admin of the repository can grant it\n"
+    )
+
+
+def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
+    environment = os.environ | {
+        "SHIPLIFTD_LISTEN": "127.0.0.1:0",
+        "PATH": f"{grpcurl.parent}:{os.environ['PATH']}",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.demo", "--keep-running"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        try:
+            printed = "".join(iter(running.stdout.readline, "As mona, who may only read:\n"))
+            lines = printed.partition("With grpcurl:\n")[2]
+            with_grpcurl, _, with_command = lines.partition("With the command:\n")
+            pasted = subprocess.check_output(["sh", "-euc", with_grpcurl], env=environment, timeout=60)
+            assert json.loads(pasted)["number"] == 42
+            pasted = subprocess.check_output(["sh", "-euc", with_command], env=environment, timeout=60)
+            assert b"promote of 41" in pasted
+        finally:
+            running.terminate()
+            running.wait(timeout=60)
+    assert running.returncode == 0
