@@ -2,12 +2,16 @@
 
 import base64
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import grpc
 import pytest
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
+from tests.harness import Shipliftd
 from tests.refusals import invalid, refusal
 from tests.repository import Repository
 
@@ -324,3 +328,26 @@ def test_a_reader_may_list_and_a_stranger_may_not(filled: Repository) -> None:
     assert reader.page() == filled.page()
     stranger = filled.of(f"stranger-{filled.name}")
     assert refusal(stranger.page).code == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_page_looks_at_so_many_builds_where_no_index_helps(tmp_path: Path) -> None:
+    database = tmp_path / "shiplift.db"
+    with Shipliftd(database) as server:
+        server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="large"))
+        Repository(server, "octocat", "large").record(status=pb.STATUS_KILLED)
+    with closing(sqlite3.connect(database)) as store, store:
+        names = [row[1] for row in store.execute("PRAGMA table_info(builds)")][1:]
+        values = {"number": "n", "origin": "n", "status": "'success'"}
+        store.execute(
+            f"WITH RECURSIVE more(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM more WHERE n < 100002)"
+            f" INSERT INTO builds ({', '.join(names)})"
+            f" SELECT {', '.join(values.get(name, f'builds.{name}') for name in names)} FROM more, builds"
+        )
+        store.execute("UPDATE repositories SET counter = 100002")
+    with Shipliftd(database) as server:
+        repository = Repository(server, "octocat", "large")
+        # 50,000 a page: the killed one is on the third.
+        assert pages(repository, statuses=[pb.STATUS_KILLED]) == [[], [], [1]]
+        assert pages(repository, statuses=[pb.STATUS_KILLED], origin=1) == [[1]]
+        found = pages(repository, statuses=[pb.STATUS_SUCCESS], page_size=1000)
+        assert [number for page in found for number in page] == list(range(100002, 1, -1))

@@ -2,12 +2,13 @@
 
 import string
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from shiplift.v1 import access_pb2
-from shipliftd.errors import Invalid
+from shipliftd.errors import Invalid, Precondition
 from shipliftd.fields import Faults
 from shipliftd.parameters import ParameterRules
 
@@ -320,3 +321,26 @@ def test_values_stand_in_no_error(repository: Repository) -> None:
     told = refusal(repository.promote, 1, params=bad)
     assert len(told.violations) == 4
     assert "hunter2" not in repr(told)
+
+
+def test_a_name_refused_by_now_is_not_inherited(tmp_path: Path) -> None:
+    database = tmp_path / "shiplift.db"
+    with Shipliftd(database) as server:
+        server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="app"))
+        Repository(server, "octocat", "app").record(params={"DEPLOY_KEY": "x", "REGION": "eu"})
+    with Shipliftd(database, ("--refuse-param", "DEPLOY_*")) as server:
+        repository = Repository(server, "octocat", "app")
+        fault = "build 1 has it, and this name is refused by now: record the build without it"
+        for params in ({}, {"REGION": "us"}):
+            told = refusal(repository.promote, 1, params=params)
+            assert told == invalid(("params['DEPLOY_KEY']", fault))
+
+
+@pytest.mark.parametrize("pattern", ["", "1A", "A-B", "*", "A*B", "A+"])
+def test_what_is_no_name_cannot_be_refused(pattern: str) -> None:
+    with pytest.raises(Precondition) as refused:
+        ParameterRules([pattern])
+    assert str(refused.value) == (
+        f"--refuse-param {pattern!r} is not a parameter's name: wanted letters, digits, '_',"
+        " no digit first, and a '*' at the end for any ending"
+    )

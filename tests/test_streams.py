@@ -90,6 +90,14 @@ class Open:
         assert isinstance(message, builds_pb2.Build)
         return message.number
 
+    async def rest(self) -> Refusal:
+        """What it is ended with, after whatever messages."""
+        while True:
+            try:
+                await self.number()
+            except grpc.aio.AioRpcError as error:
+                return told(error)
+
     async def end(self) -> Refusal:
         """What it is ended with, without another message."""
         try:
@@ -337,3 +345,40 @@ def test_an_rpc_that_does_not_say_what_it_needs_keeps_the_server_from_starting(
 
     with pytest.raises(LookupError, match=words):
         asyncio.run(start())
+
+
+def test_a_stream_that_is_never_silent_is_looked_at_again_too(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interceptors, "RECHECK_SECONDS", 0.05)
+
+    async def act(scene: Scene) -> None:
+        stream = await scene.opened()
+        # Beside the server, which is not told: only looking again can find it.
+        with closing(sqlite3.connect(scene.server.store.path)) as other, other:
+            other.execute("UPDATE tokens SET revoked = 1 WHERE id = ?", [scene.token_id])
+
+        async def talk() -> None:
+            for number in range(2, 20_000):
+                scene.rpc.given.put_nowait(number)
+                await asyncio.sleep(0.001)
+
+        talking = asyncio.ensure_future(talk())
+        refused = await stream.rest()
+        talking.cancel()
+        assert refused.reason == "REVOKED_TOKEN"
+
+    play(act)
+
+
+def test_a_change_while_a_message_is_on_its_way_is_seen(play: Play) -> None:
+    async def act(scene: Scene) -> None:
+        stream = await scene.opened()
+        # Ready before the change; the stream is held up in sending, and sees no event.
+        for number in range(2, 50):
+            scene.rpc.given.put_nowait(number)
+        await scene.server.call("RevokeToken", access_pb2.RevokeTokenRequest(id=scene.token_id))
+        scene.rpc.given.put_nowait(1000)
+        assert (await stream.rest()).reason == "REVOKED_TOKEN"
+
+    play(act)
