@@ -418,6 +418,34 @@ def test_two_backups_to_one_file_do_not_mix(filled: Path, tmp_path: Path) -> Non
     assert said("backup", copy, "--database", filled) == f"backed up to {copy}\n"
 
 
+def test_restore_works_where_there_are_no_hard_links(store: Path, filled: Path, tmp_path: Path) -> None:
+    program = """
+import os
+from shipliftd.__main__ import main
+
+def link(*names):
+    raise PermissionError(1, "Operation not permitted")
+os.link = link
+main()
+"""
+    before = store.read_bytes()
+    restore = ("restore", str(filled), "--database", str(store))
+    done = subprocess.run([sys.executable, "-c", program, *restore], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    kept = Path(done.stdout.partition("what was there is in ")[2].strip())
+    assert (len(kept.read_bytes()), mode(kept), mode(store)) == (len(before), 0o600, 0o600)
+    assert numbers(store) == numbers(kept) == list(range(1, 301))
+    assert list(tmp_path.glob("*restoring*")) == []
+
+
+@pytest.mark.parametrize("command", [("serve", "--listen", "127.0.0.1:0"), ("migrate",)])
+def test_nothing_opens_the_store_before_it_has_the_lock(tmp_path: Path, command: tuple[str, ...]) -> None:
+    database = tmp_path / "shiplift.db"
+    with closing(Lock(database)):
+        assert "in use by another shipliftd" in refusal(*command, "--database", database)
+    assert not database.exists()
+
+
 # The state of the file.
 
 

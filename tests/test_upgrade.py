@@ -176,6 +176,8 @@ def test_a_store_is_copied_before_a_migration_and_the_logged_command_undoes_it(
     (migrations / "0002_next.py").write_text(NEXT)
     migrate(database)
     copy = database.with_name(f"{database.name}.before-0002_next")
+    # Its header says that it is one file, with no -wal beside it.
+    assert copy.read_bytes()[18:20] == b"\x01\x01"
     assert (content(copy), copy.stat().st_mode & 0o777) == (before, 0o600)
 
     (record,) = [record for record in caplog.records if record.message == "backed up before migration"]

@@ -43,7 +43,7 @@ async def first_start(store: Store) -> None:
     path = store.path.with_name(f"{store.path.name}.admin-token")
     try:
         await store.write(_admin, partial(_write_private, path))
-    except BaseException:
+    except Exception:
         with suppress(OSError):
             path.unlink()
         raise
