@@ -73,8 +73,8 @@ def not_found(caller: Caller, number: int) -> NotFound:
 
 def get(database: Executor, caller: Caller, request: pb.GetBuildRequest) -> BuildWithStages:
     """One build with its stages. Raises NotFound."""
-    faults = Faults()
     if request.build < 1:
+        faults = Faults()
         faults.positive("build", request.build)
         faults.refuse()
     found = find_whole(database, caller.repo_id, request.build)

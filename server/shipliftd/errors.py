@@ -13,8 +13,10 @@ from google.rpc import error_details_pb2, status_pb2
 DOMAIN = "shiplift.v1"
 
 # Status, message and details travel in the trailers; past 4 KiB clients see RESOURCE_EXHAUSTED.
-_MESSAGE_BYTES = 1000
+_MESSAGE_BYTES = 800
 _TRAILER_BYTES = 4000
+# Of printable ASCII gRPC encodes nothing but the percent sign.
+_PLAIN = bytes(set(range(0x20, 0x7F)) - {ord("%")})
 # At most, beside the texts: a detail's type, and the tags and lengths in a violation.
 _DETAIL_BYTES = 80
 _VIOLATION_BYTES = 16
@@ -53,7 +55,7 @@ class Refusal(Exception):
         info = error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN)
         status.details.add().Pack(info)
         # The trailer is base64: four bytes for three.
-        left = (_TRAILER_BYTES - len(quote(message))) * 3 // 4 - status.ByteSize() - _DETAIL_BYTES
+        left = (_TRAILER_BYTES - _on_the_wire(message)) * 3 // 4 - status.ByteSize() - _DETAIL_BYTES
         fitting = []
         for violation in self.violations:
             left -= sum(len(text.encode()) for text in violation) + len(self.reason) + _VIOLATION_BYTES
@@ -149,16 +151,20 @@ def _joined(parts: Sequence[str]) -> str:
     text, taken = "", 0
     for part in parts:
         longer = f"{text}; {part}" if text else part
-        if taken and len(quote(longer)) > _MESSAGE_BYTES - 30:
+        if taken and _on_the_wire(longer) > _MESSAGE_BYTES - 30:
             return f"{text}; and {len(parts) - taken} more"
         text, taken = longer, taken + 1
     return text
 
 
 def _cut(text: str, limit: int) -> str:
-    # The wire percent-encodes the message, so that is what counts.
-    if len(quote(text)) <= limit:
+    if _on_the_wire(text) <= limit:
         return text
-    while len(quote(text)) > limit - 3:
+    while _on_the_wire(text) > limit - 3:
         text = text[: len(text) * 9 // 10]
     return text + "..."
+
+
+def _on_the_wire(text: str) -> int:
+    """How many bytes the message takes, percent-encoded as gRPC does it."""
+    return len(quote(text, safe=_PLAIN))

@@ -1,5 +1,7 @@
 """BuildService."""
 
+import functools
+
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 
@@ -9,6 +11,8 @@ from shipliftd.parameters import ParameterRules
 from shipliftd.services import Context, resource
 from shipliftd.store import Store
 
+_REMEMBERED = 256
+
 
 class BuildService(BuildServiceServicer):
     """Records builds and promotes them; see `builds.proto`."""
@@ -16,6 +20,9 @@ class BuildService(BuildServiceServicer):
     def __init__(self, store: Store, rules: ParameterRules) -> None:
         self._store = store
         self._rules = rules
+        # Deployers and people ask for the same build until it has ended. The rows are the key, so what is
+        # remembered is never out of date.
+        self._message = functools.lru_cache(_REMEMBERED)(messages.build)
 
     async def PromoteBuild(self, request: pb.PromoteRequest, context: Context) -> pb.Build:
         """Promotes a build to an environment."""
@@ -34,7 +41,7 @@ class BuildService(BuildServiceServicer):
 
     async def GetBuild(self, request: pb.GetBuildRequest, context: Context) -> pb.Build:
         """Returns one build with its parameters and stages."""
-        return messages.build(builds.get(self._store.reader, CALLER.get(), request))
+        return self._message(builds.get(self._store.reader, CALLER.get(), request))
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists a repository's builds, highest number first."""
