@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 _BUSY_SECONDS = 10.0
 _BUSY_PAUSE = 0.005
 _TURN_SECONDS = 0.02
-_GATHER_SECONDS = 0.01
+_GATHER_SECONDS = 0.005
 # Errors of SQLite that are the statement's own; after any other the transaction is not to be trusted.
 _STATEMENT_ERRORS = frozenset(
     {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
