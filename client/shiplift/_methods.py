@@ -546,9 +546,9 @@ class Methods:
                 `/`; taken as it is, with nothing trimmed and no case folded.
             params: Parameters for the steps' environment, over those of the promoted build. Names
                 are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
-                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB.
-                Names that a runner, a shell or a language obeys, such as `PATH`, `LD_*` or
-                `DRONE_*`, are refused.
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB of
+                names and values. Names that a runner, a shell or a language obeys, such as `PATH`,
+                `LD_*` or `DRONE_*`, are refused.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
             expected_current: The number of the deployment (promotion or rollback) that the caller
@@ -1376,9 +1376,9 @@ class AsyncMethods:
                 `/`; taken as it is, with nothing trimmed and no case folded.
             params: Parameters for the steps' environment, over those of the promoted build. Names
                 are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
-                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB.
-                Names that a runner, a shell or a language obeys, such as `PATH`, `LD_*` or
-                `DRONE_*`, are refused.
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB of
+                names and values. Names that a runner, a shell or a language obeys, such as `PATH`,
+                `LD_*` or `DRONE_*`, are refused.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
             expected_current: The number of the deployment (promotion or rollback) that the caller
