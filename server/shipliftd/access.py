@@ -71,7 +71,7 @@ def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Wr
 def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> list[Repository]:
     """The repositories that the caller may read: a page and one more, by owner and name."""
     most = pages.size(request.page_size)
-    if request.owner and not is_name(request.owner):
+    if request.owner:
         faults = Faults()
         faults.name("owner", request.owner)
         faults.refuse()

@@ -14,7 +14,7 @@ from shiplift.v1 import access_pb2 as pb
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, Executor, arg
 from shipliftd.errors import Denied, NotFound, Unauthenticated
-from shipliftd.fields import Faults, is_name
+from shipliftd.fields import Faults
 from shipliftd.models import Grant, Repository, Token, User
 from shipliftd.words import ACTION_WORD, LEVEL_WORD
 
@@ -170,16 +170,8 @@ def admit(
     _require_action(token, rule, method)
     if scope in _OWNER_SCOPES:
         _require_owner(database, token, method, owner)
-    elif scope == pb.SCOPE_SITE and (not token.admin or token.repositories):
-        raise Denied(
-            f"{method} needs a site admin"
-            + (
-                f", and this token is cut to {', '.join(token.repositories)}"
-                if token.admin
-                else f"; {token.login} is none"
-            ),
-            reason="TOKEN_CUT_TO_REPOSITORIES" if token.admin else "",
-        )
+    elif scope == pb.SCOPE_SITE:
+        _require_site(token, method)
     return caller
 
 
@@ -304,9 +296,6 @@ def hash_of(secret: str) -> bytes:
 
 
 def _check_names(owner: str, repo: str | None = None) -> None:
-    # The regular expression would cost more than the look-up on the way of every call.
-    if is_name(owner) and (repo is None or is_name(repo)):
-        return
     faults = Faults()
     faults.name("owner", owner)
     if repo is not None:
@@ -320,6 +309,16 @@ def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
             f"{method} needs the action {ACTION_WORD[rule.action]}; this token is cut to"
             f" {', '.join(sorted(ACTION_WORD[action] for action in token.actions))}",
             reason="TOKEN_CUT_TO_ACTIONS",
+        )
+
+
+def _require_site(token: Known, method: str) -> None:
+    if not token.admin:
+        raise Denied(f"{method} needs a site admin; {token.login} is none")
+    if token.repositories:
+        raise Denied(
+            f"{method} needs a site admin, and this token is cut to {', '.join(token.repositories)}",
+            reason="TOKEN_CUT_TO_REPOSITORIES",
         )
 
 

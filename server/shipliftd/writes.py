@@ -8,7 +8,7 @@ import functools
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 from google.protobuf.message import Message
@@ -78,12 +78,14 @@ def write(load: Callable[[Caller, int], R]) -> Callable[[Verb[Q, P, R]], Verb[Q,
                         reason="REQUEST_ID_TAKEN",
                     )
                 return Written(load(caller, seen[1]), replayed=True)
+            faults = Faults()
             try:
                 written = verb(caller, request, *args, **kwargs)
             except Invalid as error:
-                _check_request_id(request_id, error.violations)
-                raise
-            _check_request_id(request_id)
+                # All faults of a request are told together, the verb's and this one.
+                faults = Faults(error.violations)
+            faults.request_id(request_id)
+            faults.refuse()
             made = written.resource.id
             _KEEP.run(database, caller.user_id, caller.method, request_id, mark, made)
             audit(caller, request, made)
@@ -92,15 +94,6 @@ def write(load: Callable[[Caller, int], R]) -> Callable[[Verb[Q, P, R]], Verb[Q,
         return cast(Verb[Q, P, R], run)
 
     return decorate
-
-
-def _check_request_id(request_id: str, others: Sequence[tuple[str, str]] = ()) -> None:
-    """Raises Invalid with the other faults of the request, for all are told together."""
-    if request_id.isascii() and len(request_id) <= 128 and request_id.isprintable():
-        return
-    faults = Faults(others)
-    faults.request_id(request_id)
-    faults.refuse()
 
 
 def audit(
