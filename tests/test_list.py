@@ -351,3 +351,23 @@ def test_a_page_looks_at_so_many_builds_where_no_index_helps(tmp_path: Path) -> 
         assert pages(repository, statuses=[pb.STATUS_KILLED], origin=1) == [[1]]
         found = pages(repository, statuses=[pb.STATUS_SUCCESS], page_size=1000)
         assert [number for page in found for number in page] == list(range(100002, 1, -1))
+
+
+def test_skip_passes_over_builds_and_a_page_token_goes_on_from_there(filled: Repository) -> None:
+    assert filled.numbers(skip=2, page_size=2) == [4, 3]
+    assert filled.numbers(skip=4) == [2, 1]
+    assert filled.numbers(skip=6) == []
+    token = filled.page(skip=2, page_size=2).next_page_token
+    assert filled.numbers(page_token=token) == [2, 1]
+    assert filled.numbers(page_token=token, skip=1) == [1]
+
+
+def test_skip_goes_with_a_filter_that_an_index_serves(filled: Repository) -> None:
+    assert filled.numbers(skip=1, release="v1", statuses=[pb.STATUS_PENDING]) == [3]
+    told = refusal(filled.page, skip=1, statuses=[pb.STATUS_PENDING])
+    assert told == invalid(("skip", "goes with no filter by events or statuses alone: take page_token"))
+
+
+@pytest.mark.parametrize("skip", [-1, 1_000_001])
+def test_a_skip_of_too_much_or_backwards_is_refused(filled: Repository, skip: int) -> None:
+    assert refusal(filled.page, skip=skip) == invalid(("skip", f"is {skip}: wanted 0 to 1000000"))

@@ -791,6 +791,7 @@ class Methods:
         origin: int = 0,
         page_size: int = 0,
         page_token: str = "",
+        skip: int = 0,
         timeout: float | None = None,
     ) -> builds_pb2.ListBuildsResponse:
         """Lists a repository's builds, highest number first, without their parameters and stages.
@@ -810,7 +811,10 @@ class Methods:
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
                 more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
-                there.
+                there, but for `skip`.
+            skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
+                pages. A page token costs less the further on it is. Not with `events` or `statuses`
+                alone.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -828,6 +832,7 @@ class Methods:
                 origin=origin,
                 page_size=page_size,
                 page_token=page_token,
+                skip=skip,
             ),
             timeout,
         )
@@ -846,6 +851,7 @@ class Methods:
         ref: str = "",
         origin: int = 0,
         page_size: int = 0,
+        skip: int = 0,
         timeout: float | None = None,
     ) -> Iterator[builds_pb2.Build]:
         """Lists a repository's builds, highest number first, without their parameters and stages.
@@ -866,6 +872,9 @@ class Methods:
             origin: Only this recorded build and everything promoted from it.
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
                 more follow.
+            skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
+                pages. A page token costs less the further on it is. Not with `events` or `statuses`
+                alone.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = builds_pb2.ListBuildsRequest(
@@ -880,6 +889,7 @@ class Methods:
             ref=ref,
             origin=origin,
             page_size=page_size,
+            skip=skip,
         )
         while True:
             page = self._call(self._build_service.ListBuilds, request, timeout)
@@ -1621,6 +1631,7 @@ class AsyncMethods:
         origin: int = 0,
         page_size: int = 0,
         page_token: str = "",
+        skip: int = 0,
         timeout: float | None = None,
     ) -> builds_pb2.ListBuildsResponse:
         """Lists a repository's builds, highest number first, without their parameters and stages.
@@ -1640,7 +1651,10 @@ class AsyncMethods:
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
                 more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
-                there.
+                there, but for `skip`.
+            skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
+                pages. A page token costs less the further on it is. Not with `events` or `statuses`
+                alone.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -1658,6 +1672,7 @@ class AsyncMethods:
                 origin=origin,
                 page_size=page_size,
                 page_token=page_token,
+                skip=skip,
             ),
             timeout,
         )
@@ -1676,6 +1691,7 @@ class AsyncMethods:
         ref: str = "",
         origin: int = 0,
         page_size: int = 0,
+        skip: int = 0,
         timeout: float | None = None,
     ) -> AsyncIterator[builds_pb2.Build]:
         """Lists a repository's builds, highest number first, without their parameters and stages.
@@ -1696,6 +1712,9 @@ class AsyncMethods:
             origin: Only this recorded build and everything promoted from it.
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
                 more follow.
+            skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
+                pages. A page token costs less the further on it is. Not with `events` or `statuses`
+                alone.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = builds_pb2.ListBuildsRequest(
@@ -1710,6 +1729,7 @@ class AsyncMethods:
             ref=ref,
             origin=origin,
             page_size=page_size,
+            skip=skip,
         )
         while True:
             page = await self._call(self._build_service.ListBuilds, request, timeout)

@@ -36,6 +36,7 @@ _COUNT_UP = Compiled(
 _LISTED = [Value("{}") if field is Build.params else field for field in Build._meta.sorted_fields]
 _MOST_LOOKED_AT = 50_000
 _MOST_WORDS = 20
+_MOST_SKIPPED = 1_000_000
 _INSERT_BUILD = inserting(Build)
 _INSERT_STAGE = inserting(Stage)
 _INSERT_CHANGE = inserting(Change)
@@ -121,6 +122,7 @@ def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildR
     """
     most = pages.size(request.page_size)
     key = pages.after(request, request.page_token)
+    _check_skip(request)
     query = Build.select(*_LISTED).where(Build.repo == caller.repo_id, *_filters(caller.repo_id, request))
     end: int | None = int(key[0]) if key is not None else None
     if end is not None:
@@ -131,8 +133,17 @@ def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildR
         begin = end - _MOST_LOOKED_AT
         query = query.where(Build.number >= begin)
         then = [begin] if begin > 1 else None
-    rows = database.execute(query.order_by(Build.number.desc()).limit(most + 1))
+    rows = database.execute(query.order_by(Build.number.desc()).limit(most + 1).offset(request.skip))
     return map(BuildRow._make, rows), then
+
+
+def _check_skip(request: pb.ListBuildsRequest) -> None:
+    faults = Faults()
+    if not 0 <= request.skip <= _MOST_SKIPPED:
+        faults.add("skip", f"is {request.skip}: wanted 0 to {_MOST_SKIPPED}")
+    elif request.skip and not _is_indexed(request):
+        faults.add("skip", "goes with no filter by events or statuses alone: take page_token")
+    faults.refuse()
 
 
 def _is_indexed(request: pb.ListBuildsRequest) -> bool:

@@ -19,6 +19,8 @@ DEFAULT_SIZE = 100
 MOST_SIZE = 1000
 MOST_BYTES = 1024 * 1024
 _MARK_BYTES = 16
+# What a request says of one page, and not of the list.
+_OF_A_PAGE = {"page_size", "page_token", "skip"}
 
 Key = list[str | int]
 Row = TypeVar("Row")
@@ -92,7 +94,7 @@ def _token(request: Message, key: Key) -> str:
 def _mark(request: Message, key: bytes) -> bytes:
     other = type(request)()
     other.CopyFrom(request)
-    other.ClearField("page_size")
-    other.ClearField("page_token")
+    for field in _OF_A_PAGE.intersection(other.DESCRIPTOR.fields_by_name):
+        other.ClearField(field)
     text = json.dumps([request.DESCRIPTOR.name, canonical(other), key.decode("latin-1")])
     return mac(text)[:_MARK_BYTES]

@@ -435,7 +435,7 @@ class GetBuildRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ...) -> None: ...
 
 class ListBuildsRequest(_message.Message):
-    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "deploy_to", "ref", "origin", "page_size", "page_token")
+    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "deploy_to", "ref", "origin", "page_size", "page_token", "skip")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
@@ -448,6 +448,7 @@ class ListBuildsRequest(_message.Message):
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SKIP_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     events: _containers.RepeatedScalarFieldContainer[Event]
@@ -460,7 +461,8 @@ class ListBuildsRequest(_message.Message):
     origin: int
     page_size: int
     page_token: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, str]]] = ..., statuses: _Optional[_Iterable[_Union[Status, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    skip: int
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, str]]] = ..., statuses: _Optional[_Iterable[_Union[Status, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ...) -> None: ...
 
 class ListBuildsResponse(_message.Message):
     __slots__ = ("builds", "next_page_token")
