@@ -142,7 +142,8 @@ def check(build: dict[str, object]) -> None:
 def keep_running(directory: Path) -> None:
     """Prints commands to paste, and serves until it is interrupted."""
     listen = os.environ.pop("SHIPLIFTD_LISTEN", "127.0.0.1:50051")
-    with Shipliftd(directory / "shiplift.db", listen=listen) as server:
+    http = os.environ.pop("SHIPLIFTD_HTTP", "127.0.0.1:8080")
+    with Shipliftd(directory / "shiplift.db", ("--http", http), listen=listen) as server:
         tokens = fill(server)
         request = {"owner": OWNER, "repo": REPO, "build": 41, "target": "production", "params": PARAMS}
         print(
@@ -154,6 +155,11 @@ With grpcurl:
 grpcurl -plaintext -H 'authorization: Bearer {tokens.writer}' \\
   -d {shlex.quote(json.dumps(request))} \\
   {server.address} shiplift.v1.BuildService/PromoteBuild
+
+With curl:
+
+curl -X POST -H 'Authorization: Bearer {tokens.writer}' \\
+  'http://{server.http}/api/repos/{OWNER}/{REPO}/builds/41/promote?target=production&REGION=eu-west-1'
 
 With the command:
 
@@ -174,7 +180,7 @@ export SHIPLIFT_TOKEN={tokens.reader}""",
 def main() -> None:
     """`python -m tests.demo`, or with `--keep-running`."""
     for name in [name for name in os.environ if name.startswith("SHIPLIFT")]:
-        if name != "SHIPLIFTD_LISTEN":
+        if name not in ("SHIPLIFTD_LISTEN", "SHIPLIFTD_HTTP"):
             del os.environ[name]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # What the user may have logged in to is none of the demo's business.

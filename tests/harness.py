@@ -19,48 +19,52 @@ START_SECONDS = 30
 
 
 @dataclass
-class Shipliftd:
-    """`shipliftd serve`, from its first line to its end."""
+class Daemon:
+    """A `shipliftd` that listens, from its first line to its end."""
 
-    database: Path
-    arguments: tuple[str, ...] = ()
-    listen: str = "127.0.0.1:0"
-    environment: dict[str, str] = field(default_factory=dict)
-    address: str = ""
-    log: list[dict[str, str]] = field(default_factory=list)
+    listening: dict[str, str] = field(default_factory=dict, init=False)
+    log: list[dict[str, str]] = field(default_factory=list, init=False)
+    # A bench has better things to do than to read a line a request.
+    keeps_log: bool = field(default=True, kw_only=True)
+    environment: dict[str, str] = field(default_factory=dict, kw_only=True)
+
+    def command(self) -> list[str]:
+        """What runs, after `shipliftd`."""
+        raise NotImplementedError
 
     def start(self) -> Self:
         """Starts it and returns once it listens."""
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "shipliftd", "serve"),
-                *("--database", str(self.database), "--listen", self.listen, *self.arguments),
-            ],
+            [sys.executable, "-m", "shipliftd", *self.command()],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **self.environment},
         )
-        ready: Queue[str] = Queue()
+        ready: Queue[dict[str, str]] = Queue()
         self._reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
         self._reader.start()
-        self.address = ready.get(timeout=START_SECONDS)
-        if not self.address:
+        self.listening = ready.get(timeout=START_SECONDS)
+        if not self.listening:
             raise RuntimeError(f"shipliftd did not start: {self.log}")
         return self
 
-    def _read(self, ready: "Queue[str]") -> None:
+    @property
+    def http(self) -> str:
+        """Where its gateway listens."""
+        return self.listening["http"]
+
+    def _read(self, ready: "Queue[dict[str, str]]") -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             event = json.loads(line) if line.startswith("{") else {"event": line.rstrip()}
             self.log.append(event)
             if event["event"] == "listening":
-                ready.put(event["address"])
-        ready.put("")
-
-    @property
-    def admin_token(self) -> str:
-        """The token that the first start made."""
-        return Path(f"{self.database}.admin-token").read_text().strip()
+                ready.put(event)
+                if not self.keeps_log:
+                    break
+        while self.process.stderr.read(65536):
+            pass
+        ready.put({})
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ends it with a signal and returns its exit code."""
@@ -84,6 +88,41 @@ class Shipliftd:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+@dataclass
+class Gateway(Daemon):
+    """`shipliftd gateway` before the server at an address."""
+
+    upstream: str
+    arguments: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        """What runs, after `shipliftd`."""
+        return ["gateway", "--upstream", self.upstream, "--http", "127.0.0.1:0", *self.arguments]
+
+
+@dataclass
+class Shipliftd(Daemon):
+    """`shipliftd serve`."""
+
+    database: Path
+    arguments: tuple[str, ...] = ()
+    listen: str = "127.0.0.1:0"
+
+    def command(self) -> list[str]:
+        """What runs, after `shipliftd`."""
+        return ["serve", "--database", str(self.database), "--listen", self.listen, *self.arguments]
+
+    @property
+    def address(self) -> str:
+        """Where it listens for gRPC."""
+        return self.listening["address"]
+
+    @property
+    def admin_token(self) -> str:
+        """The token that the first start made."""
+        return Path(f"{self.database}.admin-token").read_text().strip()
 
     def builds(self, token: str | None = None) -> builds_pb2_grpc.BuildServiceStub:
         """BuildService, called with this token (`""`: with none; unset: the admin's)."""

@@ -12,8 +12,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1 import access_pb2_grpc
 from shipliftd import setup
+from shipliftd.api import SERVICES
 from shipliftd.interceptors import Interceptor
-from shipliftd.server import SERVICES
 from shipliftd.services.access import AccessService
 from shipliftd.store import Store
 

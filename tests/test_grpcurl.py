@@ -172,6 +172,7 @@ def test_a_reader_is_told_what_they_lack(grpcurl: Path, server: Shipliftd, repo:
 def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
     environment = os.environ | {
         "SHIPLIFTD_LISTEN": "127.0.0.1:0",
+        "SHIPLIFTD_HTTP": "127.0.0.1:0",
         "PATH": f"{grpcurl.parent}:{os.environ['PATH']}",
     }
     with subprocess.Popen(

@@ -16,7 +16,7 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
 from shipliftd import server as server_module
@@ -433,7 +433,9 @@ def test_housekeeping_outlives_what_it_cannot_do(
 
     async def run() -> None:
         async with inside(database) as served:
-            housekeeping = asyncio.create_task(server_module._housekeep(served.store, served.interceptor))
+            housekeeping = asyncio.create_task(
+                server_module._housekeep(served.store, served.interceptor, health.aio.HealthServicer())
+            )
             await served.call("WhoAmI", access_pb2.WhoAmIRequest())
             rename_last_used(database, "last_used", "renamed")
             await until(lambda: "token use not stored" in caplog.messages)

@@ -126,7 +126,7 @@ def test_tls_allows_an_address_that_others_reach(files: Files, tmp_path: Path) -
     # The loopback in a form that is not known to be it: nobody else is to reach a test.
     listen = "[::ffff:127.0.0.1]:0"
     with Shipliftd(tmp_path / "shiplift.db", files.options(), listen=listen) as server:
-        server.address = server.address.replace("[::ffff:127.0.0.1]", "127.0.0.1")
+        server.listening["address"] = server.address.replace("[::ffff:127.0.0.1]", "127.0.0.1")
         assert whoami(server, trusting(files.ca)) == "admin"
 
 

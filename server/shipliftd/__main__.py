@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,14 @@ from shipliftd.clock import now
 from shipliftd.errors import Precondition, Refusal
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
-from shipliftd.settings import Settings, database_path, default_database
+from shipliftd.settings import (
+    GatewaySettings,
+    HttpSettings,
+    Settings,
+    Tls,
+    database_path,
+    default_database,
+)
 from shipliftd.store import Lock, Store, is_defect
 from shipliftd.words import ACTION_WORD, LEVEL_WORD
 
@@ -47,6 +54,35 @@ Database = Annotated[
         show_default=False,
     ),
 ]
+TlsCert = Annotated[Path | None, typer.Option(envvar="SHIPLIFTD_TLS_CERT", help="Certificate chain, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option(envvar="SHIPLIFTD_TLS_KEY", help="Its private key, PEM.")]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SHIPLIFTD_TLS_CLIENT_CA",
+        help="Only clients with a certificate of this CA may connect, PEM.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        envvar="SHIPLIFTD_INSECURE",
+        help="Listen without TLS on an address that is reachable from elsewhere.",
+    ),
+]
+CorsOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cors-origin",
+        envvar="SHIPLIFTD_CORS_ORIGIN",
+        help="An origin whose pages may call the gateway, such as https://deploy.example.org; * for all.",
+    ),
+]
+DrainSeconds = Annotated[
+    float,
+    typer.Option(envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."),
+]
 _DEFAULT_DATABASE = str(default_database())
 _GRANTED = {level: LEVEL_WORD[level] for level in (pb.LEVEL_READ, pb.LEVEL_WRITE, pb.LEVEL_ADMIN)}
 
@@ -57,27 +93,15 @@ def serve(
     listen: Annotated[
         str, typer.Option(envvar="SHIPLIFTD_LISTEN", help="HOST:PORT or unix:PATH; port 0: any.")
     ] = "127.0.0.1:50051",
-    tls_cert: Annotated[
-        Path | None, typer.Option(envvar="SHIPLIFTD_TLS_CERT", help="Certificate chain, PEM.")
+    http: Annotated[
+        str | None,
+        typer.Option(envvar="SHIPLIFTD_HTTP", help="Serve the JSON gateway, too: HOST:PORT or unix:PATH."),
     ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(envvar="SHIPLIFTD_TLS_KEY", help="Its private key, PEM.")
-    ] = None,
-    tls_client_ca: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="SHIPLIFTD_TLS_CLIENT_CA",
-            help="Only clients with a certificate of this CA may connect, PEM.",
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option(
-            "--insecure",
-            envvar="SHIPLIFTD_INSECURE",
-            help="Listen without TLS on an address that is reachable from elsewhere.",
-        ),
-    ] = False,
+    cors_origin: CorsOrigins = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure: Insecure = False,
     refuse_param: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,12 +109,7 @@ def serve(
             help="A parameter's name to refuse beside the built-in ones; a * at its end: any ending.",
         ),
     ] = None,
-    drain_seconds: Annotated[
-        float,
-        typer.Option(
-            envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."
-        ),
-    ] = 30.0,
+    drain_seconds: DrainSeconds = 30.0,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C."""
     from shipliftd import server  # gRPC's server side, which administration does without
@@ -98,14 +117,48 @@ def serve(
     settings = Settings(
         database=database_path(database),
         listen=listen,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        tls_client_ca=tls_client_ca,
-        insecure=insecure,
+        tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
+        http=HttpSettings(http, tuple(cors_origin or ())) if http else None,
         refuse_params=tuple(refuse_param or ()),
         drain_seconds=drain_seconds,
     )
-    server.run(settings)
+    _run(server.serve(settings))
+
+
+@app.command()
+def gateway(
+    upstream: Annotated[
+        str,
+        typer.Option(envvar="SHIPLIFTD_UPSTREAM", help="The server, or several behind a name: HOST:PORT."),
+    ],
+    http: Annotated[
+        str, typer.Option(envvar="SHIPLIFTD_HTTP", help="HOST:PORT or unix:PATH; port 0: any.")
+    ] = "127.0.0.1:8080",
+    upstream_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SHIPLIFTD_UPSTREAM_CA",
+            help="Certificates to know the server by, in place of the system's, PEM.",
+        ),
+    ] = None,
+    cors_origin: CorsOrigins = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure: Insecure = False,
+    drain_seconds: DrainSeconds = 30.0,
+) -> None:
+    """Run the JSON gateway alone, before a server that is elsewhere."""
+    from shipliftd.gateway import standalone  # Starlette and all, which the other commands do without
+
+    settings = GatewaySettings(
+        upstream=upstream,
+        http=HttpSettings(http, tuple(cors_origin or ())),
+        upstream_ca=upstream_ca,
+        tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
+        drain_seconds=drain_seconds,
+    )
+    _run(standalone.serve(settings))
 
 
 @users.command("add")
@@ -228,6 +281,14 @@ def _write(database: str, verb: Callable[[Caller, Any], T], request: Any) -> T: 
 
     with closing(Lock.of_command(path)):
         return asyncio.run(run())
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    import uvloop  # heavy, and only what serves needs it
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving)
+    sys.stderr.flush()
 
 
 def _value(what: str, words: Mapping[E, str], word: str) -> E:

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from shiplift.v1 import access_pb2 as pb
 
+from shipliftd.api import path_of, writes
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
 from shipliftd.guard import CALLER, Caller, Guard
 from shipliftd.store import Store, is_away
@@ -26,6 +27,9 @@ SHUTTING_DOWN = "the server is shutting down: try again"
 # No new call for this long, and the server can stop; it tries so often.
 _QUIET_SECONDS = 0.05
 _QUIET_TRIES = 10
+_MOST_ID = 128
+# The peer of calls that came over no wire.
+IN_PROCESS = "in-process"
 
 # Generated stubs type every extension alike.
 _ACCESS = cast(Any, pb.access)
@@ -43,6 +47,19 @@ class Malformed(NamedTuple):
     error: str
 
 
+class _Told(NamedTuple):
+    """What the metadata say of a caller."""
+
+    authorization: str | None
+    x_request_id: str
+    is_traced: bool
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What finds the call's lines in the log, where its caller gave it a name."""
+        return {"x_request_id": self.x_request_id} if self.x_request_id else {}
+
+
 class _Rpc(NamedTuple):
     name: str
     rule: pb.AccessRule
@@ -54,12 +71,11 @@ def rules_of(services: Iterable[ServiceDescriptor]) -> dict[str, _Rpc]:
     rules = {}
     for service in services:
         for method in service.methods:
-            path = f"/{service.full_name}/{method.name}"
+            path = path_of(method)
             rule: pb.AccessRule = method.GetOptions().Extensions[_ACCESS]
             if not rule.level or not rule.scope:
                 raise LookupError(f"{path} has no (shiplift.v1.access) option: every rpc needs one")
-            writes = "request_id" in method.input_type.fields_by_name
-            rules[path] = _Rpc(method.name, rule, writes)
+            rules[path] = _Rpc(method.name, rule, writes(method))
     return rules
 
 
@@ -167,16 +183,19 @@ class Interceptor(grpc.aio.ServerInterceptor):
             behavior = self._announced(behavior)
 
         async def call(request: Message | Malformed, context: Context) -> Message:
-            authorization = _authorization(context)
+            told = _told(context)
             try:
                 if isinstance(request, Malformed):
                     raise _malformed(request)
-                self._enter(self._guard.admit(rpc.name, rpc.rule, request, authorization))
+                caller = self._guard.admit(rpc.name, rpc.rule, request, told.authorization)
+                self._enter(caller)
                 answer: Message = await behavior(request, context)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                await self._refuse(error, rpc, request, authorization, context)
+                await self._refuse(error, rpc, request, told, context)
+            if told.is_traced:
+                _note(rpc, told, "OK", caller.login)
             return answer
 
         return call
@@ -203,14 +222,14 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _stream(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
         async def call(request: Message | Malformed, context: Context) -> AsyncIterator[Message]:
-            authorization = _authorization(context)
+            told = _told(context)
 
             def admit() -> None:
                 if self._draining.is_set():
                     raise Unavailable(SHUTTING_DOWN)
                 if isinstance(request, Malformed):
                     raise _malformed(request)
-                self._enter(self._guard.admit_anew(rpc.name, rpc.rule, request, authorization))
+                self._enter(self._guard.admit_anew(rpc.name, rpc.rule, request, told.authorization))
 
             try:
                 admit()
@@ -219,7 +238,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                await self._refuse(error, rpc, request, authorization, context)
+                await self._refuse(error, rpc, request, told, context)
 
         return call
 
@@ -267,43 +286,50 @@ class Interceptor(grpc.aio.ServerInterceptor):
         error: Exception,
         rpc: _Rpc,
         request: Message | Malformed,
-        authorization: str | None,
+        told: _Told,
         context: Context,
     ) -> NoReturn:
-        refusal = _refusal(error, rpc)
+        refusal = _refusal(error, rpc, told)
         if isinstance(refusal, Unauthenticated):
             self.strangers += 1
         elif rpc.writes and not isinstance(refusal, Unavailable | Defect):
-            await self._audit(rpc, request, authorization, refusal)
+            await self._audit(rpc, request, told, refusal)
+        if told.is_traced:
+            token = self._guard.known(told.authorization)
+            _note(rpc, told, refusal.code.name, token.login if token else "")
         await _end(refusal, context)
 
-    async def _audit(
-        self, rpc: _Rpc, request: Message | Malformed, authorization: str | None, refusal: Refusal
-    ) -> None:
-        token = self._guard.known(authorization)
+    async def _audit(self, rpc: _Rpc, request: Message | Malformed, told: _Told, refusal: Refusal) -> None:
+        token = self._guard.known(told.authorization)
         if token is None:
             return
         caller = Caller(rpc.name, token.user_id, token.token_id, token.login)
-        told = pb.WhoAmIRequest() if isinstance(request, Malformed) else request
+        kept = pb.WhoAmIRequest() if isinstance(request, Malformed) else request
         try:
             # In a transaction of its own: the verb's was rolled back.
-            await self._store.write(audit, caller, told, 0, refusal.code.name, refusal.status().message)
+            await self._store.write(audit, caller, kept, 0, refusal.code.name, refusal.status().message)
         except Refusal:
-            log.warning("not audited", extra={"method": rpc.name, "login": token.login})
+            log.warning("not audited", extra={"method": rpc.name, "login": token.login, **told.named})
 
 
 def _malformed(request: Malformed) -> Invalid:
     return Invalid([("request", f"the bytes are not a message of its type: {request.error}")])
 
 
-def _refusal(error: Exception, rpc: _Rpc) -> Refusal:
+def _note(rpc: _Rpc, told: _Told, code: str, login: str) -> None:
+    """A call's line in the log, where its caller gave it an id to be found by."""
+    log.info("call", extra={"method": rpc.name, "login": login, "code": code, **told.named})
+
+
+def _refusal(error: Exception, rpc: _Rpc, told: _Told) -> Refusal:
     if isinstance(error, Refusal):
         return error
+    extra = {"method": rpc.name, **told.named}
     if is_away(error):
-        log.exception("store", extra={"method": rpc.name})
+        log.exception("store", extra=extra)
         return Unavailable("the store cannot be read now: try again")
     error_id = uuid.uuid4().hex[:12]
-    log.error("defect", exc_info=error, extra={"id": error_id, "method": rpc.name})
+    log.error("defect", exc_info=error, extra={"id": error_id, **extra})
     return Defect(f"a defect in the server; its log has the cause under id {error_id}")
 
 
@@ -363,8 +389,14 @@ async def _written(answers: Any, context: Context) -> None:  # noqa: ANN401
         await context.write(message)
 
 
-def _authorization(context: Context) -> str | None:
+def _told(context: Context) -> _Told:
+    authorization: str | None = None
+    x_request_id = ""
     for key, value in context.invocation_metadata() or ():
-        if key == "authorization":
-            return value if isinstance(value, str) else ""
-    return None
+        if key == "authorization" and authorization is None:
+            authorization = value if isinstance(value, str) else ""
+        elif key == "x-request-id" and isinstance(value, str):
+            x_request_id = value[:_MOST_ID]
+    # The gateway in this process has a line of its own for it, in the same log.
+    is_traced = x_request_id != "" and context.peer() != IN_PROCESS
+    return _Told(authorization, x_request_id, is_traced)

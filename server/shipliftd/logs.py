@@ -15,6 +15,8 @@ def set_up() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # Its own notes are about its internals, and repeat what the interceptor logs.
     logging.getLogger("grpc").setLevel(logging.CRITICAL)
+    # It notes whatever strangers send it, and when it starts and ends; the gateway says that itself.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # `schema.py` says the same in its own words.
     logging.getLogger("peewee.migrations").setLevel(logging.WARNING)
 

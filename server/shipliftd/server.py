@@ -4,35 +4,34 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
-import ssl
-import sys
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import grpc
 import grpc.aio
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
+from shiplift.v1 import access_pb2_grpc, builds_pb2_grpc
 
-from shipliftd import __version__, access, setup
-from shipliftd.errors import Precondition
+from shipliftd import __version__, access, setup, tls
+from shipliftd.api import SERVICES
+from shipliftd.errors import Precondition, Unavailable
+from shipliftd.inprocess import InProcess
 from shipliftd.interceptors import Interceptor
 from shipliftd.parameters import ParameterRules
 from shipliftd.services.access import AccessService
 from shipliftd.services.builds import BuildService
 from shipliftd.settings import Settings
+from shipliftd.signals import Signals
 from shipliftd.store import Lock, Store
 from shipliftd.symbols import Symbols
 
+if TYPE_CHECKING:
+    from shipliftd.gateway.serving import HttpServer
+
 log = logging.getLogger(__name__)
 
-SERVICES = (
-    builds_pb2.DESCRIPTOR.services_by_name["BuildService"],
-    access_pb2.DESCRIPTOR.services_by_name["AccessService"],
-)
-
+_NAMES = [service.full_name for service in SERVICES]
 _OPTIONS = (
     # Otherwise a second server silently takes half of the calls of the first.
     ("grpc.so_reuseport", 0),
@@ -58,7 +57,7 @@ async def serve(settings: Settings) -> None:
     Raises Precondition when it cannot start, in words for people.
     """
     settings.check()
-    credentials = _credentials(settings)
+    credentials = tls.credentials(settings.tls)
     # The lock first: a restore must not exchange the file that is being opened.
     with contextlib.closing(Lock(settings.database)):
         store = Store(settings.database)
@@ -73,52 +72,64 @@ async def serve(settings: Settings) -> None:
 async def _run(settings: Settings, store: Store, credentials: grpc.ServerCredentials | None) -> None:
     interceptor = Interceptor(store, SERVICES)
     server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
-    builds_pb2_grpc.add_BuildServiceServicer_to_server(
-        BuildService(store, ParameterRules(settings.refuse_params)), server
-    )
-    access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), server)
+    inprocess = InProcess(interceptor)
     healths = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healths, server)
-    names = [service.full_name for service in SERVICES]
+    for door in (server, cast(grpc.aio.Server, inprocess)):
+        builds_pb2_grpc.add_BuildServiceServicer_to_server(
+            BuildService(store, ParameterRules(settings.refuse_params)), door
+        )
+        access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
+        health_pb2_grpc.add_HealthServicer_to_server(healths, door)
     reflection.enable_server_reflection(
-        [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server, cast(DescriptorPool, Symbols())
+        [*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server, cast(DescriptorPool, Symbols())
     )
     address = _bind(server, settings.listen, credentials)
-    stop, hurry = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+    http = _http(settings, inprocess)
+    signals = Signals()
     await server.start()
-    for name in ("", *names):
-        await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
-    log.info(
-        "listening",
-        extra={"address": address, "database": str(settings.database), "version": __version__},
-    )
+    await _tell(healths, health_pb2.HealthCheckResponse.SERVING)
+    listening = {"address": address, "database": str(settings.database), "version": __version__}
+    if http is not None:
+        await http.start()
+        listening["http"] = http.address
+    log.info("listening", extra=listening)
     gc.collect()
     # What is there now stays; without this each full collection walks all of it.
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    housekeeping = asyncio.create_task(_housekeep(store, interceptor))
-    await stop.wait()
+    housekeeping = asyncio.create_task(_housekeep(store, interceptor, healths))
+    await signals.wait()
     log.info("draining", extra={"seconds": settings.drain_seconds})
     await healths.enter_graceful_shutdown()
     await interceptor.drain()
-    stopping = asyncio.ensure_future(server.stop(settings.drain_seconds))
-    hurried = asyncio.ensure_future(hurry.wait())
-    await asyncio.wait({stopping, hurried}, return_when=asyncio.FIRST_COMPLETED)
-    if hurried.done():
+
+    async def hurry() -> None:
+        if http is not None:
+            http.hurry()
         await server.stop(None)
-    hurried.cancel()
-    await stopping
+
+    await signals.end(_stop(server, http, settings.drain_seconds), hurry)
     housekeeping.cancel()
     await _note(store, interceptor)
     await store.drain()
     log.info("stopped")
+
+
+async def _stop(server: grpc.aio.Server, http: "HttpServer | None", seconds: float) -> None:
+    await asyncio.gather(server.stop(seconds), *([http.stop()] if http is not None else []))
+
+
+def _http(settings: Settings, inprocess: InProcess) -> "HttpServer | None":
+    if settings.http is None:
+        return None
+    from shipliftd.gateway.serving import HttpServer  # Starlette and all, which gRPC alone does without
+
+    return HttpServer.of(inprocess.channel(), settings.http, settings.tls, settings.drain_seconds)
+
+
+async def _tell(healths: health.aio.HealthServicer, status: int) -> None:
+    for name in ("", *_NAMES):
+        await healths.set(name, status)
 
 
 def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None) -> str:
@@ -137,34 +148,19 @@ def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredenti
     return f"{listen.rpartition(':')[0]}:{port}"
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    try:
-        pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())
-        ca = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-        # gRPC would not say what is wrong with them. The empty passphrase: or OpenSSL asks for one.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(settings.tls_cert, settings.tls_key, password=str)
-        if settings.tls_client_ca:
-            context.load_verify_locations(settings.tls_client_ca)
-    except ssl.SSLError as error:
-        raise Precondition(
-            f"{settings.tls_cert} and {settings.tls_key}"
-            + (f", or {settings.tls_client_ca}," if settings.tls_client_ca else "")
-            + f" do not serve for TLS ({error.reason or error}): wanted a certificate chain and its"
-            " private key without a passphrase, in PEM"
-        ) from error
-    except OSError as error:
-        raise Precondition(f"{error.filename} cannot be read: {error.strerror}") from error
-    return grpc.ssl_server_credentials([pair], root_certificates=ca, require_client_auth=ca is not None)
-
-
-async def _housekeep(store: Store, interceptor: Interceptor) -> None:
-    seconds = 0
+async def _housekeep(store: Store, interceptor: Interceptor, healths: health.aio.HealthServicer) -> None:
+    seconds, failing = 0, False
     while True:
         await asyncio.sleep(1)
         seconds += 1
+        if store.failing:
+            with contextlib.suppress(Unavailable):
+                await store.probe()
+        if store.failing != failing:
+            failing = store.failing
+            log.warning("the store takes no writes" if failing else "the store takes writes again")
+            health_now = health_pb2.HealthCheckResponse
+            await _tell(healths, health_now.NOT_SERVING if failing else health_now.SERVING)
         try:
             if store.changed_elsewhere():
                 interceptor.access_changed()
@@ -186,12 +182,3 @@ async def _note(store: Store, interceptor: Interceptor) -> None:
             await store.write(access.touch_tokens, used)
         except Exception as error:
             log.exception("token use not stored", extra={"error": str(error)})
-
-
-def run(settings: Settings) -> None:
-    """Runs a server on uvloop."""
-    import uvloop  # heavy, and only this command needs it
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
-    sys.stderr.flush()

@@ -1,12 +1,65 @@
 """The settings of a server, from flags and `SHIPLIFTD_*` variables; see `shipliftd serve --help`."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
 from shipliftd.errors import Precondition
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+_UPSTREAM = re.compile(r"unix:.+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How the addresses that are listened on are protected."""
+
+    cert: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    insecure: bool = False
+
+    def check(self) -> None:
+        """Raises Precondition where the files contradict each other."""
+        if (self.cert is None) != (self.key is None):
+            raise Precondition("--tls-cert and --tls-key go together: give both or none")
+        if self.client_ca is not None and self.cert is None:
+            raise Precondition("--tls-client-ca needs --tls-cert and --tls-key")
+
+    def check_address(self, flag: str, address: str, example: str) -> None:
+        """Raises Precondition for what is no address, or one where callers would be exposed."""
+        _, colon, port = address.rpartition(":")
+        if not address.startswith("unix:") and not (colon and port.isdecimal() and int(port) < 65536):
+            raise Precondition(
+                f"{flag} {address!r} is not an address: wanted HOST:PORT with a port of 0 to 65535,"
+                f" such as {example}, or unix:PATH"
+            )
+        if self.cert is None and not self.insecure and not is_local(address):
+            raise Precondition(
+                f"{address} is reachable from elsewhere, and tokens would travel in the clear:"
+                " give --tls-cert and --tls-key, or --insecure where something before it does TLS"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where the JSON gateway listens, and the pages of which origins may call it."""
+
+    listen: str
+    cors_origins: tuple[str, ...] = ()
+
+    def check(self, tls: Tls) -> None:
+        """Raises Precondition for an address or an origin that is none."""
+        tls.check_address("--http", self.listen, "127.0.0.1:8080")
+        for origin in self.cors_origins:
+            if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+                raise Precondition(
+                    f"--cors-origin {origin!r} is not an origin: wanted a scheme, a host, perhaps a port,"
+                    " such as https://deploy.example.org, with nothing behind; or * for all"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,29 +68,37 @@ class Settings:
 
     database: Path
     listen: str = "127.0.0.1:50051"
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    tls_client_ca: Path | None = None
-    insecure: bool = False
+    tls: Tls = Tls()
+    http: HttpSettings | None = None
     refuse_params: tuple[str, ...] = ()
     drain_seconds: float = 30.0
 
     def check(self) -> None:
         """Raises Precondition where the settings contradict each other or would expose callers."""
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise Precondition("--tls-cert and --tls-key go together: give both or none")
-        if self.tls_client_ca is not None and self.tls_cert is None:
-            raise Precondition("--tls-client-ca needs --tls-cert and --tls-key")
-        _, colon, port = self.listen.rpartition(":")
-        if not self.listen.startswith("unix:") and not (colon and port.isdecimal() and int(port) < 65536):
+        self.tls.check()
+        self.tls.check_address("--listen", self.listen, "127.0.0.1:50051")
+        if self.http is not None:
+            self.http.check(self.tls)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """What a gateway on its own is told when it starts."""
+
+    upstream: str
+    http: HttpSettings
+    upstream_ca: Path | None = None
+    tls: Tls = Tls()
+    drain_seconds: float = 30.0
+
+    def check(self) -> None:
+        """Raises Precondition where the settings contradict each other or would expose callers."""
+        self.tls.check()
+        self.http.check(self.tls)
+        if _UPSTREAM.fullmatch(self.upstream) is None:
             raise Precondition(
-                f"--listen {self.listen!r} is not an address: wanted HOST:PORT with a port of 0 to 65535,"
-                " such as 127.0.0.1:50051, or unix:PATH"
-            )
-        if self.tls_cert is None and not self.insecure and not is_local(self.listen):
-            raise Precondition(
-                f"{self.listen} is reachable from elsewhere, and tokens would travel in the clear:"
-                " give --tls-cert and --tls-key, or --insecure where something before it does TLS"
+                f"--upstream {self.upstream!r} is not an address: wanted HOST:PORT, such as"
+                " shipliftd.example.org:50051, or unix:PATH"
             )
 
 

@@ -68,6 +68,8 @@ class Store:
         self.writer = open_database(path, timeout=0)
         self.reader = open_database(path, timeout=5)
         models.database.initialize(self.writer)
+        # Whether the last batch could not be stored.
+        self.failing = False
         self._batch: list[_Waiting] = []
         self._callers = self._wanted = 0
         self._enough = asyncio.Event()
@@ -108,6 +110,10 @@ class Store:
 
         return await asyncio.get_running_loop().run_in_executor(self._list_threads, run)
 
+    async def probe(self) -> None:
+        """Looks whether the store takes writes again, by one. Raises Unavailable when it does not."""
+        await self.write(_probe)
+
     async def drain(self) -> None:
         """Waits until every verb that was given is on disk."""
         while self._task is not None:
@@ -127,6 +133,7 @@ class Store:
                 batch, self._batch = self._batch, []
                 try:
                     await self._commit(batch)
+                    self.failing = False
                 except Exception as error:
                     log.exception("store", extra={"error": str(error)})
                     self._fail(batch)
@@ -215,6 +222,7 @@ class Store:
         return result, None
 
     def _fail(self, batch: list[_Waiting]) -> None:
+        self.failing = True
         try:
             connection = self.writer.connection()
             if connection.in_transaction:
@@ -226,6 +234,13 @@ class Store:
                 waiting.future.set_exception(
                     Unavailable("the store cannot take the write now; nothing was stored: try again")
                 )
+
+
+def _probe() -> None:
+    setting = models.Setting
+    setting.insert(key="probe", value="").on_conflict(
+        conflict_target=[setting.key], preserve=[setting.value]
+    ).execute()
 
 
 class Lock:

@@ -1,0 +1,19 @@
+"""The API's services, as their descriptors tell of them."""
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from shiplift.v1 import access_pb2, builds_pb2
+
+SERVICES: tuple[ServiceDescriptor, ...] = (
+    builds_pb2.DESCRIPTOR.services_by_name["BuildService"],
+    access_pb2.DESCRIPTOR.services_by_name["AccessService"],
+)
+
+
+def path_of(method: MethodDescriptor) -> str:
+    """What an rpc is called on the wire: `/shiplift.v1.BuildService/PromoteBuild`."""
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def writes(method: MethodDescriptor) -> bool:
+    """Whether the rpc changes something: those that do take a request_id."""
+    return "request_id" in method.input_type.fields_by_name

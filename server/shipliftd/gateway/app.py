@@ -1,0 +1,127 @@
+"""The ASGI application: what every request passes, and where it goes from there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+import orjson
+from grpc_health.v1 import health_pb2
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shipliftd.gateway import openapi, page
+from shipliftd.gateway.connect import Connect
+from shipliftd.gateway.drone import Operation, by_path
+from shipliftd.gateway.edge import Edge, Errors, answer
+from shipliftd.gateway.exchange import Exchange, Stubs
+from shipliftd.gateway.failures import Failure, is_rpc, not_allowed
+
+_READY_SECONDS = 5.0
+_HEALTH_OF = "shiplift.v1.BuildService"
+_CORS_HEADERS = (
+    "authorization",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "content-type",
+    "idempotency-key",
+    "shiplift-expected-current",
+    "x-request-id",
+)
+_CORS_EXPOSED = ("retry-after", "shiplift-replayed", "trailer-shiplift-replayed", "x-request-id")
+
+
+def application(channel: grpc.aio.Channel, cors_origins: Sequence[str] = ()) -> ASGIApp:
+    """The gateway, in front of the server at the end of a channel."""
+    stubs = Stubs.of(channel)
+    routes = [Route(path, _Operations(stubs, operations)) for path, operations in by_path()]
+    connect = Connect(channel)
+
+    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+        if is_rpc(scope["path"]):
+            await connect(scope, receive, send)
+            return
+        told = f"there is no route {scope['path'][:200]!r}: /docs lists those there are"
+        raise Failure(404, grpc.StatusCode.NOT_FOUND, told)
+
+    routes += [
+        Route("/healthz", _Page(b'{"status":"alive"}')),
+        Route("/readyz", _Readiness(channel)),
+        Route("/openapi.json", _Page(orjson.dumps(openapi.document()))),
+        Route("/docs", _Page(page.html(openapi.document()), b"text/html; charset=utf-8", page.HEADERS)),
+    ]
+    app: ASGIApp = Errors(Router(routes, redirect_slashes=False, default=elsewhere))
+    if cors_origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=cors_origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=_CORS_HEADERS,
+            expose_headers=_CORS_EXPOSED,
+        )
+    return Edge(app)
+
+
+class _Operations:
+    """Drone's operations on one path, by method."""
+
+    def __init__(self, stubs: Stubs, operations: Mapping[str, Operation]) -> None:
+        self._stubs = stubs
+        self._operations = dict(operations)
+        if "GET" in operations:
+            self._operations["HEAD"] = operations["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called for each request."""
+        operation = self._operations.get(scope["method"])
+        if operation is None:
+            raise not_allowed(self._operations)
+        exchange = Exchange(self._stubs, scope, receive)
+        found = await operation.handler(exchange)
+        headers = [(b"shiplift-replayed", b"true")] if exchange.replayed else []
+        await answer(send, 200, orjson.dumps(found), headers)
+
+
+class _Page:
+    """Answers GET with the same bytes each time."""
+
+    def __init__(
+        self,
+        body: bytes,
+        kind: bytes = b"application/json",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        self._body, self._kind, self._headers = body, kind, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called for each request."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise not_allowed(("GET", "HEAD"))
+        await answer(send, 200, self._body, [*self._headers], self._kind)
+
+
+class _Readiness:
+    """Whether a promotion could be answered now: what the server says of its health."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._check: Any = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called for each request."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise not_allowed(("GET", "HEAD"))
+        request = health_pb2.HealthCheckRequest(service=_HEALTH_OF)
+        try:
+            health = await self._check(request, timeout=_READY_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise Failure(
+                503, grpc.StatusCode.UNAVAILABLE, f"the server does not answer: {error.code().name}"
+            ) from None
+        if health.status != health_pb2.HealthCheckResponse.SERVING:
+            raise Failure(503, grpc.StatusCode.UNAVAILABLE, "the server takes no promotions now: try again")
+        await answer(send, 200, b'{"status":"ready"}', [])

@@ -1,0 +1,109 @@
+"""Every rpc by the Connect protocol, so that `fetch`, curl and @connectrpc/connect can call it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+import grpc.aio
+from connectrpc.code import Code
+from connectrpc.compat import google_protobuf_binary_codec, google_protobuf_json_codec
+from connectrpc.errors import ConnectError, ErrorDetail
+from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
+from connectrpc.request import RequestContext
+from connectrpc.server import ConnectASGIApplication, Endpoint
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from protobuf.wkt import Any as AnyMessage
+from starlette.types import Receive, Scope, Send
+
+from shipliftd.api import SERVICES, path_of
+from shipliftd.gateway.edge import MOST_BODY, header
+from shipliftd.gateway.exchange import RPC_SECONDS, metadata
+from shipliftd.gateway.failures import Failure, not_allowed, status_of, wrong_type
+
+Function = Callable[[Message, RequestContext[Message, Message]], Awaitable[Message]]
+
+
+_KINDS = ("application/json", "application/proto")
+
+
+class Connect(ConnectASGIApplication[grpc.aio.Channel]):
+    """The rpcs of the services at the end of a channel."""
+
+    path = ""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        endpoints = {path_of(m): _endpoint(channel, m) for s in SERVICES for m in s.methods}
+        super().__init__(
+            service=channel,
+            endpoints=lambda _: endpoints,
+            # A misspelt field or enum is told of: to ignore it may promote otherwise than was meant.
+            codecs=(
+                google_protobuf_binary_codec(),
+                google_protobuf_json_codec(ignore_unknown_fields=False),
+            ),
+            read_max_bytes=MOST_BODY,
+        )
+        self._paths = frozenset(endpoints)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called for each request."""
+        if scope["path"] not in self._paths:
+            raise Failure(404, grpc.StatusCode.UNIMPLEMENTED, f"there is no rpc {scope['path'][:200]}")
+        if scope["method"] != "POST":
+            raise not_allowed(("POST",))
+        kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+        if kind not in _KINDS:
+            raise wrong_type(kind, " or ".join(_KINDS))
+        await super().__call__(scope, receive, send)
+
+
+def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor) -> Any:  # noqa: ANN401
+    answer = message_factory.GetMessageClass(method.output_type)
+    info: MethodInfo[Message, Message] = MethodInfo(
+        name=method.name,
+        service_name=method.containing_service.full_name,
+        input=message_factory.GetMessageClass(method.input_type),
+        output=answer,
+        idempotency_level=IdempotencyLevel.UNKNOWN,
+        stream_type=StreamType.UNARY,
+    )
+    rpc: Any = channel.unary_unary(
+        path_of(method),
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=answer.FromString,
+    )
+    return Endpoint.unary(info, _function(rpc))
+
+
+def _function(rpc: Any) -> Function:  # noqa: ANN401
+    async def function(request: Message, context: RequestContext[Message, Message]) -> Message:
+        headers = context.request_headers
+        told = metadata(headers.get("authorization"), headers.get("x-request-id"))
+        try:
+            call = rpc(request, metadata=told, timeout=RPC_SECONDS)
+            made: Message = await call
+            for key, value in await call.trailing_metadata():
+                context.response_trailers[key] = value
+        except grpc.aio.AioRpcError as error:
+            raise _connect_error(error) from None
+        return made
+
+    return function
+
+
+def _connect_error(error: grpc.aio.AioRpcError) -> ConnectError:
+    details = [
+        ErrorDetail(AnyMessage(type_url=detail.type_url, value=detail.value))
+        for detail in status_of(error).details
+    ]
+    return ConnectError(_CODE[error.code()], error.details() or "", details)
+
+
+# Connect spells one of them otherwise than gRPC.
+_CODE: Mapping[grpc.StatusCode, Code] = {
+    code: Code.CANCELED if code is grpc.StatusCode.CANCELLED else Code(code.name.lower())
+    for code in grpc.StatusCode
+    if code is not grpc.StatusCode.OK
+}

@@ -1,0 +1,285 @@
+"""Drone's REST routes, so that its clients work unchanged: a handler each, over our rpcs.
+
+The routes and what their clients need back are those of Drone 2.25 on the wire.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+from shiplift.v1 import access_pb2, builds_pb2
+
+from shipliftd.gateway.exchange import Exchange, number
+from shipliftd.gateway.failures import Failure, invalid
+from shipliftd.gateway.shapes import BUILD, REPO, USER, Shape, each
+
+_PER_PAGE = 25
+_MOST_PER_PAGE = 100
+_MOST_SKIPPED = 1_000_000
+_REPOSITORIES_A_PAGE = 1000
+_MOST_PAGES = 100
+
+REPOSITORY = "/api/repos/{owner}/{repo}"
+BUILDS = f"{REPOSITORY}/builds"
+ONE_BUILD = f"{BUILDS}/{{build}}"
+
+Handler = Callable[[Exchange], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route: what answers it, and what the API's document says of it.
+
+    `query` are the keys that mean something of themselves, with their words; with `parameters` every
+    other key is a parameter for the pipeline's steps. Without an `answer` it is not in this release.
+    """
+
+    method: str
+    path: str
+    summary: str
+    handler: Handler
+    answer: Shape | None = None
+    is_list: bool = False
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    parameters: bool = False
+    form: bool = False
+
+
+async def user(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET /api/user."""
+    found = await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())
+    return USER.json(found.user)
+
+
+async def repositories(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET and POST /api/user/repos: all that the caller can read; there is nothing to synchronise."""
+    await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())
+    request = access_pb2.ListRepositoriesRequest(page_size=_REPOSITORIES_A_PAGE)
+    found: list[access_pb2.Repository] = []
+    for _ in range(_MOST_PAGES):
+        page = await exchange.call(exchange.access.ListRepositories, request)
+        found += page.repositories
+        if not page.next_page_token:
+            return each(REPO, found)
+        request.page_token = page.next_page_token
+    raise Failure(
+        501, grpc.StatusCode.UNIMPLEMENTED, f"over {len(found)} repositories: page through ListRepositories"
+    )
+
+
+async def repository(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET /api/repos/O/N."""
+    return REPO.json(await _repository(exchange))
+
+
+async def _repository(exchange: Exchange) -> access_pb2.Repository:
+    request = access_pb2.GetRepositoryRequest(**exchange.repository)
+    return await exchange.call(exchange.access.GetRepository, request)
+
+
+async def enable(exchange: Exchange) -> Any:  # noqa: ANN401
+    """POST /api/repos/O/N: registers the repository, unless it is there."""
+    try:
+        return await repository(exchange)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        missing = error
+    request = access_pb2.CreateRepositoryRequest(
+        **exchange.repository, request_id=exchange.header("idempotency-key") or ""
+    )
+    try:
+        made = await exchange.call(exchange.access.CreateRepository, request)
+    except grpc.aio.AioRpcError as error:
+        # Whoever may not register it is told no more than of any other repository.
+        raise missing if error.code() is grpc.StatusCode.PERMISSION_DENIED else error from None
+    return REPO.json(made)
+
+
+async def builds(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET builds: a page, newest first, without stages and parameters."""
+    page, size = _whole(exchange.query.get("page")), _whole(exchange.query.get("per_page"))
+    if not 1 <= size <= _MOST_PER_PAGE:
+        size = _PER_PAGE
+    skip = (max(page, 1) - 1) * size
+    if skip > _MOST_SKIPPED:
+        raise invalid(f"page: {page} is past build {_MOST_SKIPPED}: page through ListBuilds instead")
+    request = builds_pb2.ListBuildsRequest(**exchange.repository, page_size=size, skip=skip)
+    found: list[builds_pb2.Build] = []
+    while True:
+        # An rpc's page stops at 1 MiB.
+        answer = await exchange.call(exchange.builds.ListBuilds, request)
+        found += answer.builds
+        if not answer.next_page_token or len(found) >= size:
+            return each(BUILD, found)
+        request.page_token, request.page_size = answer.next_page_token, size - len(found)
+        request.ClearField("skip")
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+async def latest(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET builds/latest: the newest build of a branch, promotions of it included."""
+    branch = exchange.query.get("branch") or (await _repository(exchange)).default_branch
+    request = builds_pb2.ListBuildsRequest(**exchange.repository, ref=f"refs/heads/{branch}", page_size=1)
+    found = (await exchange.call(exchange.builds.ListBuilds, request)).builds
+    if not found:
+        raise Failure(404, grpc.StatusCode.NOT_FOUND, f"no build of the branch {branch[:60]!r} is recorded")
+    return await _build(exchange, found[0].number)
+
+
+async def build(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET builds/N."""
+    return await _build(exchange, exchange.build)
+
+
+async def _build(exchange: Exchange, wanted: int) -> Any:  # noqa: ANN401
+    request = builds_pb2.GetBuildRequest(**exchange.repository, build=wanted)
+    found = await exchange.call(exchange.builds.GetBuild, request)
+    return BUILD.json(found)
+
+
+async def create(exchange: Exchange) -> Any:  # noqa: ANN401
+    """POST builds: records a build that somebody asks for, of a branch's commit."""
+    params = exchange.query
+    branch, commit = params.pop("branch", ""), params.pop("commit", "")
+    branch = branch or (await _repository(exchange)).default_branch
+    request = builds_pb2.CreateBuildRequest(
+        **exchange.repository,
+        event=builds_pb2.EVENT_CUSTOM,
+        after=commit,
+        ref=f"refs/heads/{branch}",
+        source=branch,
+        target=branch,
+        params=params,
+        request_id=exchange.header("idempotency-key") or "",
+    )
+    made = await exchange.call(exchange.builds.CreateBuild, request)
+    return BUILD.json(made)
+
+
+async def promote(exchange: Exchange) -> Any:  # noqa: ANN401
+    """POST builds/N/promote: the contract."""
+    params = exchange.query
+    request = builds_pb2.PromoteRequest(
+        **exchange.repository,
+        build=exchange.build,
+        target=_target(params.pop("target", ""), await exchange.form()),
+        params=params,
+        request_id=exchange.header("idempotency-key") or "",
+    )
+    expected = exchange.header("shiplift-expected-current")
+    if expected is not None:
+        request.expected_current = number("Shiplift-Expected-Current", expected)
+    made = await exchange.call(exchange.builds.PromoteBuild, request)
+    return BUILD.json(made)
+
+
+def _target(in_query: str, form: dict[str, str]) -> str:
+    in_body = form.pop("target", "")
+    form.pop("access_token", None)
+    if form:
+        raise invalid(
+            f"the body has {next(iter(form))[:60]!r}: `target` alone is taken there,"
+            " parameters go into the query"
+        )
+    if in_query and in_body and in_query != in_body:
+        raise invalid("target: the query and the body name different ones")
+    return in_query or in_body
+
+
+def _not_yet(what: str) -> Handler:
+    """Answers 501 to whoever may look at the repository; strangers are told what they always are."""
+
+    async def handler(exchange: Exchange) -> Any:  # noqa: ANN401
+        if exchange.has_repository:
+            await _repository(exchange)
+        else:
+            await user(exchange)
+        raise Failure(501, grpc.StatusCode.UNIMPLEMENTED, f"{what} is not in this release")
+
+    return handler
+
+
+_PAGE = (("page", "Which page, from 1 on."), ("per_page", "How many a page, 1 to 100; else 25."))
+_KEY = ("Idempotency-Key", "Makes the call safe to repeat: the request_id of the rpc.")
+_EXPECTED = (
+    "Shiplift-Expected-Current",
+    "The build that the caller believes to be in the environment, 0 for none; another one is 412.",
+)
+_TARGET = (("target", "The environment; in a urlencoded body, too."),)
+_BRANCH = (("branch", "The branch; else the repository's default branch."),)
+
+# The hot ones first: they are looked through in this order.
+OPERATIONS = (
+    Operation(
+        "POST",
+        f"{ONE_BUILD}/promote",
+        "Promote a build to an environment",
+        promote,
+        BUILD,
+        query=_TARGET,
+        headers=(_KEY, _EXPECTED),
+        parameters=True,
+        form=True,
+    ),
+    Operation("GET", f"{BUILDS}/latest", "The newest build of a branch", latest, BUILD, query=_BRANCH),
+    Operation(
+        "GET",
+        f"{BUILDS}/deployments",
+        "The latest deployment of each environment",
+        _not_yet("listing deployments"),
+    ),
+    Operation("GET", ONE_BUILD, "A build with its stages", build, BUILD),
+    Operation("POST", ONE_BUILD, "Start a build again", _not_yet("restarting a build"), parameters=True),
+    Operation("DELETE", ONE_BUILD, "Stop a build", _not_yet("stopping a build")),
+    Operation(
+        "POST",
+        f"{ONE_BUILD}/rollback",
+        "Put an earlier build back into an environment",
+        _not_yet("rolling back"),
+        query=_TARGET,
+        parameters=True,
+    ),
+    Operation("POST", f"{ONE_BUILD}/approve/{{stage}}", "Approve a stage", _not_yet("approving")),
+    Operation("POST", f"{ONE_BUILD}/decline/{{stage}}", "Decline a stage", _not_yet("declining")),
+    Operation("GET", f"{ONE_BUILD}/logs/{{stage}}/{{step}}", "A step's log", _not_yet("reading logs")),
+    Operation("GET", BUILDS, "Builds, newest first", builds, BUILD, is_list=True, query=_PAGE),
+    Operation(
+        "POST",
+        BUILDS,
+        "Record a build of a branch's commit",
+        create,
+        BUILD,
+        query=(*_BRANCH, ("commit", "The commit, in hexadecimal digits.")),
+        headers=(_KEY,),
+        parameters=True,
+    ),
+    Operation("GET", REPOSITORY, "A repository", repository, REPO),
+    Operation("POST", REPOSITORY, "Register a repository", enable, REPO, headers=(_KEY,)),
+    Operation("GET", "/api/user", "The caller", user, USER),
+    Operation(
+        "GET",
+        "/api/user/repos",
+        "What the caller can read",
+        repositories,
+        REPO,
+        is_list=True,
+    ),
+    Operation("POST", "/api/user/repos", "The same", repositories, REPO, is_list=True),
+    Operation("GET", "/api/queue", "Stages that wait or run", _not_yet("listing the queue")),
+    Operation("GET", "/api/builds/incomplete", "Builds that have not ended", _not_yet("listing them")),
+)
+
+
+def by_path() -> Iterator[tuple[str, dict[str, Operation]]]:
+    """The paths in their order, and the operations of each by method."""
+    paths: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    yield from paths.items()

@@ -1,0 +1,167 @@
+"""What every HTTP request passes, whatever it asks for: its id, its line in the log, its errors as JSON."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Sequence
+
+import grpc
+import grpc.aio
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shipliftd.gateway.failures import Failure, of_rpc
+
+log = logging.getLogger(__name__)
+
+MOST_BODY = 1024 * 1024
+_ID = b"x-request-id"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+class Edge:
+    """Gives each request its id, and the log its line; routes match the path as it was sent.
+
+    A caller's own `X-Request-Id` is kept where it is 1 to 128 of letters, digits and `._:/+=@-`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by uvicorn."""
+        # Not the decoded one: `%2F` in a name must not become another route.
+        scope["path"] = scope["raw_path"].decode("latin-1")
+        request_id = _given(scope) or new_request_id()
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != _ID]
+        scope["headers"].append((_ID, request_id.encode()))
+        began = time.perf_counter()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (_ID, request_id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            took = (time.perf_counter() - began) * 1000
+            note(request_id, scope["method"], scope["path"], status, took)
+
+
+class Errors:
+    """Answers what is raised within as JSON."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called for each request."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if begun:
+                raise
+            await answer(send, *_failed(error, scope))
+
+
+def _failed(error: Exception, scope: Scope) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    failure = _failure(error, scope)
+    headers = [(name.encode(), value.encode()) for name, value in failure.headers.items()]
+    return failure.status, failure.body(scope["path"]), headers
+
+
+def _failure(error: Exception, scope: Scope) -> Failure:
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, grpc.aio.AioRpcError):
+        return of_rpc(error)
+    request_id = header(scope, _ID)
+    log.error("defect", exc_info=error, extra={"x_request_id": request_id, "path": scope["path"]})
+    told = f"a defect in the gateway; its log has the cause under id {request_id}"
+    return Failure(500, grpc.StatusCode.INTERNAL, told)
+
+
+async def answer(
+    send: Send,
+    status: int,
+    body: bytes,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    kind: bytes = b"application/json",
+) -> None:
+    """Sends a whole answer."""
+    head = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def read_body(receive: Receive) -> bytes:
+    """A request's whole body. Raises Failure when it is too long, ClientDisconnect when it never ends."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY:
+            raise too_long_body()
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def too_long_body() -> Failure:
+    """What is told of a body over the limit; what else comes of it is not read."""
+    return Failure(
+        413,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        f"the request's body has over {MOST_BODY} bytes",
+        headers={"connection": "close"},
+    )
+
+
+def new_request_id() -> str:
+    """An id for a request that brought none."""
+    return uuid.uuid4().hex
+
+
+def note(request_id: str, method: str, path: str, status: int, milliseconds: float) -> None:
+    """A request's line in the log: without its query, where parameters and tokens stand."""
+    extra = {
+        "x_request_id": request_id,
+        "method": method,
+        "path": path[:500],
+        "status": status,
+        "ms": round(milliseconds, 1),
+    }
+    log.log(logging.DEBUG if path in _PROBES else logging.INFO, "request", extra=extra)
+
+
+# Asked every few seconds by whatever runs the server.
+_PROBES = frozenset({"/healthz", "/readyz"})
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of this name (lower case)."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def _given(scope: Scope) -> str:
+    value = header(scope, _ID)
+    return value if value is not None and _REQUEST_ID.fullmatch(value.encode("latin-1")) else ""

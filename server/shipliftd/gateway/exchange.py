@@ -1,0 +1,156 @@
+"""One request on Drone's routes: what it says, and the rpcs that are made for it."""
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl, unquote
+
+import grpc.aio
+from shiplift.v1.access_pb2_grpc import AccessServiceStub
+from shiplift.v1.builds_pb2_grpc import BuildServiceStub
+from starlette.types import Receive, Scope
+
+from shipliftd.gateway.edge import header, read_body
+from shipliftd.gateway.failures import invalid, wrong_type
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+if TYPE_CHECKING:
+    # Generic, and asynchronous, in the stubs' own stubs alone.
+    from shiplift.v1.access_pb2_grpc import AccessServiceAsyncStub
+    from shiplift.v1.builds_pb2_grpc import BuildServiceAsyncStub
+
+    Rpc = grpc.aio.UnaryUnaryMultiCallable
+else:
+    AccessServiceAsyncStub = BuildServiceAsyncStub = object
+    Rpc = dict
+
+Metadata = tuple[tuple[str, str], ...]
+
+RPC_SECONDS = 30.0
+MOST_NUMBER = 2**31 - 1
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_FORM = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 1000
+_PRINTABLE = re.compile(r"[ -~]+")
+
+
+class Stubs(NamedTuple):
+    """The services, over whatever channel leads to them."""
+
+    builds: BuildServiceAsyncStub
+    access: AccessServiceAsyncStub
+
+    @classmethod
+    def of(cls, channel: grpc.aio.Channel) -> "Stubs":
+        """The services at the end of a channel."""
+        return cls(BuildServiceStub(channel), AccessServiceStub(channel))
+
+
+class Exchange:
+    """A request, and who makes it."""
+
+    def __init__(self, stubs: Stubs, scope: Scope, receive: Receive) -> None:
+        self.builds, self.access = stubs
+        self.replayed = False
+        self._scope = scope
+        self._receive = receive
+
+    async def call(self, rpc: Rpc[Q, R], request: Q) -> R:
+        """Makes an rpc in the caller's name. Raises AioRpcError."""
+        call = rpc(request, metadata=self._metadata, timeout=RPC_SECONDS)
+        made = await call
+        self.replayed = self.replayed or any(
+            key == "shiplift-replayed" for key, _ in await call.trailing_metadata()
+        )
+        return made
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The query: the first value of each key, `access_token` left out."""
+        found = self._query.copy()
+        found.pop("access_token", None)
+        return found
+
+    async def form(self) -> dict[str, str]:
+        """A body of `application/x-www-form-urlencoded`: the first value of each key."""
+        body = await read_body(self._receive)
+        if not body:
+            return {}
+        kind = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        if kind != _FORM:
+            raise wrong_type(kind, f"none, or {_FORM}")
+        return _fields(body, "body")
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name (lower case)."""
+        return header(self._scope, name.encode())
+
+    def segment(self, name: str) -> str:
+        """A part of the path, as it was meant: `%2E` is a dot."""
+        try:
+            return unquote(self._segments[name], errors="strict")
+        except UnicodeDecodeError:
+            raise invalid(f"{name}: its percent-encoding is not UTF-8") from None
+
+    @property
+    def has_repository(self) -> bool:
+        """Whether the path names a repository."""
+        return "owner" in self._segments
+
+    @property
+    def repository(self) -> dict[str, Any]:
+        """`owner` and `repo` of the path, as requests name the repository."""
+        return {"owner": self.segment("owner"), "repo": self.segment("repo")}
+
+    @property
+    def build(self) -> int:
+        """The build's number in the path."""
+        return number("build", self.segment("build"))
+
+    @property
+    def _segments(self) -> dict[str, str]:
+        segments: dict[str, str] = self._scope["path_params"]
+        return segments
+
+    @cached_property
+    def _query(self) -> dict[str, str]:
+        text: bytes = self._scope["query_string"]
+        return _fields(text, "query")
+
+    @cached_property
+    def _metadata(self) -> Metadata:
+        authorization = self.header("authorization")
+        if authorization is None and "access_token" in self._query:
+            authorization = f"Bearer {self._query['access_token']}"
+        return metadata(authorization, self.header("x-request-id"))
+
+
+def metadata(authorization: str | None, x_request_id: str | None) -> Metadata:
+    """What an rpc is sent along with: who calls, and the HTTP request's id."""
+    told = (("x-request-id", x_request_id or ""),)
+    if authorization is None:
+        return told
+    # gRPC carries printable ASCII alone; what is something else is no token.
+    return *told, ("authorization", authorization if _PRINTABLE.fullmatch(authorization) else "?")
+
+
+def number(name: str, text: str) -> int:
+    """A number that a build may have. Raises Failure."""
+    found = int(text) if _NUMBER.fullmatch(text) else MOST_NUMBER + 1
+    if found > MOST_NUMBER:
+        raise invalid(f"{name}: {text[:60]!r} is not a build's number")
+    return found
+
+
+def _fields(text: bytes, where: str) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    except UnicodeError:
+        raise invalid(f"the {where} is not UTF-8 in percent-encoding") from None
+    except ValueError:
+        raise invalid(f"the {where} has over {_MOST_FIELDS} keys") from None
+    # Of several values the first one counts, as on Drone's side.
+    return dict(reversed(pairs))

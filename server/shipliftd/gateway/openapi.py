@@ -1,0 +1,246 @@
+"""The gateway as an OpenAPI 3.1 document, made from the route table and the descriptors."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, cast
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from shiplift.v1 import access_pb2
+
+from shipliftd import __version__
+from shipliftd.api import SERVICES, path_of
+from shipliftd.fields import NAME, TARGET
+from shipliftd.gateway.drone import OPERATIONS, Operation
+from shipliftd.gateway.exchange import MOST_NUMBER
+from shipliftd.gateway.shapes import SHAPES, Json
+
+_ERRORS = {
+    400: "The request is wrong; the message names every fault.",
+    401: "A token is needed, or the one that was sent is not valid.",
+    403: "The caller may read this, but not do it; the message names what is missing.",
+    404: "It is not there, or the caller may not know that it is.",
+    405: "The path has no such method; `Allow` has those there are.",
+    409: "The state of things forbids it, or somebody else changed it.",
+    413: "The body has over 1 MiB.",
+    414: "The URL has over 448 KiB.",
+    415: "The body is of another type than those taken.",
+    429: "Too much at once.",
+    431: "The head has over 512 KiB.",
+    500: "A defect; the log has it under the id in the message.",
+    501: "Not in this release.",
+    503: "The server is away or shutting down: try again.",
+    504: "No answer in time; a write may still come about.",
+}
+_UNEXPECTED = {412: "Another build than the expected one is in the environment."}
+_ANYBODY = (access_pb2.LEVEL_ANYONE, access_pb2.LEVEL_READ)
+_ACCESS = cast(Any, access_pb2.access)
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def document() -> Json:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Shiplift",
+            "version": __version__,
+            "summary": "Promotes builds: Drone's REST routes, and every rpc by the Connect protocol.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _paths() -> Json:
+    paths: Json = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    for service in SERVICES:
+        for method in service.methods:
+            paths[path_of(method)] = {"post": _rpc(method)}
+    paths["/healthz"] = {"get": _probe("Whether the gateway is alive", {})}
+    paths["/readyz"] = {"get": _probe("Whether a promotion could be answered now", {503: _ERRORS[503]})}
+    return paths
+
+
+def _operation(operation: Operation) -> Json:
+    answer: Json = {}
+    if operation.answer is not None:
+        one = _ref(operation.answer.name)
+        answer = {"type": "array", "items": one} if operation.is_list else one
+    made: Json = {
+        "summary": operation.summary,
+        "tags": ["Drone"],
+        "parameters": [*_parameters(operation)],
+        "responses": _responses(answer, operation.answer is not None, "Error"),
+    }
+    if ("Shiplift-Expected-Current" in dict(operation.headers)) and operation.answer:
+        made["responses"] |= _errors(_UNEXPECTED, "Error")
+    if operation.form:
+        form = {"type": "object", "properties": {"target": _TARGET}, "additionalProperties": False}
+        made["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": form}}}
+    if operation.method == "GET" and operation.path.startswith("/api/repos/"):
+        made["security"] = [{}, {"token": []}]
+    return made
+
+
+_NAME: Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
+_TARGET: Json = {"type": "string", "pattern": f"^{TARGET.pattern}$"}
+_NUMBER: Json = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
+_SCHEMA_OF: Json = {
+    "owner": _NAME,
+    "repo": _NAME,
+    "target": _TARGET,
+    "commit": {"type": "string", "pattern": "^[0-9a-fA-F]{0,64}$"},
+    "Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+    "Shiplift-Expected-Current": {**_NUMBER, "minimum": 0},
+}
+
+
+def _parameters(operation: Operation) -> Iterator[Json]:
+    for name in _PLACEHOLDER.findall(operation.path):
+        yield {"name": name, "in": "path", "required": True, "schema": _SCHEMA_OF.get(name, _NUMBER)}
+    for place, described in (("query", operation.query), ("header", operation.headers)):
+        for name, description in described:
+            schema = _SCHEMA_OF.get(name, {"type": "string"})
+            yield {"name": name, "in": place, "description": description, "schema": schema}
+    if operation.parameters:
+        yield {
+            "name": "parameters",
+            "in": "query",
+            "description": "Every other key: a variable in the environment of the pipeline's steps.",
+            "style": "form",
+            "explode": True,
+            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        }
+
+
+def _rpc(method: MethodDescriptor) -> Json:
+    rule: access_pb2.AccessRule = method.GetOptions().Extensions[_ACCESS]
+    made: Json = {
+        "summary": method.name,
+        "tags": [method.containing_service.name],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(method.input_type.full_name)}},
+        },
+        "responses": _responses(_ref(method.output_type.full_name), True, "ConnectError"),
+    }
+    if rule.level in _ANYBODY:
+        made["security"] = [{}, {"token": []}]
+    return made
+
+
+def _probe(summary: str, errors: dict[int, str]) -> Json:
+    status: Json = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+    return {
+        "summary": summary,
+        "tags": ["Health"],
+        "security": [],
+        "responses": {"200": _content("Yes.", status), **_errors({405: _ERRORS[405], **errors}, "Error")},
+    }
+
+
+def _responses(answer: Json, is_there: bool, error: str) -> Json:
+    made = {"200": _content("Done.", answer)} if is_there else {}
+    return made | _errors(_ERRORS, error)
+
+
+def _errors(errors: dict[int, str], schema: str) -> Json:
+    return {str(status): _content(text, _ref(schema)) for status, text in errors.items()}
+
+
+def _content(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _schemas() -> Json:
+    schemas: Json = {shape.name: shape.schema() for shape in SHAPES.values()}
+    schemas["Error"] = _error("gRPC's code by name.", {"type": "object"})
+    schemas["ConnectError"] = _error(
+        "Connect's code.",
+        {
+            "type": "object",
+            "properties": {"type": {"type": "string"}, "value": {"type": "string"}},
+            "required": ["type", "value"],
+        },
+    )
+    for service in SERVICES:
+        for method in service.methods:
+            for descriptor in (method.input_type, method.output_type):
+                _add(schemas, descriptor)
+    return schemas
+
+
+def _error(code: str, detail: Json) -> Json:
+    return {
+        "type": "object",
+        "properties": {
+            "message": {"type": "string"},
+            "code": {"type": "string", "description": code},
+            "details": {"type": "array", "items": detail},
+        },
+        "required": ["message", "code"],
+    }
+
+
+def _add(schemas: Json, descriptor: Descriptor) -> None:
+    """A message, and those in it, in protobuf's own JSON."""
+    if descriptor.full_name in schemas or descriptor.file.package != "shiplift.v1":
+        return
+    # Known before its fields are: messages may hold each other.
+    properties: Json = {}
+    schemas[descriptor.full_name] = {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    for field in descriptor.fields:
+        # null is what protobuf's JSON takes for not set.
+        properties[field.json_name] = {"anyOf": [_field(schemas, field), {"type": "null"}]}
+
+
+def _field(schemas: Json, field: FieldDescriptor) -> Json:
+    kind = field.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        value = _single(schemas, kind.fields_by_name["value"])
+        return {"type": "object", "additionalProperties": value}
+    single = _single(schemas, field)
+    return {"type": "array", "items": single} if field.is_repeated else single
+
+
+def _single(schemas: Json, field: FieldDescriptor) -> Json:
+    if field.message_type is not None:
+        if field.message_type.full_name == "google.protobuf.Timestamp":
+            return {"type": "string", "format": "date-time"}
+        _add(schemas, field.message_type)
+        return _ref(field.message_type.full_name)
+    if field.enum_type is not None:
+        values = field.enum_type.values
+        return {"enum": [*(value.name for value in values), *(value.number for value in values)]}
+    return _SCALARS[field.cpp_type]
+
+
+def _whole(bits: int) -> Json:
+    # Numbers, or text of one: JavaScript's numbers do not hold 64 bits.
+    limits = {"minimum": -(2 ** (bits - 1)), "maximum": 2 ** (bits - 1) - 1}
+    return {"anyOf": [{"type": "integer", **limits}, {"type": "string", "pattern": "^-?[0-9]{1,19}$"}]}
+
+
+_SCALARS: dict[int, Json] = {
+    FieldDescriptor.CPPTYPE_STRING: {"type": "string"},
+    FieldDescriptor.CPPTYPE_BOOL: {"type": "boolean"},
+    FieldDescriptor.CPPTYPE_INT32: _whole(32),
+    FieldDescriptor.CPPTYPE_INT64: _whole(64),
+}

@@ -1,0 +1,186 @@
+"""HTTP/1.1 with bounds on what a connection may send and how long it may take.
+
+uvicorn with httptools has neither: it was seen to take a header of 10 MB, and to keep a connection whose
+request head never ends.
+"""
+
+import asyncio
+import logging
+import sys
+from typing import Any, cast
+
+import grpc
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from shipliftd.gateway.edge import MOST_BODY, new_request_id, note, too_long_body
+from shipliftd.gateway.failures import Failure
+
+log = logging.getLogger(__name__)
+
+# 128 KiB of parameters, percent-encoded, fit into the URL.
+MOST_URL = 448 * 1024
+MOST_HEAD = 512 * 1024
+HEAD_SECONDS = 10.0
+BODY_SECONDS = 30.0
+# What is parsed at a time, so that a head that is too long is noticed before all of it is.
+_PIECE = 64 * 1024
+
+
+class _Refused(Exception):
+    """Leaves the parser; what the caller is told stands in `Protocol._refusal`."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self._raw = self._size = 0
+        self.url = self._data = self._again = b""
+        self._in_head = True
+        self._refusal: Failure | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """Called by the event loop."""
+        super().connection_made(transport)
+        self._watch(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        for begin in range(0, len(data), _PIECE):
+            if self.transport.is_closing() or self._refusal is not None:
+                return
+            self._piece(data[begin : begin + _PIECE])
+
+    def _piece(self, data: bytes) -> None:
+        if self._in_head:
+            # Line ends between two requests begin no message, and would still stop uvicorn's own timer.
+            if self._timer is None:
+                self._watch(HEAD_SECONDS)
+            self._raw += len(data)
+        self._again = data
+        while self._again:
+            self._data, self._again = self._again, b""
+            super().data_received(self._data)
+        # One header that is too long: the parser tells of it only once it has ended.
+        if self._in_head and self._raw > MOST_HEAD + _PIECE and self._refusal is None:
+            self._refusal = _too_long_head()
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        super().on_message_begin()
+        self._size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Called by the parser, perhaps with a part of the URL."""
+        super().on_url(url)
+        if len(self.url) > MOST_URL:
+            self._refuse(
+                Failure(414, grpc.StatusCode.INVALID_ARGUMENT, f"the URL has over {MOST_URL} bytes")
+            )
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser."""
+        super().on_header(name, value)
+        self._count(len(name) + len(value) + len(": \r\n"))
+        if name.lower() == b"content-length" and int(value) > MOST_BODY:
+            self._refuse(too_long_body())
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._in_head = False
+        self._raw = 0
+        self._watch(BODY_SECONDS)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        self._in_head = True
+        self._unwatch()
+        super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        # Or uvicorn drops what follows the head, and with it the body: Java's client asks for h2c.
+        return True
+
+    def handle_websocket_upgrade(self) -> None:
+        """Called by uvicorn where a request asks for another protocol: it is read again, in this one."""
+        asked = sys.exception()
+        method = self.parser.get_method()
+        if method == b"CONNECT" or asked is None:
+            self._refusal = Failure(400, grpc.StatusCode.INVALID_ARGUMENT, "CONNECT is for proxies")
+            self.send_400_response("")
+            return
+        head = [
+            b"%s %s HTTP/1.1" % (method, self.url),
+            *(b"%s: %s" % pair for pair in self.headers if pair[0] not in (b"connection", b"upgrade")),
+        ]
+        self.parser = httptools.HttpRequestParser(self)
+        # What follows the head begins where the parser stopped.
+        self._again = b"\r\n".join(head) + b"\r\n\r\n" + self._data[asked.args[0] :]
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn where the parser gave up; tells why, unless an answer is under way."""
+        failure = self._refusal or Failure(
+            400, grpc.StatusCode.INVALID_ARGUMENT, "this is no HTTP/1.1 request"
+        )
+        self._refusal = failure
+        cycle = cast(Any, self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            # The caller would take it for the answer to the request before.
+            cycle.keep_alive = False
+            if cycle.more_body:
+                # It will never be whole.
+                self.transport.close()
+            return
+        request_id = new_request_id()
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        body = failure.body(path)
+        head = [
+            STATUS_LINE[failure.status],
+            *(b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers),
+            b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body),
+            b"x-request-id: %s\r\nconnection: close\r\n\r\n" % request_id.encode(),
+        ]
+        self.transport.write(b"".join(head) + body)
+        self.transport.close()
+        note(request_id, "", path, failure.status, 0.0)
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        if self._size > MOST_HEAD:
+            self._refuse(_too_long_head())
+
+    def _refuse(self, failure: Failure) -> None:
+        self._refusal = self._refusal or failure
+        raise _Refused
+
+    def _watch(self, seconds: float) -> None:
+        self._unwatch()
+        self._timer = self.loop.call_later(seconds, self._too_slow, seconds)
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self, seconds: float) -> None:
+        cycle = cast(Any, self.cycle)
+        if self._in_head and cycle is not None and not cycle.response_complete:
+            # What follows is not read before the answer is out.
+            self._watch(seconds)
+        else:
+            self.transport.close()
+
+
+def _too_long_head() -> Failure:
+    return Failure(431, grpc.StatusCode.INVALID_ARGUMENT, f"the request's head has over {MOST_HEAD} bytes")

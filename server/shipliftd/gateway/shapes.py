@@ -1,0 +1,205 @@
+"""Messages as Drone's JSON: one walk over the descriptor, and a table of what Drone has otherwise.
+
+Drone's wire: integers are JSON numbers, names snake_case, enums their short lower-case word, times Unix
+seconds (0: not yet), and zero values stand there, but for those that Drone leaves out when they are empty.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, cast
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from shiplift.v1 import access_pb2, builds_pb2
+
+Json = dict[str, Any]
+
+
+class Key(NamedTuple):
+    """A key of the JSON: the field that it comes from, how its value is made, and its JSON schema."""
+
+    name: str
+    source: str
+    made: Callable[[Any], Any] | None
+    left_out_when_empty: bool
+    schema: Json
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a message looks in Drone's JSON.
+
+    `ours` are the fields that Drone has not; `left_out` its keys that are left out when they are empty;
+    `renamed` what it calls a field; `added` its keys that no field of ours stands for.
+    """
+
+    name: str
+    descriptor: Descriptor
+    ours: frozenset[str] = frozenset()
+    left_out: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    added: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+    @cached_property
+    def keys(self) -> tuple[Key, ...]:
+        """The keys that come from fields, in the order of the fields."""
+        return tuple(self._key(f) for f in self.descriptor.fields if f.name not in self.ours)
+
+    def json(self, message: Message) -> Json:
+        """The message as a dictionary for a JSON encoder."""
+        out: Json = {}
+        for name, source, made, left_out_when_empty, _ in self.keys:
+            value = getattr(message, source)
+            if made is not None:
+                value = made(value)
+            if value or not left_out_when_empty:
+                out[name] = value
+        for name, make in self.added.items():
+            out[name] = make(message)
+        return out
+
+    def schema(self) -> Json:
+        """The JSON schema of what `json` makes."""
+        properties = {key.name: key.schema for key in self.keys}
+        sample = message_factory.GetMessageClass(self.descriptor)()
+        properties |= {name: _schema_of(make(sample)) for name, make in self.added.items()}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": [
+                *(key.name for key in self.keys if not key.left_out_when_empty),
+                *self.added,
+            ],
+            "additionalProperties": False,
+        }
+
+    def _key(self, source: FieldDescriptor) -> Key:
+        name = self.renamed.get(source.name, source.name)
+        made, schema = _made(source)
+        return Key(name, source.name, made, name in self.left_out, schema)
+
+
+def _made(source: FieldDescriptor) -> tuple[Callable[[Any], Any] | None, Json]:
+    kind = source.message_type
+    if kind is not None and kind.GetOptions().map_entry:
+        return dict, {"type": "object", "additionalProperties": {"type": "string"}}
+    made, schema = _made_single(source)
+    if not source.is_repeated:
+        return made, schema
+    array = {"type": "array", "items": schema}
+    if made is None:
+        return list, array
+    return lambda values: [made(value) for value in values], array
+
+
+def _made_single(source: FieldDescriptor) -> tuple[Callable[[Any], Any] | None, Json]:
+    if source.enum_type is not None:
+        words = words_of(source.enum_type)
+        return words.__getitem__, {"type": "string", "enum": [*words.values()]}
+    if source.message_type is not None:
+        if source.message_type.full_name == "google.protobuf.Timestamp":
+            return _seconds, {"type": "integer", "minimum": 0}
+        shape = SHAPES[source.message_type.name]
+        return shape.json, {"$ref": f"#/components/schemas/{shape.name}"}
+    return None, {"type": _TYPES[source.cpp_type]}
+
+
+_TYPES = {
+    FieldDescriptor.CPPTYPE_STRING: "string",
+    FieldDescriptor.CPPTYPE_BOOL: "boolean",
+    FieldDescriptor.CPPTYPE_INT32: "integer",
+    FieldDescriptor.CPPTYPE_INT64: "integer",
+}
+
+
+def words_of(enum: EnumDescriptor) -> dict[int, str]:
+    """An enum's short words by number: STATUS_PENDING is `pending`, what is not set is empty."""
+    prefix = f"{enum.name.upper()}_"
+    return {
+        value.number: value.name.removeprefix(prefix).lower() if value.number else ""
+        for value in enum.values
+    }
+
+
+def _seconds(time: Any) -> int:  # noqa: ANN401
+    seconds: int = time.seconds
+    return seconds
+
+
+def _schema_of(value: object) -> Json:
+    return {"type": {bool: "boolean", int: "integer", str: "string"}[type(value)]}
+
+
+def _fixed(**values: object) -> dict[str, Callable[[Any], Any]]:
+    def always(value: object) -> Callable[[Any], Any]:
+        return lambda _message: value
+
+    return {name: always(value) for name, value in values.items()}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _descriptor(message: type[Message]) -> Descriptor:
+    return cast(Descriptor, message.DESCRIPTOR)
+
+
+def _shapes(*shapes: Shape) -> dict[str, Shape]:
+    return {shape.descriptor.name: shape for shape in shapes}
+
+
+SHAPES: Mapping[str, Shape] = _shapes(
+    Shape(
+        "Build",
+        _descriptor(builds_pb2.Build),
+        ours=_words("owner repo origin external_id release artifacts"),
+        left_out=_words("parent error title cron deploy_to params debug stages"),
+    ),
+    Shape(
+        "Stage",
+        _descriptor(builds_pb2.Stage),
+        ours=_words("message link"),
+        left_out=_words("kind type error machine variant kernel limit throttle depends_on labels steps"),
+    ),
+    Shape(
+        "Step",
+        _descriptor(builds_pb2.Step),
+        left_out=_words("error errignore started stopped depends_on image detached schema"),
+        renamed={"stage_id": "step_id"},
+    ),
+    Shape(
+        "Repo",
+        _descriptor(access_pb2.Repository),
+        left_out=_words("permissions"),
+        renamed={"owner": "namespace"},
+        added=_fixed(
+            uid="",
+            active=True,
+            trusted=False,
+            protected=False,
+            ignore_forks=False,
+            ignore_pull_requests=False,
+            auto_cancel_pull_requests=False,
+            auto_cancel_pushes=False,
+            auto_cancel_running=False,
+            archived=False,
+            synced=0,
+        )
+        | {"private": lambda repo: repo.visibility != access_pb2.VISIBILITY_PUBLIC},
+    ),
+    Shape("Permissions", _descriptor(access_pb2.Permissions)),
+    Shape(
+        "User",
+        _descriptor(access_pb2.User),
+        added=_fixed(active=True, syncing=False, synced=0, last_login=0),
+    ),
+)
+BUILD, REPO, USER = SHAPES["Build"], SHAPES["Repository"], SHAPES["User"]
+
+
+def each(shape: Shape, messages: Iterable[Message]) -> list[Json]:
+    """A list of messages."""
+    return [shape.json(message) for message in messages]
