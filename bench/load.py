@@ -66,9 +66,9 @@ async def measure(
 
     await round_of(min(1.0, seconds))
     took.clear()
-    busy = _cpu()
+    busy = cpu()
     length = await round_of(seconds)
-    busy = _cpu() - busy
+    busy = cpu() - busy
     for channel in channels:
         await channel.close()
     took.sort()
@@ -80,7 +80,8 @@ async def measure(
     )
 
 
-def _cpu() -> float:
+def cpu() -> float:
+    """The seconds of a core that this process has used."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
