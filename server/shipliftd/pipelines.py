@@ -1,0 +1,378 @@
+"""A pipeline file's pipelines, and which of them a build runs. Pure: text and facts in, stages out.
+
+The file is Drone's: YAML documents of `kind: pipeline`. Keys that stand here for nothing are let be,
+since the runners of each type have their own.
+"""
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+from shipliftd import conditions, globs, graphs
+from shipliftd.conditions import TRIGGER, WHEN, Condition, Conditions, Facts
+from shipliftd.documents import Fields, Items, Node, Reader, Text
+from shipliftd.documents import read as read_documents
+from shipliftd.errors import Precondition, shown
+
+MOST_PIPELINES = 100
+MOST_STEPS = 200
+MOST_NAME = 100
+MOST_COMMANDS = 64 * 1024
+_MOST_TEXT = 1000
+_MOST_LABELS = 100
+# Of one a regular expression is made, in 50 us.
+_MOST_PATTERNS = 5000
+
+_ALWAYS = Conditions()
+
+T = TypeVar("T")
+_Makers: TypeAlias = dict[str, Callable[[Any], object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that the runner gets from the secret of this name."""
+
+    from_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of a pipeline's `steps`."""
+
+    name: str
+    image: str = ""
+    commands: tuple[str, ...] = ()
+    environment: Mapping[str, str | Secret] = field(default_factory=dict)
+    when: Conditions = _ALWAYS
+    depends_on: tuple[str, ...] = ()
+    ignore_failure: bool = False
+    detach: bool = False
+    privileged: bool = False
+    shell: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A document of `kind: pipeline`; `kernel` is its platform's version, `labels` its node."""
+
+    name: str = "default"
+    type: str = "docker"
+    os: str = "linux"
+    arch: str = "amd64"
+    variant: str = ""
+    kernel: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    limit: int = 0
+    depends_on: tuple[str, ...] = ()
+    trigger: Conditions = _ALWAYS
+    clone_disabled: bool = False
+    workspace: str = ""
+    environment: Mapping[str, str | Secret] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+
+
+class Pipelines(NamedTuple):
+    """The pipelines of a file, in its order."""
+
+    pipelines: tuple[Pipeline, ...]
+
+    def find(self, name: str) -> Pipeline | None:
+        """The pipeline of a name, which is that of its stage."""
+        return next((pipeline for pipeline in self.pipelines if pipeline.name == name), None)
+
+
+class MatchedStage(NamedTuple):
+    """A stage as a build starts with it."""
+
+    number: int
+    name: str
+    kind: str
+    type: str
+    os: str
+    arch: str
+    variant: str
+    kernel: str
+    limit: int
+    labels: Mapping[str, str]
+    on_success: bool
+    on_failure: bool
+    depends_on: tuple[str, ...]
+    status: str
+
+
+def parse(text: str) -> Pipelines:
+    """The pipelines of a file. Raises Invalid with every fault, each at its line and column."""
+    reader = Reader()
+    found = _Schema(reader).pipelines(read_documents(text, reader))
+    reader.refuse()
+    return Pipelines(found)
+
+
+def dump(pipelines: Pipelines) -> str:
+    """The pipelines as JSON, without what is as it is by default."""
+    return json.dumps(_plain(pipelines.pipelines), ensure_ascii=False, separators=(",", ":"))
+
+
+def load(text: str) -> Pipelines:
+    """The pipelines of what `dump` made, of this release or an earlier one."""
+    return Pipelines(tuple(_pipeline(value) for value in json.loads(text)))
+
+
+def match(pipelines: Pipelines, facts: Facts) -> list[MatchedStage]:
+    """The stages of the pipelines whose triggers let the build through.
+
+    Raises Precondition, with what each pipeline failed on, when there are none.
+    """
+    matched = [pipeline for pipeline in pipelines.pipelines if not pipeline.trigger.failed(facts, TRIGGER)]
+    if not matched:
+        raise _no_match(pipelines, facts)
+    waits_for = graphs.skipping(
+        {pipeline.name: pipeline.depends_on for pipeline in pipelines.pipelines},
+        {pipeline.name for pipeline in matched},
+    )
+    return [
+        _stage(number, pipeline, waits_for[pipeline.name])
+        for number, pipeline in enumerate(matched, start=1)
+    ]
+
+
+def _stage(number: int, pipeline: Pipeline, depends_on: tuple[str, ...]) -> MatchedStage:
+    return MatchedStage(
+        number=number,
+        name=pipeline.name,
+        kind="pipeline",
+        type=pipeline.type,
+        os=pipeline.os,
+        arch=pipeline.arch,
+        variant=pipeline.variant,
+        kernel=pipeline.kernel,
+        limit=pipeline.limit,
+        labels=pipeline.labels,
+        on_success=pipeline.trigger.on_success,
+        on_failure=pipeline.trigger.on_failure,
+        depends_on=depends_on,
+        status="waiting_on_dependencies" if depends_on else "pending",
+    )
+
+
+def _no_match(pipelines: Pipelines, facts: Facts) -> Precondition:
+    if not pipelines.pipelines:
+        return Precondition("the file has no document of kind pipeline", reason="NO_PIPELINE_MATCHES")
+    failed = [(pipeline.name, pipeline.trigger.why_not(facts, TRIGGER)) for pipeline in pipelines.pipelines]
+    told = "; ".join(f"{name}: {text}" for name, text in failed[:10])
+    more = f"; and {len(failed) - 10} more" if len(failed) > 10 else ""
+    nearest = _nearest_target(pipelines, facts)
+    hint = f", did you mean the target {nearest!r}?" if nearest else ":"
+    return Precondition(
+        f"no pipeline of the file runs for this build{hint} {told}{more}",
+        reason="NO_PIPELINE_MATCHES",
+        violations=failed,
+    )
+
+
+def _nearest_target(pipelines: Pipelines, facts: Facts) -> str:
+    named = dict.fromkeys(
+        pattern
+        for pipeline in pipelines.pipelines
+        if pipeline.trigger.failed(facts, TRIGGER) == "target"
+        for pattern in pipeline.trigger.target.include
+        if globs.is_plain(pattern) and len(pattern) <= MOST_NAME
+    )
+    target = facts.target[:MOST_NAME]
+    return next(iter(difflib.get_close_matches(target, list(named)[:200], n=1, cutoff=0.5)), "")
+
+
+class _Schema:
+    """What the nodes of a file mean."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def pipelines(self, documents: Iterable[Node]) -> tuple[Pipeline, ...]:
+        """The documents that are pipelines."""
+        nodes = [node for node in documents if self._is_pipeline(node)]
+        if len(nodes) > MOST_PIPELINES:
+            text = f"is one pipeline more than the {MOST_PIPELINES} that are taken"
+            self._reader.fault(nodes[MOST_PIPELINES], text)
+        found: list[Pipeline] = []
+        parts: list[graphs.Part] = []
+        for node in nodes[:MOST_PIPELINES]:
+            if isinstance(node, Fields):
+                depends_on = self._reader.texts(node, "depends_on")
+                found.append(self._pipeline(node, depends_on))
+                parts.append(graphs.Part(node.get("name") or node, found[-1].name, depends_on))
+        graphs.check(self._reader, "pipeline of this file", parts)
+        patterns = sum(pipeline.trigger.patterns for pipeline in found)
+        if patterns > _MOST_PATTERNS:
+            self._reader.fault(nodes[0], f"{patterns} patterns in the triggers: at most {_MOST_PATTERNS}")
+        return tuple(found)
+
+    def _is_pipeline(self, node: Node) -> bool:
+        if not isinstance(node, Fields):
+            self._reader.wrong(node, "the document", "a mapping with kind: pipeline")
+            return False
+        kind = node.get("kind")
+        if kind is None:
+            self._reader.fault(node, "has no kind: wanted kind: pipeline")
+        elif not isinstance(kind, Text):
+            self._reader.wrong(kind, "kind", "text")
+        return isinstance(kind, Text) and kind.value == "pipeline"
+
+    def _pipeline(self, node: Fields, depends_on: list[Text]) -> Pipeline:
+        read = self._reader
+        platform = read.fields(node, "platform")
+        clone_disabled = read.flag(read.fields(node, "clone"), "disable")
+        return Pipeline(
+            name=read.text(node, "name", "default", MOST_NAME),
+            type=read.text(node, "type", "docker"),
+            os=read.text(platform, "os", "linux"),
+            arch=read.text(platform, "arch", "amd64"),
+            variant=read.text(platform, "variant"),
+            kernel=read.text(platform, "version"),
+            labels=self._labels(read.fields(node, "node")),
+            limit=read.number(read.fields(node, "concurrency"), "limit"),
+            depends_on=_once(depends_on),
+            trigger=conditions.read(read, node, "trigger"),
+            clone_disabled=clone_disabled,
+            workspace=read.text(read.fields(node, "workspace"), "path", most=_MOST_TEXT),
+            environment=self._environment(node),
+            steps=self._steps(node, clone_disabled),
+        )
+
+    def _labels(self, node: Fields) -> dict[str, str]:
+        labels = {}
+        for key, _ in node.nodes.values():
+            name = self._reader.line(key, "the name of a label", MOST_NAME)
+            if not name:
+                self._reader.fault(key, "the name of a label is empty")
+            labels[name] = self._reader.text(node, name, most=_MOST_TEXT)
+        if len(labels) > _MOST_LABELS:
+            self._reader.fault(node, f"{len(labels)} labels: at most {_MOST_LABELS}")
+        return labels
+
+    def _environment(self, parent: Fields) -> dict[str, str | Secret]:
+        found: dict[str, str | Secret] = {}
+        for key, value in self._reader.fields(parent, "environment").nodes.values():
+            name = self._reader.line(key, "the name of a variable", 256)
+            if not name or "=" in name:
+                self._reader.fault(key, f"{shown(name)} is not a variable's name")
+            if isinstance(value, Text):
+                found[name] = "" if value.is_null else value.value
+            elif isinstance(value, Fields) and "from_secret" in value.nodes:
+                found[name] = Secret(self._reader.text(value, "from_secret", most=_MOST_TEXT))
+            else:
+                self._reader.wrong(value, name, "text or {from_secret: NAME}")
+        return found
+
+    def _steps(self, pipeline: Fields, clone_disabled: bool) -> tuple[Step, ...]:
+        read = self._reader
+        steps: list[Step] = []
+        parts: list[graphs.Part] = []
+        for node in read.items(pipeline, "steps", MOST_STEPS):
+            if isinstance(node, Fields):
+                depends_on = read.texts(node, "depends_on")
+                steps.append(self._step(node, depends_on))
+                parts.append(graphs.Part(node.get("name") or node, steps[-1].name, depends_on))
+            else:
+                read.wrong(node, "a step", "a mapping with a name")
+        names = {step.name for step in steps}
+        # Steps may wait for what a runner starts before them all.
+        before = set() if clone_disabled else {"clone"}
+        before |= _names_in(pipeline.get("services"))
+        graphs.check(read, "step of this pipeline", parts, before)
+        if any(step.depends_on for step in steps):
+            waits = [tuple(name for name in step.depends_on if name in names) for step in steps]
+        else:
+            # Without any `depends_on` they run one after the other.
+            waits = [(), *((step.name,) for step in steps[:-1])]
+        return tuple(replace(step, depends_on=names) for step, names in zip(steps, waits, strict=False))
+
+    def _step(self, node: Fields, depends_on: list[Text]) -> Step:
+        read = self._reader
+        name = read.text(node, "name", most=MOST_NAME)
+        if not name and not isinstance(node.get("name"), Items | Fields):
+            read.fault(node, "a step has no name: give it one")
+        commands = tuple("" if text.is_null else text.value for text in read.texts(node, "commands"))
+        if (size := sum(len(command.encode()) + 1 for command in commands)) > MOST_COMMANDS:
+            read.fault(node, f"{size} bytes of commands in a step: at most {MOST_COMMANDS} (64 KiB)")
+        return Step(
+            name=name,
+            image=read.text(node, "image", most=_MOST_TEXT),
+            commands=commands,
+            environment=self._environment(node),
+            when=conditions.read(read, node, "when"),
+            depends_on=_once(depends_on),
+            ignore_failure=read.text(node, "failure").lower() == "ignore",
+            detach=read.flag(node, "detach"),
+            privileged=read.flag(node, "privileged"),
+            shell=read.text(node, "shell", most=_MOST_TEXT),
+        )
+
+
+def _names_in(node: Node | None) -> set[str]:
+    named = (
+        [item.get("name") for item in node.nodes if isinstance(item, Fields)]
+        if isinstance(node, Items)
+        else []
+    )
+    return {name.value for name in named if isinstance(name, Text)}
+
+
+def _once(nodes: Iterable[Text]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(node.value for node in nodes))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if is_dataclass(value):
+        told = ((part, getattr(value, part.name)) for part in fields(value))
+        return {part.name: _plain(item) for part, item in told if item != _default(part)}
+    return value
+
+
+def _default(part: Field[Any]) -> object:
+    return part.default if part.default_factory is MISSING else part.default_factory()
+
+
+def _made(kind: type[T], value: Mapping[str, Any], **made: Callable[[Any], object]) -> T:
+    """An object of its plain form; parts that only a later release knows are left out."""
+    names = [part.name for part in fields(cast(Any, kind)) if part.name in value]
+    return kind(**{name: made[name](value[name]) if name in made else value[name] for name in names})
+
+
+def _pipeline(value: Mapping[str, Any]) -> Pipeline:
+    made: _Makers = {
+        "depends_on": tuple,
+        "trigger": _conditions,
+        "environment": _environment,
+        "steps": _steps,
+    }
+    return _made(Pipeline, value, **made)
+
+
+def _steps(values: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
+    made: _Makers = {
+        "commands": tuple,
+        "depends_on": tuple,
+        "when": _conditions,
+        "environment": _environment,
+    }
+    return tuple(_made(Step, value, **made) for value in values)
+
+
+def _environment(value: Mapping[str, Any]) -> dict[str, str | Secret]:
+    return {name: item if isinstance(item, str) else _made(Secret, item) for name, item in value.items()}
+
+
+def _conditions(value: Mapping[str, Any]) -> Conditions:
+    return _made(Conditions, value, **dict.fromkeys((*WHEN, "status"), _condition))
+
+
+def _condition(value: Mapping[str, Any]) -> Condition:
+    return _made(Condition, value, include=tuple, exclude=tuple)
