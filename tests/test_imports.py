@@ -33,7 +33,7 @@ ROOMS = {
     "services": {"services", "services.access", "services.builds"},
     "verbs": {"access", "builds", "promotions", "recording", "reports"},
     "rules": {"guard", "pages", "parameters", "writes"},
-    "pipelines": {"conditions", "documents", "globs", "graphs", "pipelines", "substitution"},
+    "pipelines": {"conditions", "documents", "globs", "graphs", "pipelines", "plans", "substitution"},
     "messages": {"messages"},
     "store": {"backups", "migrations", "schema", "store"},
     "models": {"compiled", "models", "rows"},
