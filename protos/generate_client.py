@@ -86,6 +86,7 @@ class Rpc:
     arguments: tuple[Argument, ...]
     items: str = ""
     item: str = ""
+    streams: bool = False
 
     @property
     def timeout(self) -> str:
@@ -133,8 +134,8 @@ class Protos:
                     yield self._rpc(snake(service.name), method, self.comments[name])
 
     def _rpc(self, service: str, method: MethodDescriptorProto, doc: str) -> Rpc:
-        if method.client_streaming or method.server_streaming:
-            sys.exit(f"{method.name} is a stream: this generator knows unary calls alone")
+        if method.client_streaming:
+            sys.exit(f"{method.name} streams requests: this generator knows no such calls")
         fields = self.messages[method.input_type].field
         items = item = ""
         if any(field.name == "page_token" for field in fields):
@@ -150,6 +151,7 @@ class Protos:
             arguments=tuple(self._argument(method.input_type, field) for field in fields),
             items=items,
             item=item,
+            streams=method.server_streaming,
         )
 
     def _argument(self, request: str, field: FieldDescriptorProto) -> Argument:
@@ -253,6 +255,14 @@ def class_text(form: Form, protos: Protos, rpcs: list[Rpc]) -> Iterator[str]:
     timeout: float | None,
 ) -> R:
     raise NotImplementedError
+
+def _stream(
+    self,
+    method: {form.grpc}.UnaryStreamMultiCallable[Q, R],
+    request: Q,
+    timeout: float | None,
+) -> {form.iterator}[R]:
+    raise NotImplementedError
 """,
         "    ",
     )
@@ -265,12 +275,17 @@ def class_text(form: Form, protos: Protos, rpcs: list[Rpc]) -> Iterator[str]:
 def method_text(form: Form, rpc: Rpc) -> str:
     """The method that makes the call once."""
     message = "".join(f"    {line}\n" for line in message_lines(rpc, rpc.arguments))
+    define, call, answer = form.define, f"{form.wait}self._call", rpc.response
+    timeout = "How long the call may take, in seconds; the client's when None"
+    if rpc.streams:
+        define, call, answer = "def", "self._stream", f"{form.iterator}[{rpc.response}]"
+        timeout = "How long the stream may last, in seconds; without end when None"
     return (
-        f"\n{form.define} {snake(rpc.name)}(\n"
+        f"\n{define} {snake(rpc.name)}(\n"
         + signature_text(rpc, rpc.arguments)
-        + f") -> {rpc.response}:\n"
-        + docstring(rpc, rpc.arguments, rpc.doc, "How long the call may take")
-        + f"    return {form.wait}self._call(\n        {rpc.stub},\n"
+        + f") -> {answer}:\n"
+        + docstring(rpc, rpc.arguments, rpc.doc, timeout)
+        + f"    return {call}(\n        {rpc.stub},\n"
         + textwrap.indent(message.rstrip("\n"), "    ")
         + f",\n        {rpc.timeout},\n    )\n"
     )
@@ -287,7 +302,12 @@ def iteration_text(form: Form, rpc: Rpc) -> str:
         f"\n{form.define} {snake(rpc.name).replace('list_', 'iterate_', 1)}(\n"
         + signature_text(rpc, arguments)
         + f") -> {form.iterator}[{rpc.item}]:\n"
-        + docstring(rpc, arguments, doc, "How long the call for a page may take")
+        + docstring(
+            rpc,
+            arguments,
+            doc,
+            "How long the call for a page may take, in seconds; the client's when None",
+        )
         + f"{message}\n    while True:\n"
         + f"        page = {form.wait}self._call({rpc.stub}, request, {rpc.timeout})\n"
         + f"{give}\n        if not page.next_page_token:\n            return\n"
@@ -321,7 +341,7 @@ def docstring(rpc: Rpc, arguments: tuple[Argument, ...], doc: str, timeout: str)
     lines.append("Args:")
     for each in arguments:
         lines += wrapped(f"{each.field}: {each.doc}", 4)
-    lines += wrapped(f"{rpc.timeout}: {timeout}, in seconds; the client's when None.", 4)
+    lines += wrapped(f"{rpc.timeout}: {timeout}.", 4)
     text = "\n".join(f"    {line}" if line else "" for line in lines)
     return f'    """{text.strip()}\n    """\n'
 

@@ -12,7 +12,16 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from shiplift import _values
-from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
+from shiplift.v1 import (
+    access_pb2,
+    access_pb2_grpc,
+    builds_pb2,
+    builds_pb2_grpc,
+    environments_pb2,
+    environments_pb2_grpc,
+    stages_pb2,
+    stages_pb2_grpc,
+)
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -68,6 +77,8 @@ class Methods:
     def __init__(self, channel: grpc.Channel) -> None:
         self._access_service = access_pb2_grpc.AccessServiceStub(channel)
         self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
+        self._environment_service = environments_pb2_grpc.EnvironmentServiceStub(channel)
+        self._stage_service = stages_pb2_grpc.StageServiceStub(channel)
 
     def _call(
         self,
@@ -75,6 +86,14 @@ class Methods:
         request: Q,
         timeout: float | None,
     ) -> R:
+        raise NotImplementedError
+
+    def _stream(
+        self,
+        method: grpc.UnaryStreamMultiCallable[Q, R],
+        request: Q,
+        timeout: float | None,
+    ) -> Iterator[R]:
         raise NotImplementedError
 
     def create_repository(
@@ -604,6 +623,7 @@ class Methods:
         artifacts: Sequence[builds_pb2.Artifact] = (),
         stages: Sequence[builds_pb2.StageSpec] = (),
         request_id: str | None = None,
+        pipeline: str = "",
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Records a build that a CI system made. Recording an `external_id` again returns the build
@@ -654,6 +674,10 @@ class Methods:
                 `default` of kind `external`. At most 256 KiB together with the artifacts.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
+            pipeline: The pipeline file, Drone's YAML, at most 1 MiB: promotions of the build get
+                their stages from it. The build itself gets those that match its event, unless
+                `stages` are given; where none matches it has one stage `default` of kind
+                `external`. INVALID_ARGUMENT names line and column of each fault.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -690,6 +714,7 @@ class Methods:
                 artifacts=artifacts,
                 stages=stages,
                 request_id=request_id or str(uuid4()),
+                pipeline=pipeline,
             ),
             timeout,
         )
@@ -745,6 +770,72 @@ class Methods:
                 message=message,
                 link=link,
                 version=version,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def retry_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
+        parent, target and parameters, with fresh stages. FAILED_PRECONDITION while the build has
+        not ended.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            params: Parameters over those of the build; by the rules of PromoteRequest's.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.RetryBuild,
+            builds_pb2.RetryBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                params=params,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def cancel_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build
+        that has ended stays as it is.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.CancelBuild,
+            builds_pb2.CancelBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
                 request_id=request_id or str(uuid4()),
             ),
             timeout,
@@ -898,6 +989,425 @@ class Methods:
                 return
             request.page_token = page.next_page_token
 
+    def tail_log(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        stage: int,
+        step: int,
+        position: int = 0,
+        follow: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[builds_pb2.TailLogResponse]:
+        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until
+        the step has ended; otherwise it ends with what is there.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            stage: The stage's number; 1 or above.
+            step: The step's number; 1 or above.
+            position: The position to begin at; 0 is the first line.
+            follow: Goes on as lines come, until the step has ended.
+            timeout: How long the stream may last, in seconds; without end when None.
+        """
+        return self._stream(
+            self._build_service.TailLog,
+            builds_pb2.TailLogRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                stage=stage,
+                step=step,
+                position=position,
+                follow=follow,
+            ),
+            timeout,
+        )
+
+    def list_deployments(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        environment: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> environments_pb2.ListDeploymentsResponse:
+        """Lists what is in each environment, of a repository or of all that the caller can read: by
+        owner, repository and environment.
+
+        Args:
+            owner: Only this owner's repositories.
+            repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
+                it.
+            environment: Only this environment.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.ListDeployments,
+            environments_pb2.ListDeploymentsRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_deployments(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        environment: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[environments_pb2.Deployment]:
+        """Lists what is in each environment, of a repository or of all that the caller can read: by
+        owner, repository and environment.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: Only this owner's repositories.
+            repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
+                it.
+            environment: Only this environment.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = environments_pb2.ListDeploymentsRequest(
+            owner=owner,
+            repo=repo,
+            environment=environment,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._environment_service.ListDeployments, request, timeout)
+            yield from page.deployments
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def settle_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        current: int,
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Deployment:
+        """Says what is in an environment now, where the server cannot know: a runner was lost on the
+        way there, or somebody deployed by hand. Promotions to it are taken again. Needs an
+        environment that something was promoted to (NOT_FOUND), and a build that was promoted to it,
+        or 0 for none.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            current: The number of the promotion or rollback that is there now; 0: nothing is.
+            comment: Why, in a few words, at most 2,000 characters; kept in the audit.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.SettleEnvironment,
+            environments_pb2.SettleEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                current=current,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def acquire_stage(
+        self,
+        *,
+        machine: str,
+        kind: str = "",
+        type: str = "",
+        os: str = "",
+        arch: str = "",
+        variant: str = "",
+        kernel: str = "",
+        labels: Mapping[str, str] | None = None,
+        owner: str = "",
+        repo: str = "",
+        deploy_to: str = "",
+        timeout: float | None = None,
+    ) -> stages_pb2.AcquireStageResponse:
+        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits.
+        Answers with no offer a second before the call's deadline, after 30 s without one, and when
+        the server shuts down. An offer that is not accepted within 10 s goes to somebody else.
+
+        Args:
+            machine: The runner's machine, by name, at most 200 characters.
+            kind: `pipeline` (also when empty) or `external`.
+            type: The stages' type, such as `exec`; any when empty.
+            os: The operating system, such as `linux`; any when empty.
+            arch: The processor architecture, such as `amd64`; any when empty.
+            variant: The variant of the architecture, matched exactly.
+            kernel: The version of the kernel, matched exactly.
+            labels: The runner's labels, matched exactly: a stage's must be the same. At most 100.
+            owner: Only stages of this owner's repositories.
+            repo: Only stages of this repository; goes with `owner`.
+            deploy_to: Only promotions and rollbacks to this environment.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._stage_service.AcquireStage,
+            stages_pb2.AcquireStageRequest(
+                machine=machine,
+                kind=kind,
+                type=type,
+                os=os,
+                arch=arch,
+                variant=variant,
+                kernel=kernel,
+                labels=labels,
+                owner=owner,
+                repo=repo,
+                deploy_to=deploy_to,
+            ),
+            timeout,
+        )
+
+    def accept_stage(
+        self,
+        *,
+        stage_id: int,
+        machine: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> stages_pb2.StageLease:
+        """Claims a stage, whether or not it was offered. ABORTED when somebody else has it, or its
+        limit is reached meanwhile; NOT_FOUND when it is not one that the caller can do.
+
+        Args:
+            stage_id: The stage's id.
+            machine: The runner's machine, at most 200 characters; kept on the stage.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A repeat
+                returns the lease without its token. A fresh UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._stage_service.AcceptStage,
+            stages_pb2.AcceptStageRequest(
+                stage_id=stage_id,
+                machine=machine,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def get_lease(
+        self,
+        *,
+        stage_id: int,
+        lease_token: str = "",
+        timeout: float | None = None,
+    ) -> stages_pb2.StageLease:
+        """Returns the lease that the caller holds, as it stands now, without a lease token.
+
+        Args:
+            stage_id: The stage's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._stage_service.GetLease,
+            stages_pb2.GetLeaseRequest(
+                stage_id=stage_id,
+                lease_token=lease_token,
+            ),
+            timeout,
+        )
+
+    def update_stage(
+        self,
+        *,
+        stage_id: int,
+        lease_token: str = "",
+        version: int | None = None,
+        status: builds_pb2.Status | StatusWord | None = None,
+        error: str | None = None,
+        exit_code: int | None = None,
+        machine: str | None = None,
+        started: datetime | None = None,
+        stopped: datetime | None = None,
+        message: str | None = None,
+        link: str | None = None,
+        steps: Sequence[stages_pb2.StepReport] = (),
+        timeout: float | None = None,
+    ) -> builds_pb2.Stage:
+        """Reports how a stage goes on, and its steps with it: running, then success, failure, error or
+        killed. Alone it keeps the lease. ABORTED where `version` is not the stage's; a report of a
+        stage that has ended changes nothing, and returns it as it is.
+
+        Args:
+            stage_id: The stage's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            version: The stage's version that the caller has seen: another one is ABORTED, naming
+                it.
+            status: How far it is now: PENDING, RUNNING, SUCCESS, FAILURE, ERROR, KILLED or SKIPPED.
+            error: Why it ended in failure or error, at most 2,000 characters.
+            exit_code: The exit code of the step that failed.
+            machine: The machine that does it, at most 200 characters.
+            started: When it began; now when the status says that it did.
+            stopped: When it ended; now when the status says that it did.
+            message: How it goes, in a few words, at most 2,000 characters.
+            link: Where it can be watched, at most 2,000 characters.
+            steps: Steps, each by its number: those that are not there yet are made, the others
+                updated as by UpdateStep. At most 200.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._stage_service.UpdateStage,
+            stages_pb2.UpdateStageRequest(
+                stage_id=stage_id,
+                lease_token=lease_token,
+                version=version,
+                status=_values.enum("STATUS_", status),
+                error=error,
+                exit_code=exit_code,
+                machine=machine,
+                started=_values.timestamp("started", started),
+                stopped=_values.timestamp("stopped", stopped),
+                message=message,
+                link=link,
+                steps=steps,
+            ),
+            timeout,
+        )
+
+    def update_step(
+        self,
+        *,
+        step_id: int,
+        lease_token: str = "",
+        version: int | None = None,
+        status: builds_pb2.Status | StatusWord | None = None,
+        error: str | None = None,
+        exit_code: int | None = None,
+        started: datetime | None = None,
+        stopped: datetime | None = None,
+        schema: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Step:
+        """Reports how a step goes on. ABORTED where `version` is not the step's; a report of a step
+        that has ended changes nothing, and returns it as it is.
+
+        Args:
+            step_id: The step's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            version: The step's version that the caller has seen: another one is ABORTED, naming it.
+            status: How far it is now: PENDING, RUNNING, SUCCESS, FAILURE, ERROR, KILLED or SKIPPED.
+            error: Why it ended in failure or error, at most 2,000 characters.
+            exit_code: The exit code of its commands.
+            started: When it began; now when the status says that it did.
+            stopped: When it ended; now when the status says that it did.
+            schema: The form of the card that it left, at most 1,000 characters.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._stage_service.UpdateStep,
+            stages_pb2.UpdateStepRequest(
+                step_id=step_id,
+                lease_token=lease_token,
+                version=version,
+                status=_values.enum("STATUS_", status),
+                error=error,
+                exit_code=exit_code,
+                started=_values.timestamp("started", started),
+                stopped=_values.timestamp("stopped", stopped),
+                schema=schema,
+            ),
+            timeout,
+        )
+
+    def append_log(
+        self,
+        *,
+        step_id: int,
+        first_position: int,
+        lines: Sequence[builds_pb2.LogLine],
+        lease_token: str = "",
+        replace: bool = False,
+        timeout: float | None = None,
+    ) -> stages_pb2.AppendLogResponse:
+        """Adds lines to a step's log. Lines whose position is there already are left as they are, so a
+        batch can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line
+        that says so.
+
+        Args:
+            step_id: The step's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            first_position: The position of the first of `lines`; they follow each other. 0 is the
+                log's first line.
+            lines: The lines, at most 10,000 and 4 MiB.
+            replace: Puts the lines in the place of all that stands from `first_position` on.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._stage_service.AppendLog,
+            stages_pb2.AppendLogRequest(
+                step_id=step_id,
+                lease_token=lease_token,
+                first_position=first_position,
+                lines=lines,
+                replace=replace,
+            ),
+            timeout,
+        )
+
+    def watch_stage(
+        self,
+        *,
+        stage_id: int = 0,
+        lease_token: str = "",
+        build_id: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[stages_pb2.WatchStageResponse]:
+        """Tells how the stage and its build stand, first as they are and then at each change, until
+        the stage has ended: how a runner learns that its build was cancelled. Keeps the lease while
+        it is open.
+
+        Args:
+            stage_id: The stage's id; needed where `build_id` is unset.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            build_id: In place of the stage: its build's id, for Drone's runners, which watch that.
+                The caller must hold one of its stages.
+            timeout: How long the stream may last, in seconds; without end when None.
+        """
+        return self._stream(
+            self._stage_service.WatchStage,
+            stages_pb2.WatchStageRequest(
+                stage_id=stage_id,
+                lease_token=lease_token,
+                build_id=build_id,
+            ),
+            timeout,
+        )
+
 
 class AsyncMethods:
     """A coroutine method for every rpc."""
@@ -905,6 +1415,8 @@ class AsyncMethods:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._access_service = access_pb2_grpc.AccessServiceStub(channel)
         self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
+        self._environment_service = environments_pb2_grpc.EnvironmentServiceStub(channel)
+        self._stage_service = stages_pb2_grpc.StageServiceStub(channel)
 
     async def _call(
         self,
@@ -912,6 +1424,14 @@ class AsyncMethods:
         request: Q,
         timeout: float | None,
     ) -> R:
+        raise NotImplementedError
+
+    def _stream(
+        self,
+        method: grpc.aio.UnaryStreamMultiCallable[Q, R],
+        request: Q,
+        timeout: float | None,
+    ) -> AsyncIterator[R]:
         raise NotImplementedError
 
     async def create_repository(
@@ -1444,6 +1964,7 @@ class AsyncMethods:
         artifacts: Sequence[builds_pb2.Artifact] = (),
         stages: Sequence[builds_pb2.StageSpec] = (),
         request_id: str | None = None,
+        pipeline: str = "",
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Records a build that a CI system made. Recording an `external_id` again returns the build
@@ -1494,6 +2015,10 @@ class AsyncMethods:
                 `default` of kind `external`. At most 256 KiB together with the artifacts.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
+            pipeline: The pipeline file, Drone's YAML, at most 1 MiB: promotions of the build get
+                their stages from it. The build itself gets those that match its event, unless
+                `stages` are given; where none matches it has one stage `default` of kind
+                `external`. INVALID_ARGUMENT names line and column of each fault.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -1530,6 +2055,7 @@ class AsyncMethods:
                 artifacts=artifacts,
                 stages=stages,
                 request_id=request_id or str(uuid4()),
+                pipeline=pipeline,
             ),
             timeout,
         )
@@ -1585,6 +2111,72 @@ class AsyncMethods:
                 message=message,
                 link=link,
                 version=version,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def retry_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
+        parent, target and parameters, with fresh stages. FAILED_PRECONDITION while the build has
+        not ended.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            params: Parameters over those of the build; by the rules of PromoteRequest's.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.RetryBuild,
+            builds_pb2.RetryBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                params=params,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def cancel_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build
+        that has ended stays as it is.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.CancelBuild,
+            builds_pb2.CancelBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
                 request_id=request_id or str(uuid4()),
             ),
             timeout,
@@ -1738,3 +2330,423 @@ class AsyncMethods:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    def tail_log(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        stage: int,
+        step: int,
+        position: int = 0,
+        follow: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[builds_pb2.TailLogResponse]:
+        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until
+        the step has ended; otherwise it ends with what is there.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            stage: The stage's number; 1 or above.
+            step: The step's number; 1 or above.
+            position: The position to begin at; 0 is the first line.
+            follow: Goes on as lines come, until the step has ended.
+            timeout: How long the stream may last, in seconds; without end when None.
+        """
+        return self._stream(
+            self._build_service.TailLog,
+            builds_pb2.TailLogRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                stage=stage,
+                step=step,
+                position=position,
+                follow=follow,
+            ),
+            timeout,
+        )
+
+    async def list_deployments(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        environment: str = "",
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> environments_pb2.ListDeploymentsResponse:
+        """Lists what is in each environment, of a repository or of all that the caller can read: by
+        owner, repository and environment.
+
+        Args:
+            owner: Only this owner's repositories.
+            repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
+                it.
+            environment: Only this environment.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.ListDeployments,
+            environments_pb2.ListDeploymentsRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_deployments(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        environment: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[environments_pb2.Deployment]:
+        """Lists what is in each environment, of a repository or of all that the caller can read: by
+        owner, repository and environment.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: Only this owner's repositories.
+            repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
+                it.
+            environment: Only this environment.
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = environments_pb2.ListDeploymentsRequest(
+            owner=owner,
+            repo=repo,
+            environment=environment,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._environment_service.ListDeployments, request, timeout)
+            for item in page.deployments:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def settle_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        current: int,
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Deployment:
+        """Says what is in an environment now, where the server cannot know: a runner was lost on the
+        way there, or somebody deployed by hand. Promotions to it are taken again. Needs an
+        environment that something was promoted to (NOT_FOUND), and a build that was promoted to it,
+        or 0 for none.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            current: The number of the promotion or rollback that is there now; 0: nothing is.
+            comment: Why, in a few words, at most 2,000 characters; kept in the audit.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.SettleEnvironment,
+            environments_pb2.SettleEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                current=current,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def acquire_stage(
+        self,
+        *,
+        machine: str,
+        kind: str = "",
+        type: str = "",
+        os: str = "",
+        arch: str = "",
+        variant: str = "",
+        kernel: str = "",
+        labels: Mapping[str, str] | None = None,
+        owner: str = "",
+        repo: str = "",
+        deploy_to: str = "",
+        timeout: float | None = None,
+    ) -> stages_pb2.AcquireStageResponse:
+        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits.
+        Answers with no offer a second before the call's deadline, after 30 s without one, and when
+        the server shuts down. An offer that is not accepted within 10 s goes to somebody else.
+
+        Args:
+            machine: The runner's machine, by name, at most 200 characters.
+            kind: `pipeline` (also when empty) or `external`.
+            type: The stages' type, such as `exec`; any when empty.
+            os: The operating system, such as `linux`; any when empty.
+            arch: The processor architecture, such as `amd64`; any when empty.
+            variant: The variant of the architecture, matched exactly.
+            kernel: The version of the kernel, matched exactly.
+            labels: The runner's labels, matched exactly: a stage's must be the same. At most 100.
+            owner: Only stages of this owner's repositories.
+            repo: Only stages of this repository; goes with `owner`.
+            deploy_to: Only promotions and rollbacks to this environment.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._stage_service.AcquireStage,
+            stages_pb2.AcquireStageRequest(
+                machine=machine,
+                kind=kind,
+                type=type,
+                os=os,
+                arch=arch,
+                variant=variant,
+                kernel=kernel,
+                labels=labels,
+                owner=owner,
+                repo=repo,
+                deploy_to=deploy_to,
+            ),
+            timeout,
+        )
+
+    async def accept_stage(
+        self,
+        *,
+        stage_id: int,
+        machine: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> stages_pb2.StageLease:
+        """Claims a stage, whether or not it was offered. ABORTED when somebody else has it, or its
+        limit is reached meanwhile; NOT_FOUND when it is not one that the caller can do.
+
+        Args:
+            stage_id: The stage's id.
+            machine: The runner's machine, at most 200 characters; kept on the stage.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A repeat
+                returns the lease without its token. A fresh UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._stage_service.AcceptStage,
+            stages_pb2.AcceptStageRequest(
+                stage_id=stage_id,
+                machine=machine,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def get_lease(
+        self,
+        *,
+        stage_id: int,
+        lease_token: str = "",
+        timeout: float | None = None,
+    ) -> stages_pb2.StageLease:
+        """Returns the lease that the caller holds, as it stands now, without a lease token.
+
+        Args:
+            stage_id: The stage's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._stage_service.GetLease,
+            stages_pb2.GetLeaseRequest(
+                stage_id=stage_id,
+                lease_token=lease_token,
+            ),
+            timeout,
+        )
+
+    async def update_stage(
+        self,
+        *,
+        stage_id: int,
+        lease_token: str = "",
+        version: int | None = None,
+        status: builds_pb2.Status | StatusWord | None = None,
+        error: str | None = None,
+        exit_code: int | None = None,
+        machine: str | None = None,
+        started: datetime | None = None,
+        stopped: datetime | None = None,
+        message: str | None = None,
+        link: str | None = None,
+        steps: Sequence[stages_pb2.StepReport] = (),
+        timeout: float | None = None,
+    ) -> builds_pb2.Stage:
+        """Reports how a stage goes on, and its steps with it: running, then success, failure, error or
+        killed. Alone it keeps the lease. ABORTED where `version` is not the stage's; a report of a
+        stage that has ended changes nothing, and returns it as it is.
+
+        Args:
+            stage_id: The stage's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            version: The stage's version that the caller has seen: another one is ABORTED, naming
+                it.
+            status: How far it is now: PENDING, RUNNING, SUCCESS, FAILURE, ERROR, KILLED or SKIPPED.
+            error: Why it ended in failure or error, at most 2,000 characters.
+            exit_code: The exit code of the step that failed.
+            machine: The machine that does it, at most 200 characters.
+            started: When it began; now when the status says that it did.
+            stopped: When it ended; now when the status says that it did.
+            message: How it goes, in a few words, at most 2,000 characters.
+            link: Where it can be watched, at most 2,000 characters.
+            steps: Steps, each by its number: those that are not there yet are made, the others
+                updated as by UpdateStep. At most 200.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._stage_service.UpdateStage,
+            stages_pb2.UpdateStageRequest(
+                stage_id=stage_id,
+                lease_token=lease_token,
+                version=version,
+                status=_values.enum("STATUS_", status),
+                error=error,
+                exit_code=exit_code,
+                machine=machine,
+                started=_values.timestamp("started", started),
+                stopped=_values.timestamp("stopped", stopped),
+                message=message,
+                link=link,
+                steps=steps,
+            ),
+            timeout,
+        )
+
+    async def update_step(
+        self,
+        *,
+        step_id: int,
+        lease_token: str = "",
+        version: int | None = None,
+        status: builds_pb2.Status | StatusWord | None = None,
+        error: str | None = None,
+        exit_code: int | None = None,
+        started: datetime | None = None,
+        stopped: datetime | None = None,
+        schema: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Step:
+        """Reports how a step goes on. ABORTED where `version` is not the step's; a report of a step
+        that has ended changes nothing, and returns it as it is.
+
+        Args:
+            step_id: The step's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            version: The step's version that the caller has seen: another one is ABORTED, naming it.
+            status: How far it is now: PENDING, RUNNING, SUCCESS, FAILURE, ERROR, KILLED or SKIPPED.
+            error: Why it ended in failure or error, at most 2,000 characters.
+            exit_code: The exit code of its commands.
+            started: When it began; now when the status says that it did.
+            stopped: When it ended; now when the status says that it did.
+            schema: The form of the card that it left, at most 1,000 characters.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._stage_service.UpdateStep,
+            stages_pb2.UpdateStepRequest(
+                step_id=step_id,
+                lease_token=lease_token,
+                version=version,
+                status=_values.enum("STATUS_", status),
+                error=error,
+                exit_code=exit_code,
+                started=_values.timestamp("started", started),
+                stopped=_values.timestamp("stopped", stopped),
+                schema=schema,
+            ),
+            timeout,
+        )
+
+    async def append_log(
+        self,
+        *,
+        step_id: int,
+        first_position: int,
+        lines: Sequence[builds_pb2.LogLine],
+        lease_token: str = "",
+        replace: bool = False,
+        timeout: float | None = None,
+    ) -> stages_pb2.AppendLogResponse:
+        """Adds lines to a step's log. Lines whose position is there already are left as they are, so a
+        batch can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line
+        that says so.
+
+        Args:
+            step_id: The step's id.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            first_position: The position of the first of `lines`; they follow each other. 0 is the
+                log's first line.
+            lines: The lines, at most 10,000 and 4 MiB.
+            replace: Puts the lines in the place of all that stands from `first_position` on.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._stage_service.AppendLog,
+            stages_pb2.AppendLogRequest(
+                step_id=step_id,
+                lease_token=lease_token,
+                first_position=first_position,
+                lines=lines,
+                replace=replace,
+            ),
+            timeout,
+        )
+
+    def watch_stage(
+        self,
+        *,
+        stage_id: int = 0,
+        lease_token: str = "",
+        build_id: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[stages_pb2.WatchStageResponse]:
+        """Tells how the stage and its build stand, first as they are and then at each change, until
+        the stage has ended: how a runner learns that its build was cancelled. Keeps the lease while
+        it is open.
+
+        Args:
+            stage_id: The stage's id; needed where `build_id` is unset.
+            lease_token: The lease's token; not needed with the API token that accepted the stage.
+            build_id: In place of the stage: its build's id, for Drone's runners, which watch that.
+                The caller must hold one of its stages.
+            timeout: How long the stream may last, in seconds; without end when None.
+        """
+        return self._stream(
+            self._stage_service.WatchStage,
+            stages_pb2.WatchStageRequest(
+                stage_id=stage_id,
+                lease_token=lease_token,
+                build_id=build_id,
+            ),
+            timeout,
+        )

@@ -3,7 +3,7 @@
 # gRPC's callables are generic in their type stubs alone.
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
@@ -135,6 +135,14 @@ class Client(_Connection, Methods):
         _note_replay(call.trailing_metadata())
         return answer
 
+    def _stream(
+        self, method: grpc.UnaryStreamMultiCallable[Q, R], request: Q, timeout: float | None
+    ) -> Iterator[R]:
+        try:
+            yield from method(request, timeout=timeout, metadata=self._metadata())
+        except grpc.RpcError as error:
+            raise error_of(error, "") from error
+
     def close(self) -> None:
         """Closes the connection; calls in flight end."""
         self._channel.close()
@@ -177,6 +185,15 @@ class AsyncClient(_Connection, AsyncMethods):
             raise error_of(error, _request_id(request)) from error
         _note_replay(await call.trailing_metadata())
         return answer
+
+    async def _stream(
+        self, method: grpc.aio.UnaryStreamMultiCallable[Q, R], request: Q, timeout: float | None
+    ) -> AsyncIterator[R]:
+        try:
+            async for message in method(request, timeout=timeout, metadata=self._metadata()):
+                yield message
+        except grpc.RpcError as error:
+            raise error_of(error, "") from error
 
     async def close(self) -> None:
         """Closes the connection; calls in flight end."""

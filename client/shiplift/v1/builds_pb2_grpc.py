@@ -55,6 +55,16 @@ class BuildServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.UpdateBuildRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
                 _registered_method=True)
+        self.RetryBuild = channel.unary_unary(
+                '/shiplift.v1.BuildService/RetryBuild',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.RetryBuildRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+                _registered_method=True)
+        self.CancelBuild = channel.unary_unary(
+                '/shiplift.v1.BuildService/CancelBuild',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.CancelBuildRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+                _registered_method=True)
         self.GetBuild = channel.unary_unary(
                 '/shiplift.v1.BuildService/GetBuild',
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.GetBuildRequest.SerializeToString,
@@ -64,6 +74,11 @@ class BuildServiceStub(object):
                 '/shiplift.v1.BuildService/ListBuilds',
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.ListBuildsRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_builds__pb2.ListBuildsResponse.FromString,
+                _registered_method=True)
+        self.TailLog = channel.unary_stream(
+                '/shiplift.v1.BuildService/TailLog',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.TailLogRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.TailLogResponse.FromString,
                 _registered_method=True)
 
 
@@ -104,6 +119,22 @@ class BuildServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryBuild(self, request, context):
+        """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
+        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelBuild(self, request, context):
+        """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
+        ended stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBuild(self, request, context):
         """Returns one build with its parameters and stages.
         """
@@ -114,6 +145,14 @@ class BuildServiceServicer(object):
     def ListBuilds(self, request, context):
         """Lists a repository's builds, highest number first, without their parameters and stages. Filters
         that are set must all match.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TailLog(self, request, context):
+        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
+        has ended; otherwise it ends with what is there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,6 +176,16 @@ def add_BuildServiceServicer_to_server(servicer, server):
                     request_deserializer=shiplift_dot_v1_dot_builds__pb2.UpdateBuildRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
             ),
+            'RetryBuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryBuild,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.RetryBuildRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
+            ),
+            'CancelBuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelBuild,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.CancelBuildRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
+            ),
             'GetBuild': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBuild,
                     request_deserializer=shiplift_dot_v1_dot_builds__pb2.GetBuildRequest.FromString,
@@ -146,6 +195,11 @@ def add_BuildServiceServicer_to_server(servicer, server):
                     servicer.ListBuilds,
                     request_deserializer=shiplift_dot_v1_dot_builds__pb2.ListBuildsRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_builds__pb2.ListBuildsResponse.SerializeToString,
+            ),
+            'TailLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.TailLog,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.TailLogRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.TailLogResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -246,6 +300,60 @@ class BuildService(object):
             _registered_method=True)
 
     @staticmethod
+    def RetryBuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/RetryBuild',
+            shiplift_dot_v1_dot_builds__pb2.RetryBuildRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelBuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/CancelBuild',
+            shiplift_dot_v1_dot_builds__pb2.CancelBuildRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetBuild(request,
             target,
             options=(),
@@ -289,6 +397,33 @@ class BuildService(object):
             '/shiplift.v1.BuildService/ListBuilds',
             shiplift_dot_v1_dot_builds__pb2.ListBuildsRequest.SerializeToString,
             shiplift_dot_v1_dot_builds__pb2.ListBuildsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TailLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/shiplift.v1.BuildService/TailLog',
+            shiplift_dot_v1_dot_builds__pb2.TailLogRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.TailLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,11 +55,23 @@ class BuildServiceStub:
     error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
     has, reported once more, changes nothing.
     """
+    RetryBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]
+    """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
+    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+    """
+    CancelBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]
+    """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
+    ended stays as it is.
+    """
     GetBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.GetBuildRequest, _builds_pb2.Build]
     """Returns one build with its parameters and stages."""
     ListBuilds: _grpc.UnaryUnaryMultiCallable[_builds_pb2.ListBuildsRequest, _builds_pb2.ListBuildsResponse]
     """Lists a repository's builds, highest number first, without their parameters and stages. Filters
     that are set must all match.
+    """
+    TailLog: _grpc.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]
+    """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
+    has ended; otherwise it ends with what is there.
     """
 
 @_typing.type_check_only
@@ -89,11 +101,23 @@ class BuildServiceAsyncStub(BuildServiceStub):
     error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
     has, reported once more, changes nothing.
     """
+    RetryBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
+    """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
+    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+    """
+    CancelBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
+    """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
+    ended stays as it is.
+    """
     GetBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.GetBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Returns one build with its parameters and stages."""
     ListBuilds: _aio.UnaryUnaryMultiCallable[_builds_pb2.ListBuildsRequest, _builds_pb2.ListBuildsResponse]  # type: ignore[assignment]
     """Lists a repository's builds, highest number first, without their parameters and stages. Filters
     that are set must all match.
+    """
+    TailLog: _aio.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]  # type: ignore[assignment]
+    """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
+    has ended; otherwise it ends with what is there.
     """
 
 class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -140,6 +164,26 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def RetryBuild(
+        self,
+        request: _builds_pb2.RetryBuildRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
+        """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
+        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelBuild(
+        self,
+        request: _builds_pb2.CancelBuildRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
+        """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
+        ended stays as it is.
+        """
+
+    @_abc_1.abstractmethod
     def GetBuild(
         self,
         request: _builds_pb2.GetBuildRequest,
@@ -155,6 +199,16 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_builds_pb2.ListBuildsResponse, _abc.Awaitable[_builds_pb2.ListBuildsResponse]]:
         """Lists a repository's builds, highest number first, without their parameters and stages. Filters
         that are set must all match.
+        """
+
+    @_abc_1.abstractmethod
+    def TailLog(
+        self,
+        request: _builds_pb2.TailLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_builds_pb2.TailLogResponse], _abc.AsyncIterator[_builds_pb2.TailLogResponse]]:
+        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
+        has ended; otherwise it ends with what is there.
         """
 
 def add_BuildServiceServicer_to_server(servicer: BuildServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
