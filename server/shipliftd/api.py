@@ -1,11 +1,13 @@
 """The API's services, as their descriptors tell of them."""
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from shiplift.v1 import access_pb2, builds_pb2
+from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     builds_pb2.DESCRIPTOR.services_by_name["BuildService"],
     access_pb2.DESCRIPTOR.services_by_name["AccessService"],
+    environments_pb2.DESCRIPTOR.services_by_name["EnvironmentService"],
+    stages_pb2.DESCRIPTOR.services_by_name["StageService"],
 )
 
 

@@ -13,8 +13,8 @@ from shipliftd.compiled import Compiled, Executor, arg, inserting
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
-from shipliftd.models import Build, Change, Repository, Stage, database
-from shipliftd.rows import BuildRow, BuildWithStages, StageRow
+from shipliftd.models import Build, Change, Repository, Stage, Step, database
+from shipliftd.rows import BuildRow, BuildWithStages, StageRow, StepRow
 from shipliftd.words import EVENT_WORD, STATUS_WORD
 
 _BY_NUMBER = Compiled(Build.select().where(Build.repo == arg(0), Build.number == arg(1)))
@@ -27,6 +27,10 @@ _WHOLE = Compiled(
     .order_by(Stage.number)
 )
 _STAGES = Compiled(Stage.select().where(Stage.build == arg(0)).order_by(Stage.number))
+_STEPS_OF_STAGE = Compiled(Step.select().where(Step.stage == arg(0)).order_by(Step.number))
+_STEPS_OF_BUILD = Compiled(
+    Step.select().join(Stage).where(Stage.build == arg(0)).order_by(Stage.number, Step.number)
+)
 _COUNT_UP = Compiled(
     Repository.update({Repository.counter: Repository.counter + 1})
     .where(Repository.id == arg(0))
@@ -64,6 +68,16 @@ def stages_of(database: Executor, build_id: int) -> tuple[StageRow, ...]:
     return tuple(map(StageRow._make, _STAGES.run(database, build_id).fetchall()))
 
 
+def steps_of_stage(database: Executor, stage_id: int) -> tuple[StepRow, ...]:
+    """A stage's steps, by number."""
+    return tuple(map(StepRow._make, _STEPS_OF_STAGE.run(database, stage_id).fetchall()))
+
+
+def steps_of_build(database: Executor, build_id: int) -> tuple[StepRow, ...]:
+    """The steps of all of a build's stages, by the stages' numbers and their own."""
+    return tuple(map(StepRow._make, _STEPS_OF_BUILD.run(database, build_id).fetchall()))
+
+
 def not_found(caller: Caller, number: int) -> NotFound:
     """What a caller is told of a build that is not there."""
     return NotFound(
@@ -81,7 +95,15 @@ def get(database: Executor, caller: Caller, request: pb.GetBuildRequest) -> Buil
     found = find_whole(database, caller.repo_id, request.build)
     if found is None:
         raise not_found(caller, request.build)
-    return BuildWithStages(found[0], caller.owner, caller.repo, found[1])
+    return _with_steps(database, found[0], caller.owner, caller.repo, found[1])
+
+
+def _with_steps(
+    database: Executor, build: BuildRow, owner: str, repo: str, stages: tuple[StageRow, ...]
+) -> BuildWithStages:
+    # What has not begun has none, and is what is asked for most.
+    steps = () if build.status == "pending" else steps_of_build(database, build.id)
+    return BuildWithStages(build, owner, repo, stages, steps)
 
 
 def load(caller: Caller, build_id: int) -> BuildWithStages:
@@ -90,7 +112,7 @@ def load(caller: Caller, build_id: int) -> BuildWithStages:
     if row.deploy_to:
         # Nor does a repeated request_id lead out of a token's environments.
         caller.require_environment(row.deploy_to)
-    return BuildWithStages(row, caller.owner, caller.repo, stages_of(database, build_id))
+    return _with_steps(database, row, caller.owner, caller.repo, stages_of(database, build_id))
 
 
 def next_number(repo_id: int) -> int:

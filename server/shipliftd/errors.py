@@ -128,6 +128,13 @@ class Aborted(Refusal):
     reason = "ABORTED"
 
 
+class OutOfRange(Refusal):
+    """A position past the end of what is there."""
+
+    code = grpc.StatusCode.OUT_OF_RANGE
+    reason = "OUT_OF_RANGE"
+
+
 class Unavailable(Refusal):
     """The store is away or the server is shutting down; clients may retry."""
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from google.protobuf.message import Message
 from peewee import fn
@@ -154,6 +154,8 @@ def admit(
         if rule.level == pb.LEVEL_ANYONE:
             return Caller(method)
         raise _token_needed(method)
+    if rule.level == pb.LEVEL_RUNNER:
+        _require_runner(token, method)
     owner = named.owner if scope in _OWNER_SCOPES else ""
     if scope in _OWNER_SCOPES:
         _check_names(owner)
@@ -290,6 +292,42 @@ def is_within(repositories: tuple[str, ...], owner: str, repo: str) -> bool:
     return not repositories or f"{owner}/*" in repositories or f"{owner}/{repo}" in repositories
 
 
+def visible(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
+    """The condition on `Repository` that the caller may read it."""
+    public = Repository.visibility == "public"
+    if caller.cut is None:
+        return public
+    mine = (Repository.visibility == "internal") | granted(caller, pb.LEVEL_READ)
+    return public | (mine & _within(caller.cut))
+
+
+def reachable(caller: Caller, level: int) -> Any:  # noqa: ANN401
+    """The condition on `Repository` that the caller has this level there, by a grant or as a site admin."""
+    return granted(caller, level) & _within(caller.cut)
+
+
+def granted(caller: Caller, level: int) -> Any:  # noqa: ANN401
+    """The condition on `Repository` that the caller's user has this level there."""
+    if caller.site_admin:
+        return Repository.id > 0
+    found = Grant.select(Grant.id).where(
+        Grant.user == caller.user_id,
+        Grant.owner == Repository.owner,
+        (Grant.repo == Repository.name) | (Grant.repo == "*"),
+        Grant.level >= level,
+    )
+    return fn.EXISTS(found)
+
+
+def _within(cut: Known | None) -> Any:  # noqa: ANN401
+    if cut is None or not cut.repositories:
+        return Repository.id > 0
+    owners = [name.removesuffix("/*") for name in cut.repositories if name.endswith("/*")]
+    slugs = [name for name in cut.repositories if not name.endswith("/*")]
+    slug = Repository.owner.concat("/").concat(Repository.name)
+    return Repository.owner.in_(owners) | slug.in_(slugs)
+
+
 def hash_of(secret: str) -> bytes:
     """What is stored of a token: no salt, for 256 random bits need none."""
     return hashlib.sha256(secret.encode()).digest()
@@ -309,6 +347,16 @@ def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
             f"{method} needs the action {ACTION_WORD[rule.action]}; this token is cut to"
             f" {', '.join(sorted(ACTION_WORD[action] for action in token.actions))}",
             reason="TOKEN_CUT_TO_ACTIONS",
+        )
+
+
+def _require_runner(token: Known, method: str) -> None:
+    # Whoever takes stages gets their parameters, so a token for it says so, and where.
+    if pb.ACTION_RUN not in token.actions or not (token.repositories or token.environments):
+        raise Denied(
+            f"{method} needs a runner's token, one cut to the action run and to repositories or"
+            " environments: make one with `shiplift token create --action run --repository OWNER/REPO`",
+            reason="NO_RUNNER_TOKEN",
         )
 
 

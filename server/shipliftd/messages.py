@@ -1,14 +1,25 @@
 """Rows to messages: a function a resource. Never queries."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from shiplift.v1 import access_pb2, builds_pb2
+from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
 from shipliftd.models import Repository, Token, User
-from shipliftd.rows import BuildRow, BuildWithStages, MadeToken, NamedGrant, StageRow
+from shipliftd.pipelines import Pipeline
+from shipliftd.plans import PlannedStep
+from shipliftd.rows import (
+    BuildRow,
+    BuildWithStages,
+    Leased,
+    MadeToken,
+    NamedGrant,
+    StageRow,
+    Standing,
+    StepRow,
+)
 from shipliftd.words import EVENT_OF, STATUS_OF, VISIBILITY_OF
 
 
@@ -19,14 +30,30 @@ def time(milliseconds: int) -> Timestamp | None:
     return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
-def build(whole: BuildWithStages) -> builds_pb2.Build:
-    """A build with its parameters and stages."""
-    return listed_build(whole.build, whole.owner, whole.repo, whole.build.params, whole.stages)
+def params(row: BuildRow) -> dict[str, str]:
+    """A build's parameters."""
+    found: dict[str, str] = json.loads(row.params)
+    return found
 
 
-def listed_build(
-    row: BuildRow, owner: str, repo: str, params: str = "{}", stages: Iterable[StageRow] = ()
-) -> builds_pb2.Build:
+def texts(text: str) -> list[str]:
+    """A stored list."""
+    found: list[str] = json.loads(text)
+    return found
+
+
+def build(whole: BuildWithStages, waiting_for: str = "") -> builds_pb2.Build:
+    """A build with its parameters and stages, and in words what it waits for."""
+    message = listed_build(whole.build, whole.owner, whole.repo, whole.build.params)
+    message.stages.extend(
+        stage(row, [s for s in whole.steps if s.stage_id == row.id]) for row in whole.stages
+    )
+    if waiting_for:
+        message.waiting_for = waiting_for
+    return message
+
+
+def listed_build(row: BuildRow, owner: str, repo: str, params: str = "{}") -> builds_pb2.Build:
     """A build as lists have it: without parameters and stages."""
     created = time(row.created)
     message = builds_pb2.Build(
@@ -66,9 +93,9 @@ def listed_build(
         updated=created if row.updated == row.created else time(row.updated),
         version=row.version,
         params=json.loads(params) if params != "{}" else None,
-        stages=map(stage, stages),
         external_id=row.external_id or "",
         release=row.release,
+        retry_of=row.retry_of,
     )
     if row.artifacts != "[]":
         for name, uri, digest in json.loads(row.artifacts):
@@ -76,8 +103,8 @@ def listed_build(
     return message
 
 
-def stage(row: StageRow) -> builds_pb2.Stage:
-    """A stage."""
+def stage(row: StageRow, steps: Iterable[StepRow] = ()) -> builds_pb2.Stage:
+    """A stage with its steps."""
     message = builds_pb2.Stage(
         id=row.id,
         repo_id=row.repo_id,
@@ -111,7 +138,101 @@ def stage(row: StageRow) -> builds_pb2.Stage:
         message.depends_on.extend(json.loads(row.depends_on))
     if row.labels != "{}":
         message.labels.update(json.loads(row.labels))
+    message.steps.extend(map(step, steps))
     return message
+
+
+def step(row: StepRow) -> builds_pb2.Step:
+    """A step."""
+    return builds_pb2.Step(
+        id=row.id,
+        stage_id=row.stage_id,
+        number=row.number,
+        name=row.name,
+        status=STATUS_OF[row.status],
+        error=row.error,
+        errignore=bool(row.errignore),
+        exit_code=row.exit_code,
+        started=time(row.started),
+        stopped=time(row.stopped),
+        version=row.version,
+        depends_on=json.loads(row.depends_on),
+        image=row.image,
+        detached=bool(row.detached),
+        schema=row.schema,
+    )
+
+
+def log_line(line: tuple[int, str, int]) -> builds_pb2.LogLine:
+    """A line of a log, of its position, text and time."""
+    position, text, seconds = line
+    return builds_pb2.LogLine(position=position, text=text, time=seconds)
+
+
+def lease(leased: Leased, level: int, plan: stages_pb2.Plan) -> stages_pb2.StageLease:
+    """A stage, and all that its holder needs."""
+    current = leased.current
+    own = [each for each in leased.whole.steps if each.stage_id == leased.stage.id]
+    return stages_pb2.StageLease(
+        lease_token=leased.secret,
+        expires=time(leased.stage.lease_expires),
+        build=build(leased.whole),
+        stage=stage(leased.stage, own),
+        repository=repository(leased.repository, level),
+        plan=plan,
+        pipeline=leased.text,
+        current=listed_build(current, leased.whole.owner, leased.whole.repo) if current else None,
+    )
+
+
+def plan(
+    environment: Mapping[str, str], pipeline: Pipeline | None, steps: Iterable[PlannedStep]
+) -> stages_pb2.Plan:
+    """What a runner does for a stage."""
+    return stages_pb2.Plan(
+        environment=environment,
+        clone_disabled=pipeline is not None and pipeline.clone_disabled,
+        workspace=pipeline.workspace if pipeline is not None else "",
+        steps=(
+            stages_pb2.PlanStep(
+                number=step.number,
+                name=step.name,
+                image=step.image,
+                commands=step.commands,
+                environment={k: v for k, v in step.environment.items() if isinstance(v, str)},
+                secrets={k: v.from_secret for k, v in step.environment.items() if not isinstance(v, str)},
+                errignore=step.ignore_failure,
+                detached=step.detached,
+                privileged=step.privileged,
+                shell=step.shell,
+                on_success=step.on_success,
+                on_failure=step.on_failure,
+                depends_on=step.depends_on,
+            )
+            for step in steps
+        ),
+    )
+
+
+def deployment(row: Standing) -> environments_pb2.Deployment:
+    """What is in an environment."""
+
+    def short(found: BuildRow | None) -> builds_pb2.Build | None:
+        return None if found is None else listed_build(found, row.owner, row.repo)
+
+    lost = row.lost
+    return environments_pb2.Deployment(
+        owner=row.owner,
+        repo=row.repo,
+        environment=row.environment,
+        current=short(row.current),
+        in_flight=short(row.in_flight),
+        last_failed=short(row.last_failed),
+        failed_step=row.failed_step,
+        uncertain=None
+        if lost is None
+        else environments_pb2.Uncertain(build=lost[0], stage=lost[1], machine=lost[2], since=time(lost[3])),
+    )
 
 
 def repository(row: Repository, level: int) -> access_pb2.Repository:

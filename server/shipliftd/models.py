@@ -195,6 +195,9 @@ class Build(Table):
     external_id = TextField(null=True)
     release = TextField()
     artifacts = TextField()
+    # NULL: recorded without a pipeline file.
+    pipeline_id = BigIntegerField(null=True)
+    retry_of = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "builds"
@@ -234,6 +237,15 @@ Build.add_index(
     )
 )
 Build.add_index(Build.index(Build.repo, Build.ref, Build.number, name="builds_of_ref"))
+Build.add_index(
+    Build.index(
+        Build.repo,
+        Build.deploy_to,
+        Build.number,
+        name="builds_in_flight",
+        where=SQL("\"status\" = 'running'"),
+    )
+)
 Build.add_index(Build.index(Build.repo, Build.origin, Build.number, name="builds_of_origin"))
 
 
@@ -267,6 +279,11 @@ class Stage(Table):
     labels = TextField()
     message = TextField()
     link = TextField()
+    # Who accepted it: the SHA-256 of the lease's token, the API token, and until when, unless the
+    # lease is kept. 0: nobody holds it, or no longer.
+    lease_hash = BlobField(null=True)
+    lease_token_id = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    lease_expires = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "stages"
@@ -277,6 +294,96 @@ class Stage(Table):
 
 
 Stage.add_index(Stage.index(Stage.build, Stage.number, unique=True, name="stages_number_taken"))
+# What waits for a runner, oldest first for each kind of runner.
+Stage.add_index(
+    Stage.index(
+        Stage.kind,
+        Stage.type,
+        Stage.os,
+        Stage.arch,
+        Stage.id,
+        name="stages_pending",
+        where=SQL("\"status\" = 'pending'"),
+    )
+)
+Stage.add_index(Stage.index(Stage.lease_expires, name="stages_leased", where=SQL('"lease_expires" > 0')))
+# What counts against limits.
+Stage.add_index(
+    Stage.index(Stage.repo, Stage.name, name="stages_running", where=SQL("\"status\" = 'running'"))
+)
+
+
+class Step(Table):
+    """A step of a stage, as its runner reported it; `log_*` tell how much of a log there is."""
+
+    id = BigAutoField()
+    stage = ForeignKeyField(Stage, lazy_load=False, index=False)
+    number = IntegerField()
+    name = TextField()
+    status = TextField()
+    error = TextField()
+    errignore = BooleanField()
+    exit_code = IntegerField()
+    started = BigIntegerField()
+    stopped = BigIntegerField()
+    version = IntegerField()
+    depends_on = TextField()
+    image = TextField()
+    detached = BooleanField()
+    schema = TextField()
+    log_lines = IntegerField()
+    log_bytes = IntegerField()
+
+    class Meta:
+        table_name = "steps"
+        constraints = (one_of("status", STATUSES, "steps_status"),)
+
+
+Step.add_index(Step.index(Step.stage, Step.number, unique=True, name="steps_number_taken"))
+
+
+class LogLine(Table):
+    """A line of a step's log; `time` is in seconds since the step began."""
+
+    step_id = BigIntegerField()
+    position = IntegerField()
+    time = BigIntegerField()
+    text = TextField()
+
+    class Meta:
+        table_name = "log_lines"
+        primary_key = CompositeKey("step_id", "position")
+        without_rowid = True
+
+
+class Pipeline(Table):
+    """A pipeline file, once for each content, with what was parsed of it."""
+
+    id = BigAutoField()
+    hash = BlobField()
+    text = TextField()
+    parsed = TextField()
+
+    class Meta:
+        table_name = "pipelines"
+
+
+Pipeline.add_index(Pipeline.index(Pipeline.hash, unique=True, name="pipelines_hash"))
+
+
+class Runner(Table):
+    """What asked for stages, and could do which: the words of the request as JSON, and its token's cuts."""
+
+    token_id = BigIntegerField()
+    machine = TextField()
+    wants = TextField()
+    repositories = TextField()
+    environments = TextField()
+    seen = BigIntegerField()
+
+    class Meta:
+        table_name = "runners"
+        primary_key = CompositeKey("token_id", "machine", "wants")
 
 
 class Deployment(Table):
@@ -290,6 +397,21 @@ class Deployment(Table):
 
     class Meta:
         table_name = "deployments"
+        primary_key = CompositeKey("repo", "environment")
+
+
+class Lost(Table):
+    """An environment of which nobody knows what is there: a runner was lost on its way there."""
+
+    repo = ForeignKeyField(Repository, lazy_load=False, index=False)
+    environment = TextField()
+    number = IntegerField()
+    stage = TextField()
+    machine = TextField()
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "lost"
         primary_key = CompositeKey("repo", "environment")
 
 
@@ -352,7 +474,12 @@ TABLES = (
     Grant,
     Build,
     Stage,
+    Step,
+    LogLine,
+    Pipeline,
+    Runner,
     Deployment,
+    Lost,
     Request,
     Change,
     Audit,

@@ -1,16 +1,18 @@
 """Promotions: putting a build into an environment. Plain functions, each in one transaction."""
 
 import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds
+from shipliftd import builds, derived
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, arg
-from shipliftd.errors import Aborted
+from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
-from shipliftd.models import Deployment, database
+from shipliftd.models import ENDED, Deployment, Lost, database
 from shipliftd.parameters import MOST_COUNT, ParameterRules
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow
 from shipliftd.writes import Written, write
@@ -20,11 +22,19 @@ _CURRENT = Compiled(
 )
 
 
+_LOST = Compiled(
+    Lost.select(Lost.number, Lost.stage, Lost.machine, Lost.at).where(
+        Lost.repo == arg(0), Lost.environment == arg(1)
+    )
+)
+
+
 @write(load=builds.load)
 def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -> Written[BuildWithStages]:
     """Makes a new build of event promote: the parent's commit, pending stages, the target.
 
-    Raises Invalid, Denied (the token is cut to other environments), NotFound, Aborted.
+    Raises Invalid, Denied (the token is cut to other environments), NotFound, Aborted, Precondition (nobody
+    knows what is in the environment, or no pipeline of the file matches).
     """
     faults = Faults()
     faults.positive("build", request.build)
@@ -32,24 +42,61 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     if request.HasField("expected_current"):
         faults.not_negative("expected_current", request.expected_current)
     found = builds.find_whole(database, caller.repo_id, request.build)
-    parent, stages = found or (None, ())
-    params = _params(request, parent, rules, faults)
+    parent = found[0] if found else None
+    params = _params(request.params, parent, rules, faults)
     faults.refuse()
     caller.require_environment(request.target)
-    if parent is None:
+    if found is None:
         raise builds.not_found(caller, request.build)
+    require_known(caller.repo_id, request.target)
     if request.HasField("expected_current"):
         _expect(caller, request.target, request.expected_current)
+    return _begin(
+        caller,
+        found[0]._replace(
+            parent=found[0].number, event="promote", deploy_to=request.target, params=params, retry_of=0
+        ),
+        found[1],
+    )
+
+
+@write(load=builds.load)
+def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) -> Written[BuildWithStages]:
+    """Makes a new build that is another try of one that has ended: the same event, parent and target.
+
+    Raises Invalid, Denied, NotFound, Precondition (it has not ended, and what `promote` raises).
+    """
+    faults = Faults()
+    faults.positive("build", request.build)
+    found = builds.find_whole(database, caller.repo_id, request.build)
+    params = _params(request.params, found[0] if found else None, rules, faults)
+    faults.refuse()
+    if found is None:
+        raise builds.not_found(caller, request.build)
+    build, stages = found
+    if build.deploy_to:
+        caller.require_environment(build.deploy_to)
+        require_known(caller.repo_id, build.deploy_to)
+    if build.status not in ENDED:
+        raise Precondition(
+            f"build {build.number} is {build.status}: it can be tried again once it has ended",
+            reason="BUILD_NOT_ENDED",
+            violations=[("build", f"is {build.status}")],
+        )
+    return _begin(caller, build._replace(params=params, retry_of=build.number), stages)
+
+
+def _begin(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> Written[BuildWithStages]:
+    """A new build, like the one given in all that is not its own, with fresh stages."""
     at = now()
-    promotion = parent._replace(
-        number=builds.next_number(caller.repo_id),
-        parent=parent.number,
+    number = builds.next_number(caller.repo_id)
+    begun = build._replace(
+        number=number,
+        # What was recorded begins a chain of its own.
+        origin=build.origin if build.parent else number,
         status="pending",
         error="",
-        event="promote",
-        deploy_to=request.target,
         trigger=caller.login,
-        params=params,
         debug=False,
         timestamp=0,
         started=0,
@@ -59,23 +106,41 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
         version=1,
         external_id=None,
     )
-    return Written(builds.insert(caller, promotion, [_fresh(stage, at) for stage in stages]))
+    parsed = derived.said_by(build.pipeline_id)
+    fresh = derived.again(begun, f"{caller.owner}/{caller.repo}", stages, parsed, at)
+    return Written(builds.insert(caller, begun, fresh))
+
+
+def require_known(repo_id: int, environment: str) -> None:
+    """Raises Precondition while nobody knows what is in the environment."""
+    row = _LOST.one(database, repo_id, environment)
+    if row is None:
+        return
+    number, stage, machine, at = row
+    since = datetime.fromtimestamp(at // 1000, UTC).isoformat()
+    raise Precondition(
+        f"nobody knows what is in {environment}: promotion {number} to it was lost in stage {stage!r} on"
+        f" {machine or 'a machine without a name'} at {since}. Look what is there, and say so:"
+        f" shiplift settle {environment} --current NUMBER",
+        reason="ENVIRONMENT_UNCERTAIN",
+        violations=[(environment, f"promotion {number} was lost on its way there")],
+    )
 
 
 def _params(
-    request: pb.PromoteRequest, parent: BuildRow | None, rules: ParameterRules, faults: Faults
+    given: Mapping[str, str], parent: BuildRow | None, rules: ParameterRules, faults: Faults
 ) -> str:
     text = parent.params if parent is not None else "{}"
     inherited: dict[str, str] = json.loads(text) if text != "{}" else {}
     if parent is not None:
-        rules.check_inherited(inherited.keys() - request.params.keys(), parent.number, faults)
-    if not request.params:
+        rules.check_inherited(inherited.keys() - given.keys(), parent.number, faults)
+    if not given:
         return text
-    rules.check(request.params, faults)
-    if len(request.params) > MOST_COUNT:
-        rules.check_total(request.params, faults)
+    rules.check(given, faults)
+    if len(given) > MOST_COUNT:
+        rules.check_total(given, faults)
         return text
-    merged = {**inherited, **request.params}
+    merged = {**inherited, **given}
     rules.check_total(merged, faults)
     return json.dumps(merged, ensure_ascii=False, separators=(",", ":"))
 
@@ -92,20 +157,4 @@ def _expect(caller: Caller, environment: str, expected: int) -> None:
         f" expected_current {current}",
         reason="UNEXPECTED_CURRENT",
         violations=[("expected_current", f"{current} is current in {environment}")],
-    )
-
-
-def _fresh(stage: StageRow, at: int) -> StageRow:
-    """The stage of a build, to be done once more for a promotion of it."""
-    return stage._replace(
-        status="pending",
-        error="",
-        exit_code=0,
-        started=0,
-        stopped=0,
-        created=at,
-        updated=at,
-        version=1,
-        message="",
-        link="",
     )

@@ -1,21 +1,21 @@
 """Recording the builds of a CI system."""
 
 import graphlib
-import json
 from collections.abc import Collection, Iterable
 
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds
+from shipliftd import builds, derived
 from shipliftd.clock import now
-from shipliftd.errors import AlreadyExists, Denied
+from shipliftd.errors import AlreadyExists, Denied, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import Build, Repository, database
 from shipliftd.parameters import ParameterRules
+from shipliftd.pipelines import Pipelines
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow
-from shipliftd.words import EVENT_WORD, STATUS_WORD
+from shipliftd.words import EVENT_WORD, STATUS_WORD, as_json
 from shipliftd.writes import Written, write
 
 REPORTABLE = (
@@ -72,11 +72,12 @@ _STAGE_TEXTS = {
 
 @write(load=builds.load)
 def create(
-    caller: Caller, request: pb.CreateBuildRequest, rules: ParameterRules
+    caller: Caller, request: pb.CreateBuildRequest, rules: ParameterRules, parsed: Pipelines | None
 ) -> Written[BuildWithStages]:
     """Records a build with its stages; one that has the external id already is returned as it is.
 
-    Raises Invalid, Denied (a number needs admin), AlreadyExists (the number is taken).
+    `parsed` is what the request's pipeline file says, None without one. Raises Invalid, Denied (a number
+    needs admin), AlreadyExists (the number is taken).
     """
     at = now()
     faults = Faults()
@@ -104,7 +105,7 @@ def create(
         after=request.after.lower(),
         deploy_to="",
         trigger=caller.login,
-        params=_json(dict(request.params)),
+        params=as_json(dict(request.params)),
         debug=request.debug,
         timestamp=timestamp,
         started=started,
@@ -113,12 +114,26 @@ def create(
         updated=at,
         version=1,
         external_id=request.external_id or None,
-        artifacts=_json([[a.name, a.uri, a.digest] for a in request.artifacts]),
+        artifacts=as_json([[a.name, a.uri, a.digest] for a in request.artifacts]),
+        pipeline_id=None if parsed is None else derived.keep_pipeline(request.pipeline, parsed),
+        retry_of=0,
         **{field: getattr(request, field) for field in _TEXTS},
     )
+    if parsed is not None and not request.stages:
+        stages = _matching(caller, build, parsed, stages, at)
     if build.status != "pending":
         stages = [s._replace(status=build.status, started=started, stopped=finished) for s in stages]
     return Written(builds.insert(caller, build, stages))
+
+
+def _matching(
+    caller: Caller, build: BuildRow, parsed: Pipelines, otherwise: list[StageRow], at: int
+) -> list[StageRow]:
+    try:
+        return derived.again(build, f"{caller.owner}/{caller.repo}", (), parsed, at)
+    except Precondition:
+        # A file whose pipelines are all for promotions.
+        return otherwise
 
 
 def _check(request: pb.CreateBuildRequest, rules: ParameterRules, faults: Faults) -> None:
@@ -237,7 +252,7 @@ def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
         name=spec.name or "default",
         kind=kind,
         type=spec.type or docker,
-        status="pending",
+        status="waiting_on_dependencies" if spec.depends_on else "pending",
         error="",
         errignore=spec.errignore,
         exit_code=0,
@@ -255,10 +270,13 @@ def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
         version=1,
         on_success=spec.on_success if spec.HasField("on_success") else True,
         on_failure=spec.on_failure,
-        depends_on=_json(list(spec.depends_on)),
-        labels=_json(dict(spec.labels)),
+        depends_on=as_json(list(spec.depends_on)),
+        labels=as_json(dict(spec.labels)),
         message="",
         link="",
+        lease_hash=None,
+        lease_token_id=0,
+        lease_expires=0,
     )
 
 
@@ -281,7 +299,3 @@ def _number(caller: Caller, request: pb.CreateBuildRequest) -> int:
         Repository.id == caller.repo_id, Repository.counter < number
     ).execute()
     return number
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds
+from shipliftd import builds, flow
 from shipliftd.clock import now
 from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
-from shipliftd.models import ENDED, Build, Deployment, Stage, database
+from shipliftd.models import ENDED, Stage, database
 from shipliftd.recording import check_status
 from shipliftd.rows import BuildRow, BuildWithStages
 from shipliftd.words import STATUS_WORD
@@ -46,11 +46,8 @@ def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithS
         )
     if not _moves(row, report):
         return Written(builds.load(caller, row.id))
-    changed = _moved(row, report, now())
-    _store(changed, report)
-    if changed.status == "success" and changed.deploy_to:
-        _becomes_current(changed)
-    builds.changed(changed)
+    changed = flow.keep_build(_moved(row, report, now()))
+    _move_stages(changed, report)
     return Written(builds.load(caller, row.id))
 
 
@@ -116,19 +113,10 @@ def _moved(row: BuildRow, report: _Report, at: int) -> BuildRow:
         started=started,
         finished=finished,
         updated=at,
-        version=row.version + 1,
     )
 
 
-def _store(row: BuildRow, report: _Report) -> None:
-    Build.update(
-        status=row.status,
-        error=row.error,
-        started=row.started,
-        finished=row.finished,
-        updated=row.updated,
-        version=row.version,
-    ).where(Build.id == row.id).execute()
+def _move_stages(row: BuildRow, report: _Report) -> None:
     stage: dict[str, object] = {
         "status": row.status,
         "error": row.error,
@@ -137,21 +125,10 @@ def _store(row: BuildRow, report: _Report) -> None:
         "updated": row.updated,
         "version": Stage.version + 1,
     }
+    if row.status in ENDED:
+        stage["lease_expires"] = 0
     if report.message is not None:
         stage["message"] = report.message
     if report.link is not None:
         stage["link"] = report.link
     Stage.update(stage).where(Stage.build == row.id, Stage.status.not_in(ENDED)).execute()
-
-
-def _becomes_current(row: BuildRow) -> None:
-    Deployment.insert(
-        repo=row.repo_id,
-        environment=row.deploy_to,
-        build=row.id,
-        number=row.number,
-        updated=row.updated,
-    ).on_conflict(
-        conflict_target=[Deployment.repo, Deployment.environment],
-        preserve=[Deployment.build, Deployment.number, Deployment.updated],
-    ).execute()

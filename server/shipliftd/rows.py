@@ -5,7 +5,8 @@ The fields are the columns of the model, in its order; a test holds the two toge
 
 from typing import NamedTuple
 
-from shipliftd.models import Grant, Token
+from shipliftd.models import Grant, Repository, Token
+from shipliftd.pipelines import Pipelines
 
 
 class BuildRow(NamedTuple):
@@ -48,6 +49,8 @@ class BuildRow(NamedTuple):
     external_id: str | None
     release: str
     artifacts: str
+    pipeline_id: int | None
+    retry_of: int
 
 
 class StageRow(NamedTuple):
@@ -82,6 +85,31 @@ class StageRow(NamedTuple):
     labels: str
     message: str
     link: str
+    lease_hash: bytes | None
+    lease_token_id: int
+    lease_expires: int
+
+
+class StepRow(NamedTuple):
+    """A row of `models.Step`."""
+
+    id: int
+    stage_id: int
+    number: int
+    name: str
+    status: str
+    error: str
+    errignore: bool
+    exit_code: int
+    started: int
+    stopped: int
+    version: int
+    depends_on: str
+    image: str
+    detached: bool
+    schema: str
+    log_lines: int
+    log_bytes: int
 
 
 class BuildWithStages(NamedTuple):
@@ -91,11 +119,52 @@ class BuildWithStages(NamedTuple):
     owner: str
     repo: str
     stages: tuple[StageRow, ...]
+    steps: tuple[StepRow, ...] = ()
 
     @property
     def id(self) -> int:
         """The build's id."""
         return self.build.id
+
+
+class Leased(NamedTuple):
+    """A stage that its holder has to do, with all that its plan is made of.
+
+    `secret` is '' everywhere but in the answer that makes the lease; `text` is the pipeline file's and
+    `said` what it says, '' and None where the build has none; `current` is what is in the environment.
+    """
+
+    stage: StageRow
+    whole: BuildWithStages
+    repository: Repository
+    text: str
+    said: Pipelines | None
+    current: BuildRow | None
+    secret: str = ""
+
+    @property
+    def id(self) -> int:
+        """The stage's id."""
+        return self.stage.id
+
+
+class Standing(NamedTuple):
+    """What is in an environment; `lost` is (build, stage, machine, since) while nobody knows."""
+
+    owner: str
+    repo: str
+    environment: str
+    current: BuildRow | None
+    in_flight: BuildRow | None
+    last_failed: BuildRow | None
+    failed_step: str
+    lost: tuple[int, str, str, int] | None
+    newest_id: int
+
+    @property
+    def id(self) -> int:
+        """The id of the newest promotion to it, for an environment has none of its own."""
+        return self.newest_id
 
 
 class MadeToken(NamedTuple):

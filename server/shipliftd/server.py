@@ -11,9 +11,9 @@ import grpc.aio
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from shiplift.v1 import access_pb2_grpc, builds_pb2_grpc
+from shiplift.v1 import access_pb2_grpc, builds_pb2_grpc, environments_pb2_grpc, stages_pb2_grpc
 
-from shipliftd import __version__, access, setup, tls
+from shipliftd import __version__, access, ending, setup, tls
 from shipliftd.api import SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.inprocess import InProcess
@@ -21,6 +21,9 @@ from shipliftd.interceptors import Interceptor
 from shipliftd.parameters import ParameterRules
 from shipliftd.services.access import AccessService
 from shipliftd.services.builds import BuildService
+from shipliftd.services.environments import EnvironmentService
+from shipliftd.services.runs import Runs
+from shipliftd.services.stages import StageService
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
 from shipliftd.store import Lock, Store
@@ -64,6 +67,7 @@ async def serve(settings: Settings) -> None:
         try:
             store.migrate()
             await setup.first_start(store)
+            await store.write(ending.extend_leases)
             await _run(settings, store, credentials)
         finally:
             store.close()
@@ -74,11 +78,13 @@ async def _run(settings: Settings, store: Store, credentials: grpc.ServerCredent
     server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
     inprocess = InProcess(interceptor)
     healths = health.aio.HealthServicer()
+    runs = Runs(store)
+    rules = ParameterRules(settings.refuse_params)
     for door in (server, cast(grpc.aio.Server, inprocess)):
-        builds_pb2_grpc.add_BuildServiceServicer_to_server(
-            BuildService(store, ParameterRules(settings.refuse_params)), door
-        )
+        builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
+        environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(EnvironmentService(store), door)
+        stages_pb2_grpc.add_StageServiceServicer_to_server(StageService(store, runs), door)
         health_pb2_grpc.add_HealthServicer_to_server(healths, door)
     reflection.enable_server_reflection(
         [*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server, cast(DescriptorPool, Symbols())
@@ -97,11 +103,13 @@ async def _run(settings: Settings, store: Store, credentials: grpc.ServerCredent
     # What is there now stays; without this each full collection walks all of it.
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    housekeeping = asyncio.create_task(_housekeep(store, interceptor, healths))
+    housekeeping = asyncio.create_task(_housekeep(store, interceptor, healths, runs))
     await signals.wait()
     log.info("draining", extra={"seconds": settings.drain_seconds})
     await healths.enter_graceful_shutdown()
+    runs.end()
     await interceptor.drain()
+    runs.end()
 
     async def hurry() -> None:
         if http is not None:
@@ -148,7 +156,9 @@ def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredenti
     return f"{listen.rpartition(':')[0]}:{port}"
 
 
-async def _housekeep(store: Store, interceptor: Interceptor, healths: health.aio.HealthServicer) -> None:
+async def _housekeep(
+    store: Store, interceptor: Interceptor, healths: health.aio.HealthServicer, runs: Runs
+) -> None:
     seconds, failing = 0, False
     while True:
         await asyncio.sleep(1)
@@ -167,8 +177,23 @@ async def _housekeep(store: Store, interceptor: Interceptor, healths: health.aio
         except Exception as error:
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
+        await _sweep(store, runs, seconds % _NOTE_SECONDS == 0)
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
+
+
+async def _sweep(store: Store, runs: Runs, thoroughly: bool) -> None:
+    """Ends stages whose runner is lost, and those that wait in vain."""
+    try:
+        is_due = ending.any_lost(store.reader)
+        if thoroughly and not is_due:
+            is_due = await store.listing(ending.any_in_vain, store.writer)
+        if not is_due:
+            return
+        for build_id in await store.write(ending.sweep):
+            runs.moved(build_id)
+    except Exception as error:
+        log.exception("stages not swept", extra={"error": str(error)})
 
 
 async def _note(store: Store, interceptor: Interceptor) -> None:

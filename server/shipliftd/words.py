@@ -1,5 +1,6 @@
 """The API's enums and the short lower-case words that stand for them in the store and on Drone's wire."""
 
+import json
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
@@ -26,3 +27,8 @@ EVENT_OF: Mapping[str, pb.Event] = {word: value for value, word in EVENT_WORD.it
 VISIBILITY_OF: Mapping[str, access_pb2.Visibility] = {
     word: value for value, word in VISIBILITY_WORD.items()
 }
+
+
+def as_json(value: object) -> str:
+    """A list or map as the store keeps it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

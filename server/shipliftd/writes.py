@@ -19,9 +19,9 @@ from shipliftd.errors import AlreadyExists, Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import Audit, Repository, Request, Setting, User, database
-from shipliftd.rows import BuildWithStages, MadeToken, NamedGrant
+from shipliftd.rows import BuildWithStages, Leased, MadeToken, NamedGrant, Standing
 
-Resource = BuildWithStages | MadeToken | NamedGrant | Repository | User
+Resource = BuildWithStages | Leased | MadeToken | NamedGrant | Repository | Standing | User
 
 
 class _Repeatable(Protocol):
@@ -110,19 +110,19 @@ def audit(
         _text(request, "owner", 100),
         _text(request, "repo", 100),
         resource_id,
-        _text(request, "target", 100) if caller.method in _TO_ENVIRONMENT else "",
+        _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
         _text(request, "request_id", 128),
         code,
-        reason,
+        reason or _text(request, "comment", 2000),
     )
 
 
 # Of these rpcs `target` is an environment; of others it is a git branch.
-_TO_ENVIRONMENT = frozenset({"PromoteBuild"})
+_TO_ENVIRONMENT = {"PromoteBuild": "target", "SettleEnvironment": "environment"}
 
 
 def _text(request: Message, field: str, most: int) -> str:
-    value: str = getattr(request, field, "")
+    value: str = getattr(request, field, "") if field else ""
     return value[:most].replace("\0", "") if value else ""
 
 

@@ -1,25 +1,36 @@
 """BuildService."""
 
+import asyncio
 import functools
+from collections.abc import AsyncIterator
 
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 
-from shipliftd import builds, messages, pages, promotions, recording, reports
+from shipliftd import builds, ending, messages, pages, pipelines, promotions, recording, reports, steplog
+from shipliftd.errors import Invalid
+from shipliftd.fields import Faults
 from shipliftd.guard import CALLER, Caller
 from shipliftd.parameters import ParameterRules
+from shipliftd.rows import BuildWithStages
 from shipliftd.services import Context, resource
+from shipliftd.services.runs import Runs
 from shipliftd.store import Store
+from shipliftd.wakes import within
 
 _REMEMBERED = 256
+_MOST_PIPELINE = 1024 * 1024
+# A change that no wake told of, such as another process's, is seen so late.
+_LOOK_SECONDS = 5.0
 
 
 class BuildService(BuildServiceServicer):
     """Records builds and promotes them; see `builds.proto`."""
 
-    def __init__(self, store: Store, rules: ParameterRules) -> None:
+    def __init__(self, store: Store, rules: ParameterRules, runs: Runs) -> None:
         self._store = store
         self._rules = rules
+        self._runs = runs
         # Deployers and people ask for the same build until it has ended. The rows are the key, so what is
         # remembered is never out of date.
         self._message = functools.lru_cache(_REMEMBERED)(messages.build)
@@ -27,25 +38,76 @@ class BuildService(BuildServiceServicer):
     async def PromoteBuild(self, request: pb.PromoteRequest, context: Context) -> pb.Build:
         """Promotes a build to an environment."""
         written = await self._store.write(promotions.promote, CALLER.get(), request, self._rules)
-        return messages.build(resource(written, context))
+        return self._begun(resource(written, context))
 
     async def CreateBuild(self, request: pb.CreateBuildRequest, context: Context) -> pb.Build:
         """Records a build that a CI system made."""
-        written = await self._store.write(recording.create, CALLER.get(), request, self._rules)
-        return messages.build(resource(written, context))
+        parsed = await _parsed(request)
+        written = await self._store.write(recording.create, CALLER.get(), request, self._rules, parsed)
+        return self._begun(resource(written, context))
 
     async def UpdateBuild(self, request: pb.UpdateBuildRequest, context: Context) -> pb.Build:
         """Reports how a build goes on."""
         written = await self._store.write(reports.update, CALLER.get(), request)
-        return messages.build(resource(written, context))
+        return self._moved(resource(written, context))
+
+    async def RetryBuild(self, request: pb.RetryBuildRequest, context: Context) -> pb.Build:
+        """Starts a build again."""
+        written = await self._store.write(promotions.retry, CALLER.get(), request, self._rules)
+        return self._begun(resource(written, context))
+
+    async def CancelBuild(self, request: pb.CancelBuildRequest, context: Context) -> pb.Build:
+        """Stops a build."""
+        written = await self._store.write(ending.cancel, CALLER.get(), request)
+        return self._moved(resource(written, context))
 
     async def GetBuild(self, request: pb.GetBuildRequest, context: Context) -> pb.Build:
         """Returns one build with its parameters and stages."""
-        return self._message(builds.get(self._store.reader, CALLER.get(), request))
+        whole = builds.get(self._store.reader, CALLER.get(), request)
+        return self._message(whole, self._runs.dispatcher.known.waiting_for(whole))
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists a repository's builds, highest number first."""
         return await self._store.listing(_page, CALLER.get(), request)
+
+    async def TailLog(
+        self, request: pb.TailLogRequest, context: Context
+    ) -> AsyncIterator[pb.TailLogResponse]:
+        """Reads a step's log, and follows it."""
+        caller, position = CALLER.get(), request.position
+        step = await self._store.listing(steplog.find, self._store.writer, caller, request)
+        while True:
+            event = self._runs.wakes.event("step", step.id)
+            step = await self._store.listing(steplog.find, self._store.writer, caller, request)
+            lines = await self._store.listing(steplog.read, self._store.writer, step.id, position)
+            if lines:
+                position = lines[-1][0] + 1
+                yield pb.TailLogResponse(lines=map(messages.log_line, lines), next_position=position)
+            elif steplog.has_ended(step) or not request.follow:
+                return
+            else:
+                await within(event, _LOOK_SECONDS)
+
+    def _begun(self, whole: BuildWithStages) -> pb.Build:
+        self._runs.begun()
+        return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
+
+    def _moved(self, whole: BuildWithStages) -> pb.Build:
+        self._runs.moved(whole.id, *(step.id for step in whole.steps))
+        return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
+
+
+async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
+    """What the request's pipeline file says, read before the transaction and beside the loop."""
+    if not request.pipeline:
+        return None
+    faults = Faults()
+    faults.long_text("pipeline", request.pipeline, _MOST_PIPELINE)
+    faults.refuse()
+    try:
+        return await asyncio.to_thread(pipelines.parse, request.pipeline)
+    except Invalid as error:
+        raise Invalid(error.violations) from None
 
 
 def _page(caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:

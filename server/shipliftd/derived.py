@@ -1,0 +1,125 @@
+"""The stages of a build: those of its pipeline file that match it, or fresh copies of its parent's."""
+
+import functools
+import hashlib
+from collections.abc import Iterable
+
+from shipliftd import pipelines
+from shipliftd.compiled import Compiled, arg, inserting
+from shipliftd.conditions import Facts
+from shipliftd.models import Pipeline, database
+from shipliftd.pipelines import MatchedStage, Pipelines
+from shipliftd.rows import BuildRow, StageRow
+from shipliftd.words import as_json
+
+_BY_HASH = Compiled(Pipeline.select(Pipeline.id).where(Pipeline.hash == arg(0)))
+_WHOLE = Compiled(Pipeline.select(Pipeline.text, Pipeline.parsed).where(Pipeline.id == arg(0)))
+_PARSED = Compiled(Pipeline.select(Pipeline.parsed).where(Pipeline.id == arg(0)))
+_INSERT = inserting(Pipeline)
+
+
+def keep_pipeline(text: str, parsed: Pipelines) -> int:
+    """Stores a pipeline file, unless it is there, and returns its id."""
+    digest = hashlib.sha256(text.encode()).digest()
+    row = _BY_HASH.one(database, digest)
+    if row is not None:
+        found: int = row[0]
+        return found
+    return _INSERT.insert(database, digest, text, pipelines.dump(parsed))
+
+
+def pipeline(pipeline_id: int | None) -> tuple[str, Pipelines | None]:
+    """A pipeline file, and what it says; '' and None where there is none."""
+    if pipeline_id is None:
+        return "", None
+    text, parsed = _WHOLE.one(database, pipeline_id)
+    return text, _loaded(parsed)
+
+
+def said_by(pipeline_id: int | None) -> Pipelines | None:
+    """What a pipeline file says, without its text; a promotion parses no YAML."""
+    return None if pipeline_id is None else _loaded(_PARSED.one(database, pipeline_id)[0])
+
+
+# By what was parsed and not by the id, which another file gets when a transaction is rolled back.
+_loaded = functools.lru_cache(256)(pipelines.load)
+
+
+def facts(build: BuildRow, slug: str) -> Facts:
+    """What the conditions of a file ask of a build."""
+    return Facts(
+        branch=build.target,
+        event=build.event,
+        action=build.action,
+        ref=build.ref,
+        repo=slug,
+        target=build.deploy_to,
+        cron=build.cron,
+    )
+
+
+def again(
+    build: BuildRow, slug: str, stages: Iterable[StageRow], parsed: Pipelines | None, at: int
+) -> list[StageRow]:
+    """The stages of a new build, to be done: from its file, else those of the build that it stands on.
+
+    Raises Precondition where no pipeline of the file matches.
+    """
+    if parsed is None:
+        return [_fresh(stage, at) for stage in stages]
+    return [_of_file(stage, build.repo_id, at) for stage in pipelines.match(parsed, facts(build, slug))]
+
+
+def _fresh(stage: StageRow, at: int) -> StageRow:
+    return stage._replace(
+        status="pending" if stage.depends_on == "[]" else "waiting_on_dependencies",
+        error="",
+        exit_code=0,
+        started=0,
+        stopped=0,
+        created=at,
+        updated=at,
+        version=1,
+        message="",
+        link="",
+        lease_hash=None,
+        lease_token_id=0,
+        lease_expires=0,
+    )
+
+
+def _of_file(stage: MatchedStage, repo_id: int, at: int) -> StageRow:
+    return StageRow(
+        id=0,
+        repo_id=repo_id,
+        build_id=0,
+        number=stage.number,
+        name=stage.name,
+        kind=stage.kind,
+        type=stage.type,
+        status=stage.status,
+        error="",
+        errignore=False,
+        exit_code=0,
+        machine="",
+        os=stage.os,
+        arch=stage.arch,
+        variant=stage.variant,
+        kernel=stage.kernel,
+        limit=stage.limit,
+        throttle=0,
+        started=0,
+        stopped=0,
+        created=at,
+        updated=at,
+        version=1,
+        on_success=stage.on_success,
+        on_failure=stage.on_failure,
+        depends_on=as_json(list(stage.depends_on)),
+        labels=as_json(dict(stage.labels)),
+        message="",
+        link="",
+        lease_hash=None,
+        lease_token_id=0,
+        lease_expires=0,
+    )

@@ -1,0 +1,206 @@
+"""Handing stages to the runners that wait for them.
+
+All waiting runners of a kind are served by one query, made when something may have become ready: when a
+transaction is through that left a stage pending, a stage ended that held a limit, an offer was not taken.
+Nothing polls the store. Offers live in memory alone: what counts is AcceptStage, and the database.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from shiplift.v1 import access_pb2
+from shiplift.v1 import stages_pb2 as pb
+
+from shipliftd import stages
+from shipliftd.fields import Faults
+from shipliftd.guard import Caller, reachable
+from shipliftd.known import KnownRunners, Want
+from shipliftd.models import Build, Repository, Stage
+from shipliftd.rows import StageRow
+from shipliftd.store import Store
+
+OFFER_SECONDS = 10.0
+_CHUNK = 100
+_MOST_LOOKED_AT = 5000
+
+
+@dataclass
+class _Group:
+    """The waiting runners of one token that can do the same, and the query for them."""
+
+    want: Want
+    sql: str
+    params: list[Any]
+    waiting: deque[asyncio.Future[StageRow | None]] = field(default_factory=deque)
+
+
+class Dispatcher:
+    """The runners that wait, and those that are known."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._groups: dict[tuple[int, Want], _Group] = {}
+        self._offered: dict[int, float] = {}
+        self._is_woken = False
+        self.known = KnownRunners(store)
+
+    async def acquire(
+        self, caller: Caller, request: pb.AcquireStageRequest, seconds: float
+    ) -> StageRow | None:
+        """Waits for a stage that the caller can do; None when there was none in time. Raises Invalid."""
+        want = _want(request)
+        await self.known.note(caller, request.machine, want)
+        key = (caller.token_id, want)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = _Group(want, *_query(caller, want).sql())
+        future: asyncio.Future[StageRow | None] = asyncio.get_running_loop().create_future()
+        group.waiting.append(future)
+        self.wake()
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                return await future
+        except TimeoutError:
+            return None
+        finally:
+            with contextlib.suppress(ValueError):
+                group.waiting.remove(future)
+            if not group.waiting and self._groups.get(key) is group:
+                del self._groups[key]
+
+    def wake(self) -> None:
+        """Looks, in the loop's next turn, whether there is something for those who wait."""
+        if self._groups and not self._is_woken:
+            self._is_woken = True
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def accepted(self, stage_id: int) -> None:
+        """Forgets an offer: the database says whose it is."""
+        self._offered.pop(stage_id, None)
+
+    def end(self) -> None:
+        """Answers everybody that there is nothing."""
+        for group in self._groups.values():
+            for future in group.waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    def _serve(self) -> None:
+        self._is_woken = False
+        time = asyncio.get_running_loop().time()
+        self._offered = {stage: until for stage, until in self._offered.items() if until > time}
+        for group in list(self._groups.values()):
+            self._serve_group(group, time)
+
+    def _serve_group(self, group: _Group, time: float) -> None:
+        last, looked_at = 0, 0
+        limits: dict[tuple[int, str], bool] = {}
+        while group.waiting and looked_at < _MOST_LOOKED_AT:
+            rows = self._store.reader.execute_sql(group.sql, _filled(group.params, last)).fetchall()
+            for stage in map(StageRow._make, rows):
+                if (
+                    stage.id in self._offered
+                    or not group.want.fits(stage)
+                    or not self._has_room(stage, limits)
+                ):
+                    continue
+                self._offer(group, stage, time)
+                if not group.waiting:
+                    return
+            if len(rows) < _CHUNK:
+                return
+            last, looked_at = rows[-1][0], looked_at + len(rows)
+
+    def _has_room(self, stage: StageRow, limits: dict[tuple[int, str], bool]) -> bool:
+        if not stage.limit and not stage.throttle:
+            return True
+        key = (stage.repo_id, stage.name)
+        if key not in limits:
+            limits[key] = stages.room_for(self._store.reader, stage)
+        # One at a time: the next one is offered once this one has been accepted.
+        found, limits[key] = limits[key], False
+        return found
+
+    def _offer(self, group: _Group, stage: StageRow, time: float) -> None:
+        while group.waiting:
+            future = group.waiting.popleft()
+            if not future.done():
+                future.set_result(stage)
+                self._offered[stage.id] = time + OFFER_SECONDS
+                asyncio.get_running_loop().call_later(OFFER_SECONDS + 0.01, self.wake)
+                return
+
+
+def _want(request: pb.AcquireStageRequest) -> Want:
+    faults = Faults()
+    faults.text("machine", request.machine, 200)
+    if not request.machine:
+        faults.add("machine", "is empty: name the machine that asks")
+    if request.kind not in ("", "pipeline", "external"):
+        faults.add("kind", f"{request.kind[:60]!r}: wanted pipeline or external")
+    for name in ("type", "os", "arch", "variant", "kernel"):
+        faults.text(name, getattr(request, name), 100)
+    labels = faults.few("labels", request.labels.items(), 100)
+    if request.owner:
+        faults.name("owner", request.owner)
+    if request.repo:
+        faults.name("repo", request.repo)
+    if request.deploy_to:
+        faults.target("deploy_to", request.deploy_to)
+    faults.refuse()
+    return Want(
+        request.kind or "pipeline",
+        request.type,
+        request.os,
+        request.arch,
+        request.variant,
+        request.kernel,
+        tuple(sorted(labels)),
+        request.owner,
+        request.repo,
+        request.deploy_to,
+    )
+
+
+_LAST = -1
+
+
+def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
+    """The pending stages that the caller may have, oldest first, after the one of an id."""
+    query = (
+        Stage.select()
+        .join(Build)
+        .switch(Stage)
+        .join(Repository, on=(Stage.repo == Repository.id))
+        .where(
+            Stage.status == "pending",
+            Stage.kind == want.kind,
+            Stage.lease_expires == 0,
+            Stage.id > _LAST,
+            reachable(caller, access_pb2.LEVEL_WRITE),
+        )
+    )
+    for column, word in (
+        (Stage.type, want.type),
+        (Stage.os, want.os),
+        (Stage.arch, want.arch),
+        (Repository.owner, want.owner),
+        (Repository.name, want.repo),
+        (Build.deploy_to, want.deploy_to),
+    ):
+        if word:
+            query = query.where(column == word)
+    if want.kind == "external":
+        # What a CI system records is its own to do.
+        query = query.where(Build.parent > 0)
+    environments = caller.cut.environments if caller.cut is not None else ()
+    if environments:
+        query = query.where(Build.deploy_to.in_(environments))
+    return query.order_by(Stage.id).limit(_CHUNK)
+
+
+def _filled(params: list[Any], last: int) -> list[Any]:
+    return [last if param == _LAST else param for param in params]

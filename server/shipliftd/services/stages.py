@@ -1,0 +1,160 @@
+"""StageService."""
+
+from collections.abc import AsyncIterator
+
+from shiplift.v1 import access_pb2
+from shiplift.v1 import builds_pb2 as builds_api
+from shiplift.v1 import stages_pb2 as pb
+from shiplift.v1.stages_pb2_grpc import StageServiceServicer
+
+from shipliftd import __version__, derived, messages, plans, stages, steplog
+from shipliftd.errors import Invalid
+from shipliftd.guard import CALLER
+from shipliftd.models import ENDED
+from shipliftd.rows import Leased
+from shipliftd.services import Context, resource
+from shipliftd.services.runs import Runs
+from shipliftd.store import Store
+from shipliftd.wakes import within
+from shipliftd.words import STATUS_OF
+
+_MOST_WAIT_SECONDS = 30.0
+# What the answer needs to arrive before the caller's deadline.
+_MARGIN_SECONDS = 1.0
+_KEEP_SECONDS = 15.0
+
+
+class StageService(StageServiceServicer):
+    """Runners and deployers; see `stages.proto`."""
+
+    def __init__(self, store: Store, runs: Runs) -> None:
+        self._store = store
+        self._runs = runs
+
+    async def AcquireStage(
+        self, request: pb.AcquireStageRequest, context: Context
+    ) -> pb.AcquireStageResponse:
+        """Waits for a stage to do, and offers it."""
+        left = context.time_remaining()
+        seconds = _MOST_WAIT_SECONDS if left is None else min(_MOST_WAIT_SECONDS, left - _MARGIN_SECONDS)
+        stage = await self._runs.dispatcher.acquire(CALLER.get(), request, seconds)
+        return pb.AcquireStageResponse(offer=None if stage is None else messages.stage(stage))
+
+    async def AcceptStage(self, request: pb.AcceptStageRequest, context: Context) -> pb.StageLease:
+        """Claims a stage."""
+        leased = resource(await self._store.write(stages.accept, CALLER.get(), request), context)
+        self._runs.accepted(leased.stage)
+        return _lease(leased)
+
+    async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
+        """Returns the caller's lease."""
+        return _lease(await self._store.write(stages.lease, CALLER.get(), request))
+
+    async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
+        """Reports how a stage goes on."""
+        stage, steps = await self._store.write(stages.update_stage, CALLER.get(), request)
+        self._runs.moved(stage.build_id, *(step.id for step in steps if step.status in ENDED))
+        return messages.stage(stage, steps)
+
+    async def UpdateStep(self, request: pb.UpdateStepRequest, context: Context) -> builds_api.Step:
+        """Reports how a step goes on."""
+        step, stage = await self._store.write(stages.update_step, CALLER.get(), request)
+        self._runs.moved(stage.build_id, step.id)
+        return messages.step(step)
+
+    async def AppendLog(self, request: pb.AppendLogRequest, context: Context) -> pb.AppendLogResponse:
+        """Adds lines to a step's log."""
+        position, step_id = await self._store.write(steplog.append, CALLER.get(), request)
+        self._runs.grown(step_id)
+        return pb.AppendLogResponse(next_position=position)
+
+    async def WatchStage(
+        self, request: pb.WatchStageRequest, context: Context
+    ) -> AsyncIterator[pb.WatchStageResponse]:
+        """Tells how a stage, or its build, stands and moves."""
+        if not request.stage_id and not request.build_id:
+            raise Invalid([("stage_id", "is 0: name a stage, or a build with build_id")])
+        told = ""
+        while True:
+            status, build_id = await self._look(request)
+            event = self._runs.wakes.event("build", build_id)
+            # Once more: it may have moved before there was an event.
+            status, _ = await self._look(request)
+            if status != told:
+                yield pb.WatchStageResponse(status=STATUS_OF[status], stop=status in ENDED)
+                told = status
+            if status in ENDED:
+                return
+            await within(event, _KEEP_SECONDS)
+
+    async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
+        caller = CALLER.get()
+        if request.build_id:
+            build = await self._store.write(stages.keep_any, caller, request.build_id)
+            return build.status, build.id
+        stage = await self._store.write(stages.keep, caller, request.stage_id, request.lease_token)
+        return stage.status, stage.build_id
+
+
+def _lease(leased: Leased) -> pb.StageLease:
+    pipeline = leased.said.find(leased.stage.name) if leased.said is not None else None
+    facts = derived.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}")
+    common = plans.environment(_inputs(leased), messages.params(leased.whole.build))
+    steps = () if pipeline is None else plans.steps(pipeline, facts, common)
+    plan = messages.plan(common, pipeline, steps)
+    return messages.lease(leased, access_pb2.LEVEL_WRITE, plan)
+
+
+def _inputs(leased: Leased) -> plans.Inputs:
+    build, repository, stage = leased.whole.build, leased.repository, leased.stage
+    failed = any(each.status in ("failure", "error", "killed") for each in leased.whole.stages)
+    return plans.Inputs(
+        build=plans.BuildFacts(
+            number=build.number,
+            parent=build.parent,
+            event=build.event,
+            action=build.action,
+            status="failure" if failed else "success",
+            created=build.created // 1000,
+            started=build.started // 1000,
+            finished=build.finished // 1000,
+            link=build.link,
+            message=build.message,
+            before=build.before,
+            after=build.after,
+            ref=build.ref,
+            source=build.source,
+            target=build.target,
+            deploy_to=build.deploy_to,
+            author_login=build.author_login,
+            author_name=build.author_name,
+            author_email=build.author_email,
+            author_avatar=build.author_avatar,
+            trigger=build.trigger,
+        ),
+        repository=plans.RepositoryFacts(
+            owner=repository.owner,
+            name=repository.name,
+            scm=repository.scm,
+            link=repository.link,
+            branch=repository.default_branch,
+            visibility=repository.visibility,
+            private=repository.visibility != "public",
+            git_http_url=repository.git_http_url,
+            git_ssh_url=repository.git_ssh_url,
+        ),
+        stage=plans.StageFacts(
+            number=stage.number,
+            name=stage.name,
+            kind=stage.kind,
+            type=stage.type,
+            machine=stage.machine,
+            os=stage.os,
+            arch=stage.arch,
+            variant=stage.variant,
+            status="failure" if failed else "success",
+            started=stage.started // 1000,
+            depends_on=tuple(messages.texts(stage.depends_on)),
+        ),
+        system=plans.SystemFacts(proto="http", host="localhost", hostname="localhost", version=__version__),
+    )

@@ -1,0 +1,107 @@
+"""The logs of steps: lines by position."""
+
+from shiplift.v1 import builds_pb2
+from shiplift.v1 import stages_pb2 as pb
+
+from shipliftd import builds, stages
+from shipliftd.compiled import Compiled, Executor, arg
+from shipliftd.errors import NotFound, OutOfRange
+from shipliftd.fields import Faults
+from shipliftd.guard import Caller
+from shipliftd.models import ENDED, Build, LogLine, Stage, Step, database
+from shipliftd.rows import StepRow
+
+MOST_BYTES = 5 * 1024 * 1024
+CUT = "The log ends here: a step keeps 5 MiB of it.\n"
+_MOST_LINES = 10_000
+_PAGE = 1000
+
+_FIND = Compiled(
+    Step.select()
+    .join(Stage)
+    .join(Build)
+    .where(Build.repo == arg(0), Build.number == arg(1), Stage.number == arg(2), Step.number == arg(3))
+)
+_READ = Compiled(
+    LogLine.select(LogLine.position, LogLine.text, LogLine.time)
+    .where(LogLine.step_id == arg(0), LogLine.position >= arg(1))
+    .order_by(LogLine.position)
+    .limit(_PAGE)
+)
+_GROWN = Compiled(Step.update({Step.log_lines: arg(1), Step.log_bytes: arg(2)}).where(Step.id == arg(0)))
+_INSERT = Compiled(
+    LogLine.insert(
+        {LogLine.step_id: arg(0), LogLine.position: arg(1), LogLine.time: arg(2), LogLine.text: arg(3)}
+    )
+)
+
+
+def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
+    """Adds lines to a step's log; returns the next position and the step's id.
+
+    Raises Invalid, NotFound, Denied (another's stage), OutOfRange (a gap).
+    """
+    faults = Faults()
+    faults.not_negative("first_position", request.first_position)
+    if len(request.lines) > _MOST_LINES:
+        faults.add("lines", f"{len(request.lines)} of them: at most {_MOST_LINES}")
+    faults.refuse()
+    step, _, _ = stages.held_step(caller, request.step_id, request.lease_token)
+    first, lines = request.first_position, request.lines
+    if request.replace and first < step.log_lines:
+        step = _cut_back(step, first)
+    if step.log_bytes >= MOST_BYTES:
+        # What is sent on is dropped, and its sender none the wiser.
+        return max(step.log_lines, first + len(lines)), step.id
+    if first > step.log_lines:
+        raise OutOfRange(
+            f"first_position is {first}, and the log has {step.log_lines} lines: send those between first",
+            reason="LOG_GAP",
+        )
+    position, size = step.log_lines, step.log_bytes
+    for line in lines[position - first :]:
+        _INSERT.run(database, step.id, position, line.time, line.text.replace("\0", "\ufffd"))
+        position, size = position + 1, size + len(line.text.encode())
+        if size >= MOST_BYTES:
+            _INSERT.run(database, step.id, position, line.time, CUT)
+            position += 1
+            break
+    if position != step.log_lines:
+        _GROWN.run(database, step.id, position, size)
+    return max(position, first + len(lines)), step.id
+
+
+def _cut_back(step: StepRow, first: int) -> StepRow:
+    LogLine.delete().where(LogLine.step_id == step.id, LogLine.position >= first).execute()
+    size = sum(len(line.text.encode()) for line in LogLine.select().where(LogLine.step_id == step.id))
+    return step._replace(log_lines=first, log_bytes=size)
+
+
+def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest) -> StepRow:
+    """The step whose log is asked for. Raises Invalid, NotFound."""
+    faults = Faults()
+    for name in ("build", "stage", "step"):
+        faults.positive(name, getattr(request, name))
+    faults.not_negative("position", request.position)
+    faults.refuse()
+    row = _FIND.one(executor, caller.repo_id, request.build, request.stage, request.step)
+    if row is not None:
+        return StepRow._make(row)
+    if builds.find(executor, caller.repo_id, request.build) is None:
+        raise builds.not_found(caller, request.build)
+    raise NotFound(
+        f"build {request.build} has no step {request.step} in stage {request.stage}: a step is there once"
+        " its runner has reported it",
+        reason="STEP_NOT_FOUND",
+    )
+
+
+def read(executor: Executor, step_id: int, position: int) -> list[tuple[int, str, int]]:
+    """Some lines from a position on, each with its position and time."""
+    rows: list[tuple[int, str, int]] = _READ.run(executor, step_id, position).fetchall()
+    return rows
+
+
+def has_ended(step: StepRow) -> bool:
+    """Whether no more lines will come."""
+    return step.status in ENDED

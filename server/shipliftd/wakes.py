@@ -1,0 +1,28 @@
+"""Waking those who wait for a build, a stage or a log to change."""
+
+import asyncio
+import contextlib
+
+
+class Wakes:
+    """Who waits asks for the event first, then looks, and then waits: so nothing is missed between."""
+
+    def __init__(self) -> None:
+        self._events: dict[tuple[str, int], asyncio.Event] = {}
+
+    def event(self, kind: str, row_id: int) -> asyncio.Event:
+        """The event of the next change of `build` or `step` of this id."""
+        return self._events.setdefault((kind, row_id), asyncio.Event())
+
+    def wake(self, kind: str, row_id: int) -> None:
+        """Tells of a change."""
+        event = self._events.pop((kind, row_id), None)
+        if event is not None:
+            event.set()
+
+
+async def within(event: asyncio.Event, seconds: float) -> None:
+    """Waits for an event, but not for long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
