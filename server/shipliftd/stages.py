@@ -214,7 +214,7 @@ def _checked(request: pb.UpdateStageRequest | pb.UpdateStepRequest) -> _Report:
     _check_status("status", request.status, faults)
     texts: dict[str, str] = {}
     for name, most in _TEXTS.items():
-        if name in request.DESCRIPTOR.fields_by_name and request.HasField(name):  # type: ignore[arg-type]  # of one of the two
+        if name in request.DESCRIPTOR.fields_by_name and request.HasField(name):
             texts[name] = getattr(request, name)
             faults.text(name, texts[name], most)
     started = faults.time("started", request.started)
