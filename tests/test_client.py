@@ -17,7 +17,7 @@ import pytest
 import shiplift
 from shiplift import AsyncClient, Client, ShipliftError, Unreachable, Violation, was_replayed
 from shiplift.settings import TokenFile
-from shiplift.v1 import access_pb2, builds_pb2
+from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
 from tests.harness import Shipliftd
 
@@ -44,14 +44,15 @@ def run_async(server: Shipliftd, use: Callable[[AsyncClient], Awaitable[None]]) 
 def test_every_rpc_is_a_method_of_both_clients_with_the_same_arguments() -> None:
     rpcs = [
         method.name
-        for file in (access_pb2, builds_pb2)
+        for file in (access_pb2, builds_pb2, environments_pb2, stages_pb2)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     ]
     names = ["".join(f"_{c.lower()}" if c.isupper() else c for c in rpc).lstrip("_") for rpc in rpcs]
     assert [name for name in names if not callable(getattr(Client, name, None))] == []
     iterations = [name for name in dir(Client) if name.startswith("iterate_")]
-    assert iterations == ["iterate_access", "iterate_builds", "iterate_repositories", "iterate_tokens"]
+    listed = ("access", "builds", "deployments", "repositories", "tokens")
+    assert iterations == [f"iterate_{name}" for name in listed]
     for name in (*names, *iterations):
         ours = inspect.signature(getattr(Client, name)).parameters
         assert ours == inspect.signature(getattr(AsyncClient, name)).parameters, name

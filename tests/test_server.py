@@ -328,6 +328,8 @@ def test_reflection_lists_the_services_to_anyone(server: Shipliftd) -> None:
         "grpc.reflection.v1alpha.ServerReflection",
         ACCESS,
         BUILDS,
+        "shiplift.v1.EnvironmentService",
+        "shiplift.v1.StageService",
     ]
     method = reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{BUILDS}.PromoteBuild")
     (described, *_) = reflect(server, method).file_descriptor_response.file_descriptor_proto
@@ -390,7 +392,7 @@ def test_the_log_is_json_without_secrets(own_server: Shipliftd) -> None:
 
     assert all({"time", "level", "event"} <= line.keys() for line in own_server.log), own_server.log
     events = [line["event"] for line in own_server.log]
-    assert events[:3] == ["migrated", "first start", "listening"]
+    assert events[:4] == ["migrated", "migrated", "first start", "listening"]
     assert events[-3:] == ["draining", "strangers refused", "stopped"]
     text = json.dumps(own_server.log)
     for private in (own_server.admin_token, secret, wrong, "hunter2"):

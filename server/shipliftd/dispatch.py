@@ -15,6 +15,7 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import stages
+from shipliftd.errors import Unavailable
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller, reachable
 from shipliftd.known import KnownRunners, Want
@@ -50,9 +51,14 @@ class Dispatcher:
     async def acquire(
         self, caller: Caller, request: pb.AcquireStageRequest, seconds: float
     ) -> StageRow | None:
-        """Waits for a stage that the caller can do; None when there was none in time. Raises Invalid."""
+        """Waits for a stage that the caller can do; None when there was none in time.
+
+        Raises Invalid, Unavailable.
+        """
         want = _want(request)
-        await self.known.note(caller, request.machine, want)
+        if self._store.failing:
+            raise Unavailable("the store takes no writes now, so no stage could be accepted: try again")
+        self.known.note(caller, request.machine, want)
         key = (caller.token_id, want)
         group = self._groups.get(key)
         if group is None:
@@ -136,9 +142,7 @@ class Dispatcher:
 
 def _want(request: pb.AcquireStageRequest) -> Want:
     faults = Faults()
-    faults.text("machine", request.machine, 200)
-    if not request.machine:
-        faults.add("machine", "is empty: name the machine that asks")
+    stages.check_machine(request.machine, faults)
     if request.kind not in ("", "pipeline", "external"):
         faults.add("kind", f"{request.kind[:60]!r}: wanted pipeline or external")
     for name in ("type", "os", "arch", "variant", "kernel"):

@@ -10,7 +10,7 @@ from shipliftd.clock import now
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller, visible
-from shipliftd.models import Build, Deployment, Lost, Repository, database
+from shipliftd.models import ENDED, Build, Deployment, Lost, Repository, database
 from shipliftd.rows import BuildRow, StageRow, Standing, StepRow
 from shipliftd.writes import Written, write
 
@@ -36,7 +36,7 @@ def standing(repository: Repository, environment: str) -> Standing | None:
         repo=repository.name,
         environment=environment,
         current=current,
-        in_flight=_newest(mine & (Build.status == "running")),
+        in_flight=newest if newest.status not in ENDED else _newest(mine & (Build.status == "running")),
         last_failed=failed,
         failed_step=_failed_step(failed) if failed is not None else "",
         lost=None if lost is None else (lost.number, lost.stage, lost.machine, lost.at),

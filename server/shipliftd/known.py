@@ -1,6 +1,8 @@
 """The runners that are known: those that asked for a stage in the last hour, and could take which."""
 
+import asyncio
 import json
+import logging
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +12,8 @@ from shipliftd.guard import Caller, is_within
 from shipliftd.models import Runner
 from shipliftd.rows import BuildWithStages, StageRow
 from shipliftd.store import Store
+
+log = logging.getLogger(__name__)
 
 KNOWN_MS = 60 * 60 * 1000
 _NOTE_MS = 5 * 60 * 1000
@@ -57,13 +61,14 @@ class KnownRunners:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: dict[tuple[int, str, Want], _Seen] = {}
+        self._kept: set[asyncio.Future[None]] = set()
         for row in Runner.select().where(Runner.seen > now() - KNOWN_MS):
             want = Want(*json.loads(row.wants))
             want = want._replace(labels=tuple((name, value) for name, value in want.labels))
             cuts = tuple(json.loads(row.repositories)), tuple(json.loads(row.environments))
             self._seen[row.token_id, row.machine, want] = _Seen(row.seen, *cuts)
 
-    async def note(self, caller: Caller, machine: str, want: Want) -> None:
+    def note(self, caller: Caller, machine: str, want: Want) -> None:
         """Remembers that a runner asks."""
         key = (caller.token_id, machine, want)
         at = now()
@@ -72,7 +77,15 @@ class KnownRunners:
         cut = caller.cut
         seen = _Seen(at, cut.repositories if cut else (), cut.environments if cut else ())
         self._seen[key] = seen
-        await self._store.write(_keep, key, seen)
+        # Nobody waits for it: what is lost with a crash is known again when the runner asks next.
+        task = asyncio.ensure_future(self._store.write(_keep, key, seen))
+        self._kept.add(task)
+        task.add_done_callback(self._is_kept)
+
+    def _is_kept(self, task: asyncio.Future[None]) -> None:
+        self._kept.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("runner not noted", extra={"error": str(error)})
 
     def waiting_for(self, whole: BuildWithStages) -> str:
         """In words, the first pending stage of a build that no known runner can take; else nothing."""

@@ -82,6 +82,13 @@ _MOVE_STEP = Compiled(
 )
 
 
+def check_machine(machine: str, faults: Faults) -> None:
+    """Adds the fault of a machine's name."""
+    if not machine:
+        faults.add("machine", "is empty: name the machine that asks")
+    faults.text("machine", machine, 200)
+
+
 def room_for(executor: Executor, stage: StageRow) -> bool:
     """Whether another stage of its name, and of its repository, may run now."""
     if stage.limit and len(_RUNNING.run(executor, stage.repo_id, stage.name).fetchall()) >= stage.limit:
@@ -100,7 +107,7 @@ def _load(caller: Caller, stage_id: int) -> Leased:
 def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     """Claims a stage for the caller. Raises Invalid, NotFound, Aborted (somebody else has it)."""
     faults = Faults()
-    faults.text("machine", request.machine, 200)
+    check_machine(request.machine, faults)
     faults.refuse()
     stage, _ = _reached(caller, request.stage_id)
     if stage.status != "pending" or stage.lease_hash is not None:
