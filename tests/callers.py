@@ -75,7 +75,7 @@ ADMITTED = {
     "SettleEnvironment": grpc.StatusCode.INVALID_ARGUMENT,
     "AcquireStage": grpc.StatusCode.INVALID_ARGUMENT,
     "WatchStage": grpc.StatusCode.INVALID_ARGUMENT,
-    "AcceptStage": grpc.StatusCode.NOT_FOUND,
+    "AcceptStage": grpc.StatusCode.INVALID_ARGUMENT,
     "GetLease": grpc.StatusCode.NOT_FOUND,
     "UpdateStage": grpc.StatusCode.NOT_FOUND,
     "UpdateStep": grpc.StatusCode.NOT_FOUND,
