@@ -254,13 +254,16 @@ class Interceptor(grpc.aio.ServerInterceptor):
             while True:
                 changed = asyncio.ensure_future(self._changed.wait())
                 draining = asyncio.ensure_future(self._draining.wait())
-                await asyncio.wait(
-                    {message, changed, draining},
-                    timeout=max(0.0, due - loop.time()),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                changed.cancel()
-                draining.cancel()
+                try:
+                    await asyncio.wait(
+                        {message, changed, draining},
+                        timeout=max(0.0, due - loop.time()),
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                finally:
+                    # Or each caller who hangs up leaves two that wait for ever.
+                    changed.cancel()
+                    draining.cancel()
                 if seen != self._changes or loop.time() >= due or self._draining.is_set():
                     admit()
                     seen, due = self._changes, loop.time() + RECHECK_SECONDS
