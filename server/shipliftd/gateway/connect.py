@@ -1,6 +1,6 @@
 """Every rpc by the Connect protocol, so that `fetch`, curl and @connectrpc/connect can call it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -19,13 +19,15 @@ from starlette.types import Receive, Scope, Send
 
 from shipliftd.api import SERVICES, path_of
 from shipliftd.gateway.edge import MOST_BODY, header
-from shipliftd.gateway.exchange import RPC_SECONDS, metadata
+from shipliftd.gateway.exchange import RPC_SECONDS, Metadata, metadata
 from shipliftd.gateway.failures import Failure, not_allowed, status_of, wrong_type
 
 Function = Callable[[Message, RequestContext[Message, Message]], Awaitable[Message]]
+Streaming = Callable[[Message, RequestContext[Message, Message]], AsyncIterator[Message]]
 
 
 _KINDS = ("application/json", "application/proto")
+_STREAM_KINDS = ("application/connect+json", "application/connect+proto")
 
 
 class Connect(ConnectASGIApplication[grpc.aio.Channel]):
@@ -34,7 +36,8 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
     path = ""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        endpoints = {path_of(m): _endpoint(channel, m) for s in SERVICES for m in s.methods}
+        methods = {path_of(method): method for service in SERVICES for method in service.methods}
+        endpoints = {path: _endpoint(channel, method) for path, method in methods.items()}
         super().__init__(
             service=channel,
             endpoints=lambda _: endpoints,
@@ -45,17 +48,20 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
             ),
             read_max_bytes=MOST_BODY,
         )
-        self._paths = frozenset(endpoints)
+        self._kinds = {
+            path: _STREAM_KINDS if method.server_streaming else _KINDS for path, method in methods.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called for each request."""
-        if scope["path"] not in self._paths:
+        kinds = self._kinds.get(scope["path"])
+        if kinds is None:
             raise Failure(404, grpc.StatusCode.UNIMPLEMENTED, f"there is no rpc {scope['path'][:200]}")
         if scope["method"] != "POST":
             raise not_allowed(("POST",))
         kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
-        if kind not in _KINDS:
-            raise wrong_type(kind, " or ".join(_KINDS))
+        if kind not in kinds:
+            raise wrong_type(kind, " or ".join(kinds))
         await super().__call__(scope, receive, send)
 
 
@@ -67,22 +73,25 @@ def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor) -> Any:  # no
         input=message_factory.GetMessageClass(method.input_type),
         output=answer,
         idempotency_level=IdempotencyLevel.UNKNOWN,
-        stream_type=StreamType.UNARY,
+        stream_type=StreamType.SERVER_STREAM if method.server_streaming else StreamType.UNARY,
     )
-    rpc: Any = channel.unary_unary(
+    make = channel.unary_stream if method.server_streaming else channel.unary_unary
+    rpc: Any = make(
         path_of(method),
         request_serializer=lambda request: request.SerializeToString(),
         response_deserializer=answer.FromString,
     )
+    if method.server_streaming:
+        return Endpoint.server_stream(info, _streaming(rpc))
     return Endpoint.unary(info, _function(rpc))
 
 
 def _function(rpc: Any) -> Function:  # noqa: ANN401
     async def function(request: Message, context: RequestContext[Message, Message]) -> Message:
-        headers = context.request_headers
-        told = metadata(headers.get("authorization"), headers.get("x-request-id"))
+        # An rpc that waits answers before its deadline, which it has to know.
+        seconds = min(RPC_SECONDS, _seconds(context) or RPC_SECONDS)
         try:
-            call = rpc(request, metadata=told, timeout=RPC_SECONDS)
+            call = rpc(request, metadata=_metadata(context), timeout=seconds)
             made: Message = await call
             for key, value in await call.trailing_metadata():
                 context.response_trailers[key] = value
@@ -91,6 +100,33 @@ def _function(rpc: Any) -> Function:  # noqa: ANN401
         return made
 
     return function
+
+
+def _streaming(rpc: Any) -> Streaming:  # noqa: ANN401
+    async def function(
+        request: Message, context: RequestContext[Message, Message]
+    ) -> AsyncIterator[Message]:
+        call = rpc(request, metadata=_metadata(context), timeout=_seconds(context))
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise _connect_error(error) from None
+        finally:
+            call.cancel()
+
+    return function
+
+
+def _metadata(context: RequestContext[Message, Message]) -> Metadata:
+    headers = context.request_headers
+    return metadata(headers.get("authorization"), headers.get("x-request-id"))
+
+
+def _seconds(context: RequestContext[Message, Message]) -> float | None:
+    """How long the caller waits, if they said so in `Connect-Timeout-Ms`."""
+    left = context.timeout_ms
+    return None if left is None else max(0.0, left / 1000)
 
 
 def _connect_error(error: grpc.aio.AioRpcError) -> ConnectError:

@@ -62,9 +62,8 @@ def _paths() -> Json:
     paths: Json = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    for service in SERVICES:
-        for method in service.methods:
-            paths[path_of(method)] = {"post": _rpc(method)}
+    for method in _unary():
+        paths[path_of(method)] = {"post": _rpc(method)}
     paths["/healthz"] = {"get": _probe("Whether the gateway is alive", {})}
     paths["/readyz"] = {"get": _probe("Whether a promotion could be answered now", {503: _ERRORS[503]})}
     return paths
@@ -176,11 +175,15 @@ def _schemas() -> Json:
             "required": ["type", "value"],
         },
     )
-    for service in SERVICES:
-        for method in service.methods:
-            for descriptor in (method.input_type, method.output_type):
-                _add(schemas, descriptor)
+    for method in _unary():
+        for descriptor in (method.input_type, method.output_type):
+            _add(schemas, descriptor)
     return schemas
+
+
+def _unary() -> list[MethodDescriptor]:
+    """The rpcs with one answer; OpenAPI has no words for streams."""
+    return [m for service in SERVICES for m in service.methods if not m.server_streaming]
 
 
 def _error(code: str, detail: Json) -> Json:
