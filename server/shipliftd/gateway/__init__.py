@@ -7,6 +7,7 @@ state, no store and no rules of its own.
     protocol.py   HTTP/1.1, with bounds on what a connection may send
     app.py        what every request passes: its id, the log, errors, CORS, the routes
     drone.py      Drone's routes, a handler each
+    runners.py    the calls of Drone's runners
     shapes.py     a message as Drone's JSON
     connect.py    every rpc by the Connect protocol
     failures.py   what a call that failed is answered with

@@ -1,12 +1,11 @@
 """The ASGI application: what every request passes, and where it goes from there."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import grpc
 import grpc.aio
 import orjson
-from grpc_health.v1 import health_pb2
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,9 +16,9 @@ from shipliftd.gateway.drone import Operation, by_path
 from shipliftd.gateway.edge import Edge, Errors, answer
 from shipliftd.gateway.exchange import Exchange, Stubs
 from shipliftd.gateway.failures import Failure, is_rpc, not_allowed
+from shipliftd.gateway.health import Health
+from shipliftd.gateway.runners import ROUTES, Runners
 
-_READY_SECONDS = 5.0
-_HEALTH_OF = "shiplift.v1.BuildService"
 _CORS_HEADERS = (
     "authorization",
     "connect-protocol-version",
@@ -32,9 +31,12 @@ _CORS_HEADERS = (
 _CORS_EXPOSED = ("retry-after", "shiplift-replayed", "trailer-shiplift-replayed", "x-request-id")
 
 
-def application(channel: grpc.aio.Channel, cors_origins: Sequence[str] = ()) -> ASGIApp:
-    """The gateway, in front of the server at the end of a channel."""
-    stubs = Stubs.of(channel)
+def application(channel: grpc.aio.Channel, cors_origins: Sequence[str], draining: asyncio.Event) -> ASGIApp:
+    """The gateway, in front of the server at the end of a channel.
+
+    Runners who wait are sent away once it is `draining`.
+    """
+    stubs, health = Stubs.of(channel), Health(channel)
     routes = [Route(path, _Operations(stubs, operations)) for path, operations in by_path()]
     connect = Connect(channel)
 
@@ -46,8 +48,9 @@ def application(channel: grpc.aio.Channel, cors_origins: Sequence[str] = ()) -> 
         raise Failure(404, grpc.StatusCode.NOT_FOUND, told)
 
     routes += [
+        *(Route(path, Runners(stubs, health, draining, handlers)) for path, handlers in ROUTES.items()),
         Route("/healthz", _Page(b'{"status":"alive"}')),
-        Route("/readyz", _Readiness(channel)),
+        Route("/readyz", _Readiness(health)),
         Route("/openapi.json", _Page(orjson.dumps(openapi.document()))),
         Route("/docs", _Page(page.html(openapi.document()), b"text/html; charset=utf-8", page.HEADERS)),
     ]
@@ -104,24 +107,12 @@ class _Page:
 class _Readiness:
     """Whether a promotion could be answered now: what the server says of its health."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._check: Any = channel.unary_unary(
-            "/grpc.health.v1.Health/Check",
-            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-            response_deserializer=health_pb2.HealthCheckResponse.FromString,
-        )
+    def __init__(self, health: Health) -> None:
+        self._health = health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called for each request."""
         if scope["method"] not in ("GET", "HEAD"):
             raise not_allowed(("GET", "HEAD"))
-        request = health_pb2.HealthCheckRequest(service=_HEALTH_OF)
-        try:
-            health = await self._check(request, timeout=_READY_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise Failure(
-                503, grpc.StatusCode.UNAVAILABLE, f"the server does not answer: {error.code().name}"
-            ) from None
-        if health.status != health_pb2.HealthCheckResponse.SERVING:
-            raise Failure(503, grpc.StatusCode.UNAVAILABLE, "the server takes no promotions now: try again")
+        await self._health.require()
         await answer(send, 200, b'{"status":"ready"}', [])

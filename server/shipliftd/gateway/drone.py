@@ -9,16 +9,16 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from shiplift.v1 import access_pb2, builds_pb2
+from shiplift.v1 import access_pb2, builds_pb2, environments_pb2
 
 from shipliftd.gateway.exchange import Exchange, number
 from shipliftd.gateway.failures import Failure, invalid
-from shipliftd.gateway.shapes import BUILD, REPO, USER, Shape, each
+from shipliftd.gateway.shapes import BUILD, LINE, REPO, USER, Shape, each
 
 _PER_PAGE = 25
 _MOST_PER_PAGE = 100
 _MOST_SKIPPED = 1_000_000
-_REPOSITORIES_A_PAGE = 1000
+_A_PAGE = 1000
 _MOST_PAGES = 100
 
 REPOSITORY = "/api/repos/{owner}/{repo}"
@@ -57,7 +57,7 @@ async def user(exchange: Exchange) -> Any:  # noqa: ANN401
 async def repositories(exchange: Exchange) -> Any:  # noqa: ANN401
     """GET and POST /api/user/repos: all that the caller can read; there is nothing to synchronise."""
     await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())
-    request = access_pb2.ListRepositoriesRequest(page_size=_REPOSITORIES_A_PAGE)
+    request = access_pb2.ListRepositoriesRequest(page_size=_A_PAGE)
     found: list[access_pb2.Repository] = []
     for _ in range(_MOST_PAGES):
         page = await exchange.call(exchange.access.ListRepositories, request)
@@ -193,6 +193,60 @@ def _target(in_query: str, form: dict[str, str]) -> str:
     return in_query or in_body
 
 
+async def restart(exchange: Exchange) -> Any:  # noqa: ANN401
+    """POST builds/N: a new build like it, with the query's parameters over its own."""
+    request = builds_pb2.RetryBuildRequest(
+        **exchange.repository,
+        build=exchange.build,
+        params=exchange.query,
+        request_id=exchange.header("idempotency-key") or "",
+    )
+    made = await exchange.call(exchange.builds.RetryBuild, request)
+    return BUILD.json(made)
+
+
+async def stop(exchange: Exchange) -> Any:  # noqa: ANN401
+    """DELETE builds/N."""
+    request = builds_pb2.CancelBuildRequest(
+        **exchange.repository,
+        build=exchange.build,
+        request_id=exchange.header("idempotency-key") or "",
+    )
+    stopped = await exchange.call(exchange.builds.CancelBuild, request)
+    return BUILD.json(stopped)
+
+
+async def log(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET builds/N/logs/STAGE/STEP: what is there now."""
+    request = builds_pb2.TailLogRequest(
+        **exchange.repository,
+        build=exchange.build,
+        stage=number("stage", exchange.segment("stage")),
+        step=number("step", exchange.segment("step")),
+    )
+    answers = exchange.stream(exchange.builds.TailLog, request)
+    return [LINE.json(line) async for answer in answers for line in answer.lines]
+
+
+async def deployments(exchange: Exchange) -> Any:  # noqa: ANN401
+    """GET builds/deployments: what is in each environment, or on its way to the first time."""
+    request = environments_pb2.ListDeploymentsRequest(**exchange.repository, page_size=_A_PAGE)
+    found: list[builds_pb2.Build] = []
+    for _ in range(_MOST_PAGES):
+        page = await exchange.call(exchange.environments.ListDeployments, request)
+        for deployment in page.deployments:
+            if deployment.HasField("current"):
+                found.append(deployment.current)
+            elif deployment.HasField("in_flight"):
+                found.append(deployment.in_flight)
+        if not page.next_page_token:
+            return each(BUILD, found)
+        request.page_token = page.next_page_token
+    raise Failure(
+        501, grpc.StatusCode.UNIMPLEMENTED, f"over {len(found)} environments: page through ListDeployments"
+    )
+
+
 def _not_yet(what: str) -> Handler:
     """Answers 501 to whoever may look at the repository; strangers are told what they always are."""
 
@@ -233,11 +287,13 @@ OPERATIONS = (
         "GET",
         f"{BUILDS}/deployments",
         "The latest deployment of each environment",
-        _not_yet("listing deployments"),
+        deployments,
+        BUILD,
+        is_list=True,
     ),
     Operation("GET", ONE_BUILD, "A build with its stages", build, BUILD),
-    Operation("POST", ONE_BUILD, "Start a build again", _not_yet("restarting a build"), parameters=True),
-    Operation("DELETE", ONE_BUILD, "Stop a build", _not_yet("stopping a build")),
+    Operation("POST", ONE_BUILD, "Start a build again", restart, BUILD, headers=(_KEY,), parameters=True),
+    Operation("DELETE", ONE_BUILD, "Stop a build", stop, BUILD, headers=(_KEY,)),
     Operation(
         "POST",
         f"{ONE_BUILD}/rollback",
@@ -248,7 +304,7 @@ OPERATIONS = (
     ),
     Operation("POST", f"{ONE_BUILD}/approve/{{stage}}", "Approve a stage", _not_yet("approving")),
     Operation("POST", f"{ONE_BUILD}/decline/{{stage}}", "Decline a stage", _not_yet("declining")),
-    Operation("GET", f"{ONE_BUILD}/logs/{{stage}}/{{step}}", "A step's log", _not_yet("reading logs")),
+    Operation("GET", f"{ONE_BUILD}/logs/{{stage}}/{{step}}", "A step's log", log, LINE, is_list=True),
     Operation("GET", BUILDS, "Builds, newest first", builds, BUILD, is_list=True, query=_PAGE),
     Operation(
         "POST",

@@ -11,11 +11,14 @@ import grpc.aio
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shipliftd.gateway.failures import Failure, of_rpc
+from shipliftd.gateway.failures import Failure, kind_of, of_rpc
 
 log = logging.getLogger(__name__)
 
 MOST_BODY = 1024 * 1024
+# A step's whole log, 5 MB of text, as Drone's runners send it: each line in some JSON.
+MOST_LOG = 16 * 1024 * 1024
+_LOG = re.compile(r"/rpc/v2/step/[^/]*/logs/[^/]*")
 _ID = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -78,10 +81,10 @@ class Errors:
             await answer(send, *_failed(error, scope))
 
 
-def _failed(error: Exception, scope: Scope) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-    failure = _failure(error, scope)
+def _failed(error: Exception, scope: Scope) -> tuple[int, bytes, list[tuple[bytes, bytes]], bytes]:
+    failure, path = _failure(error, scope), scope["path"]
     headers = [(name.encode(), value.encode()) for name, value in failure.headers.items()]
-    return failure.status, failure.body(scope["path"]), headers
+    return failure.status, failure.body(path), headers, kind_of(path)
 
 
 def _failure(error: Exception, scope: Scope) -> Failure:
@@ -108,7 +111,12 @@ async def answer(
     await send({"type": "http.response.body", "body": body})
 
 
-async def read_body(receive: Receive) -> bytes:
+def most_body(path: str) -> int:
+    """How many bytes the body of a request may have."""
+    return MOST_LOG if _LOG.fullmatch(path) else MOST_BODY
+
+
+async def read_body(receive: Receive, most: int = MOST_BODY) -> bytes:
     """A request's whole body. Raises Failure when it is too long, ClientDisconnect when it never ends."""
     body = bytearray()
     while True:
@@ -116,18 +124,18 @@ async def read_body(receive: Receive) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > MOST_BODY:
-            raise too_long_body()
+        if len(body) > most:
+            raise too_long_body(most)
         if not message.get("more_body"):
             return bytes(body)
 
 
-def too_long_body() -> Failure:
+def too_long_body(most: int) -> Failure:
     """What is told of a body over the limit; what else comes of it is not read."""
     return Failure(
         413,
         grpc.StatusCode.INVALID_ARGUMENT,
-        f"the request's body has over {MOST_BODY} bytes",
+        f"the request's body has over {most} bytes",
         headers={"connection": "close"},
     )
 

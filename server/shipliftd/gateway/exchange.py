@@ -1,6 +1,7 @@
 """One request on Drone's routes: what it says, and the rpcs that are made for it."""
 
 import re
+from collections.abc import AsyncGenerator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -8,6 +9,8 @@ from urllib.parse import parse_qsl, unquote
 import grpc.aio
 from shiplift.v1.access_pb2_grpc import AccessServiceStub
 from shiplift.v1.builds_pb2_grpc import BuildServiceStub
+from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
+from shiplift.v1.stages_pb2_grpc import StageServiceStub
 from starlette.types import Receive, Scope
 
 from shipliftd.gateway.edge import header, read_body
@@ -19,11 +22,15 @@ if TYPE_CHECKING:
     # Generic, and asynchronous, in the stubs' own stubs alone.
     from shiplift.v1.access_pb2_grpc import AccessServiceAsyncStub
     from shiplift.v1.builds_pb2_grpc import BuildServiceAsyncStub
+    from shiplift.v1.environments_pb2_grpc import EnvironmentServiceAsyncStub
+    from shiplift.v1.stages_pb2_grpc import StageServiceAsyncStub
 
     Rpc = grpc.aio.UnaryUnaryMultiCallable
+    StreamRpc = grpc.aio.UnaryStreamMultiCallable
 else:
     AccessServiceAsyncStub = BuildServiceAsyncStub = object
-    Rpc = dict
+    EnvironmentServiceAsyncStub = StageServiceAsyncStub = object
+    Rpc = StreamRpc = dict
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -40,30 +47,48 @@ class Stubs(NamedTuple):
 
     builds: BuildServiceAsyncStub
     access: AccessServiceAsyncStub
+    stages: StageServiceAsyncStub
+    environments: EnvironmentServiceAsyncStub
 
     @classmethod
     def of(cls, channel: grpc.aio.Channel) -> "Stubs":
         """The services at the end of a channel."""
-        return cls(BuildServiceStub(channel), AccessServiceStub(channel))
+        return cls(
+            BuildServiceStub(channel),
+            AccessServiceStub(channel),
+            StageServiceStub(channel),
+            EnvironmentServiceStub(channel),
+        )
 
 
 class Exchange:
     """A request, and who makes it."""
 
     def __init__(self, stubs: Stubs, scope: Scope, receive: Receive) -> None:
-        self.builds, self.access = stubs
+        self.builds, self.access, self.stages, self.environments = stubs
         self.replayed = False
         self._scope = scope
         self._receive = receive
 
-    async def call(self, rpc: Rpc[Q, R], request: Q) -> R:
+    async def call(self, rpc: Rpc[Q, R], request: Q, seconds: float = RPC_SECONDS) -> R:
         """Makes an rpc in the caller's name. Raises AioRpcError."""
-        call = rpc(request, metadata=self._metadata, timeout=RPC_SECONDS)
+        call = rpc(request, metadata=self._metadata, timeout=seconds)
         made = await call
         self.replayed = self.replayed or any(
             key == "shiplift-replayed" for key, _ in await call.trailing_metadata()
         )
         return made
+
+    async def stream(
+        self, rpc: StreamRpc[Q, R], request: Q, seconds: float = RPC_SECONDS
+    ) -> AsyncGenerator[R, None]:
+        """The answers of an rpc in the caller's name; closed, it ends the rpc. Raises AioRpcError."""
+        call = rpc(request, metadata=self._metadata, timeout=seconds)
+        try:
+            async for answer in call:
+                yield answer
+        finally:
+            call.cancel()
 
     @cached_property
     def query(self) -> dict[str, str]:
@@ -120,10 +145,14 @@ class Exchange:
 
     @cached_property
     def _metadata(self) -> Metadata:
+        return metadata(self._authorization, self.header("x-request-id"))
+
+    @property
+    def _authorization(self) -> str | None:
         authorization = self.header("authorization")
         if authorization is None and "access_token" in self._query:
-            authorization = f"Bearer {self._query['access_token']}"
-        return metadata(authorization, self.header("x-request-id"))
+            return f"Bearer {self._query['access_token']}"
+        return authorization
 
 
 def metadata(authorization: str | None, x_request_id: str | None) -> Metadata:

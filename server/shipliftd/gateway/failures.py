@@ -62,9 +62,24 @@ class Failure(Exception):
         self.headers = {**_HEADERS.get(status, {}), **(headers or {})}
 
     def body(self, path: str) -> bytes:
-        """The answer's JSON; on the paths of rpcs in the words of the Connect protocol."""
+        """The answer's JSON; on the paths of rpcs in the words of the Connect protocol.
+
+        Drone's runners show the body as it is: to them it is the message alone.
+        """
+        if is_runners(path):
+            return self.message.encode()
         code = self.code.name.lower() if is_rpc(path) else self.code.name
         return orjson.dumps({"message": self.message, "code": code, "details": self.details})
+
+
+def kind_of(path: str) -> bytes:
+    """The content type of a failure's body."""
+    return b"text/plain; charset=utf-8" if is_runners(path) else b"application/json"
+
+
+def is_runners(path: str) -> bool:
+    """Whether a path is one of those that Drone's runners call."""
+    return path.startswith("/rpc/v2/")
 
 
 def is_rpc(path: str) -> bool:

@@ -13,8 +13,8 @@ import grpc
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from shipliftd.gateway.edge import MOST_BODY, new_request_id, note, too_long_body
-from shipliftd.gateway.failures import Failure
+from shipliftd.gateway.edge import most_body, new_request_id, note, too_long_body
+from shipliftd.gateway.failures import Failure, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +92,8 @@ class Protocol(HttpToolsProtocol):
         """Called by the parser."""
         super().on_header(name, value)
         self._count(len(name) + len(value) + len(": \r\n"))
-        if name.lower() == b"content-length" and int(value) > MOST_BODY:
-            self._refuse(too_long_body())
+        if name.lower() == b"content-length" and int(value) > (most := most_body(self._path)):
+            self._refuse(too_long_body(most))
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -143,17 +143,21 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
             return
         request_id = new_request_id()
-        path = self.url.partition(b"?")[0].decode("latin-1")
+        path = self._path
         body = failure.body(path)
         head = [
             STATUS_LINE[failure.status],
             *(b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers),
-            b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body),
+            b"content-type: %s\r\ncontent-length: %d\r\n" % (kind_of(path), len(body)),
             b"x-request-id: %s\r\nconnection: close\r\n\r\n" % request_id.encode(),
         ]
         self.transport.write(b"".join(head) + body)
         self.transport.close()
         note(request_id, "", path, failure.status, 0.0)
+
+    @property
+    def _path(self) -> str:
+        return self.url.partition(b"?")[0].decode("latin-1")
 
     def _count(self, size: int) -> None:
         self._size += size

@@ -31,6 +31,7 @@ class HttpServer:
     address: str
     _server: uvicorn.Server
     _sockets: list[socket.socket]
+    _draining: asyncio.Event
     _ticks: asyncio.Task[None] | None = None
 
     @classmethod
@@ -38,8 +39,9 @@ class HttpServer:
         cls, channel: grpc.aio.Channel, http: HttpSettings, tls: Tls, drain_seconds: float
     ) -> "HttpServer":
         """A server of the gateway's application. Raises Precondition where it cannot listen."""
+        draining = asyncio.Event()
         config = uvicorn.Config(
-            application(channel, http.cors_origins),
+            application(channel, http.cors_origins, draining),
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -54,7 +56,7 @@ class HttpServer:
         )
         config.load()
         address, bound = _bind(http.listen)
-        return cls(address, uvicorn.Server(config), [bound])
+        return cls(address, uvicorn.Server(config), [bound], draining)
 
     async def start(self) -> None:
         """Begins to answer."""
@@ -65,6 +67,7 @@ class HttpServer:
     async def stop(self) -> None:
         """Takes no more requests, and returns when those in flight are answered."""
         self._server.should_exit = True
+        self._draining.set()
         if self._ticks is not None:
             await self._ticks
         await self._server.shutdown(sockets=self._sockets)

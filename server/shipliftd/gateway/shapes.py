@@ -155,7 +155,7 @@ SHAPES: Mapping[str, Shape] = _shapes(
     Shape(
         "Build",
         _descriptor(builds_pb2.Build),
-        ours=_words("owner repo origin external_id release artifacts"),
+        ours=_words("owner repo origin external_id release artifacts waiting_for retry_of"),
         left_out=_words("parent error title cron deploy_to params debug stages"),
     ),
     Shape(
@@ -190,6 +190,11 @@ SHAPES: Mapping[str, Shape] = _shapes(
         )
         | {"private": lambda repo: repo.visibility != access_pb2.VISIBILITY_PUBLIC},
     ),
+    Shape(
+        "Line",
+        _descriptor(builds_pb2.LogLine),
+        renamed={"position": "pos", "text": "out"},
+    ),
     Shape("Permissions", _descriptor(access_pb2.Permissions)),
     Shape(
         "User",
@@ -197,7 +202,8 @@ SHAPES: Mapping[str, Shape] = _shapes(
         added=_fixed(active=True, syncing=False, synced=0, last_login=0),
     ),
 )
-BUILD, REPO, USER = SHAPES["Build"], SHAPES["Repository"], SHAPES["User"]
+BUILD, STAGE, STEP, LINE = SHAPES["Build"], SHAPES["Stage"], SHAPES["Step"], SHAPES["LogLine"]
+REPO, USER = SHAPES["Repository"], SHAPES["User"]
 
 
 def each(shape: Shape, messages: Iterable[Message]) -> list[Json]:
