@@ -215,6 +215,22 @@ def hang_up(work: Work) -> None:
         time.sleep(0.05)
 
 
+def test_a_stream_ends_when_the_gateway_stops(served: Shipliftd) -> None:
+    with Gateway(served.address) as gateway:
+        work = Work.at(served, gateway.http, f"s{next(_numbers)}")
+        [step, _] = work.running()["steps"]
+        work.runner.batch(step, line(0))
+        stream = tail(work, follow=True)
+        assert stream.message() == {"lines": shown(line(0)), "nextPosition": 1}
+        began = time.monotonic()
+        assert gateway.stop() == 0
+        assert time.monotonic() - began < 3
+        assert stream.end()["error"] == {
+            "code": "unavailable",
+            "message": "the gateway is shutting down: try again",
+        }
+
+
 def test_a_wait_for_a_stage_answers_before_the_callers_deadline(work: Work) -> None:
     connection = HTTPConnection(work.runner.address, timeout=SECONDS)
     headers = {

@@ -34,11 +34,11 @@ _CORS_EXPOSED = ("retry-after", "shiplift-replayed", "trailer-shiplift-replayed"
 def application(channel: grpc.aio.Channel, cors_origins: Sequence[str], draining: asyncio.Event) -> ASGIApp:
     """The gateway, in front of the server at the end of a channel.
 
-    Runners who wait are sent away once it is `draining`.
+    Runners who wait are sent away, and streams end, once it is `draining`.
     """
     stubs, health = Stubs.of(channel), Health(channel)
     routes = [Route(path, _Operations(stubs, operations)) for path, operations in by_path()]
-    connect = Connect(channel)
+    connect = Connect(channel, draining)
 
     async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
         if is_rpc(scope["path"]):

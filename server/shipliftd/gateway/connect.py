@@ -1,5 +1,6 @@
 """Every rpc by the Connect protocol, so that `fetch`, curl and @connectrpc/connect can call it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from shipliftd.api import SERVICES, path_of
 from shipliftd.gateway.edge import MOST_BODY, header
 from shipliftd.gateway.exchange import RPC_SECONDS, Metadata, metadata
-from shipliftd.gateway.failures import Failure, not_allowed, status_of, wrong_type
+from shipliftd.gateway.failures import SHUTTING_DOWN, Failure, not_allowed, status_of, wrong_type
 
 Function = Callable[[Message, RequestContext[Message, Message]], Awaitable[Message]]
 Streaming = Callable[[Message, RequestContext[Message, Message]], AsyncIterator[Message]]
@@ -35,9 +36,9 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
 
     path = ""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, draining: asyncio.Event) -> None:
         methods = {path_of(method): method for service in SERVICES for method in service.methods}
-        endpoints = {path: _endpoint(channel, method) for path, method in methods.items()}
+        endpoints = {path: _endpoint(channel, method, draining) for path, method in methods.items()}
         super().__init__(
             service=channel,
             endpoints=lambda _: endpoints,
@@ -65,7 +66,7 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
         await super().__call__(scope, receive, send)
 
 
-def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor) -> Any:  # noqa: ANN401
+def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor, draining: asyncio.Event) -> Any:  # noqa: ANN401
     answer = message_factory.GetMessageClass(method.output_type)
     info: MethodInfo[Message, Message] = MethodInfo(
         name=method.name,
@@ -82,7 +83,7 @@ def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor) -> Any:  # no
         response_deserializer=answer.FromString,
     )
     if method.server_streaming:
-        return Endpoint.server_stream(info, _streaming(rpc))
+        return Endpoint.server_stream(info, _streaming(rpc, draining))
     return Endpoint.unary(info, _function(rpc))
 
 
@@ -102,20 +103,31 @@ def _function(rpc: Any) -> Function:  # noqa: ANN401
     return function
 
 
-def _streaming(rpc: Any) -> Streaming:  # noqa: ANN401
+def _streaming(rpc: Any, draining: asyncio.Event) -> Streaming:  # noqa: ANN401
     async def function(
         request: Message, context: RequestContext[Message, Message]
     ) -> AsyncIterator[Message]:
         call = rpc(request, metadata=_metadata(context), timeout=_seconds(context))
+        leaving = asyncio.create_task(_cancel_when(draining, call))
         try:
             async for answer in call:
                 yield answer
         except grpc.aio.AioRpcError as error:
             raise _connect_error(error) from None
+        except asyncio.CancelledError:
+            if not draining.is_set():
+                raise
+            raise ConnectError(Code.UNAVAILABLE, SHUTTING_DOWN) from None
         finally:
+            leaving.cancel()
             call.cancel()
 
     return function
+
+
+async def _cancel_when(draining: asyncio.Event, call: Any) -> None:  # noqa: ANN401
+    await draining.wait()
+    call.cancel()
 
 
 def _metadata(context: RequestContext[Message, Message]) -> Metadata:

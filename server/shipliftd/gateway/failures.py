@@ -27,6 +27,7 @@ STATUS_OF: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.CANCELLED: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
+SHUTTING_DOWN = "the gateway is shutting down: try again"
 # Somebody else was faster, and the caller had asked to be told so.
 _PRECONDITIONS = frozenset({"UNEXPECTED_CURRENT", "STALE_VERSION"})
 _DETAILS = "grpc-status-details-bin"

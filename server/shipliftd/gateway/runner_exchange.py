@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope
 
 from shipliftd.gateway.edge import most_body, read_body
 from shipliftd.gateway.exchange import Exchange, Stubs
-from shipliftd.gateway.failures import Failure, invalid
+from shipliftd.gateway.failures import SHUTTING_DOWN, Failure, invalid
 from shipliftd.gateway.health import Health
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class RunnerExchange(Exchange):
                 return task.result()
             if gone.done():
                 raise ClientDisconnect
-            raise Failure(503, grpc.StatusCode.UNAVAILABLE, "the gateway is shutting down: try again")
+            raise Failure(503, grpc.StatusCode.UNAVAILABLE, SHUTTING_DOWN)
         finally:
             for each in (task, gone, draining):
                 each.cancel()
