@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import grpc
 import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
@@ -430,6 +431,9 @@ def test_while_the_store_is_away_runners_are_told_to_come_back(own_server_with_h
     work = Work.at(own_server_with_http, own_server_with_http.http, "app")
     with closing(sqlite3.connect(own_server_with_http.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
+        # From the first write on that fails the server knows.
+        with pytest.raises(grpc.RpcError):
+            work.promoted()
         assert work.runner.request().told[0] == 503
         other.execute("ROLLBACK")
     build = work.promoted()
