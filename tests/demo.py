@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.json_format import ParseDict
+from shiplift.runner.taking import this_platform
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
@@ -49,16 +50,39 @@ STAGE = {
 }
 
 
+# What the build's repository has as its pipeline file: what a promotion of it does.
+PIPELINE = f"""\
+kind: pipeline
+type: exec
+name: default
+
+platform:
+  os: {this_platform()[0]}
+  arch: {this_platform()[1]}
+
+trigger:
+  event: [promote]
+  target: [staging, production]
+
+steps:
+- name: deploy
+  commands:
+  - echo "${{DRONE_COMMIT_SHA:0:12}} goes to $DRONE_DEPLOY_TO"
+  - echo "$REPLICAS replicas in $REGION"
+"""
+
+
 @dataclass(frozen=True)
 class Tokens:
-    """Two users' tokens: one who may write to the repository, and one who may only read."""
+    """A user's token who may write to the repository, one's who may only read, and a runner's."""
 
     writer: str
     reader: str
+    runner: str
 
 
-def fill(server: Shipliftd) -> Tokens:
-    """Makes the repository with its two users, and build 41."""
+def fill(server: Shipliftd, pipeline: str = "") -> Tokens:
+    """Makes the repository with its users, and build 41: with a pipeline file, or the contract's stage."""
     server.access().CreateRepository(
         access_pb2.CreateRepositoryRequest(owner=OWNER, repo=REPO, default_branch="master")
     )
@@ -68,12 +92,19 @@ def fill(server: Shipliftd) -> Tokens:
         "repo": REPO,
         "number": 41,
         "status": "STATUS_SUCCESS",
-        "stages": [STAGE],
+        **({"pipeline": pipeline} if pipeline else {"stages": [STAGE]}),
     }
     server.builds().CreateBuild(ParseDict(request, builds_pb2.CreateBuildRequest()))
     return Tokens(
         writer=server.user("octocat", f"{OWNER}/{REPO}", access_pb2.LEVEL_WRITE),
         reader=server.user("mona", f"{OWNER}/{REPO}", access_pb2.LEVEL_READ),
+        runner=server.user(
+            "runner",
+            f"{OWNER}/{REPO}",
+            access_pb2.LEVEL_WRITE,
+            actions=[access_pb2.ACTION_RUN],
+            repositories=[f"{OWNER}/{REPO}"],
+        ),
     )
 
 
@@ -105,13 +136,16 @@ def require(condition: bool, otherwise: str) -> None:
 
 
 def demo(directory: Path) -> None:
-    """Promotes, shows the answer as a table and as JSON, and what a reader is told."""
+    """Promotes, runs the promotion, shows what it printed and became, and what a reader is told."""
     server = Shipliftd(directory / "shiplift.db").start()
     try:
         print(f"shipliftd listens on {server.address}; its store is {server.database}.")
-        tokens = fill(server)
+        tokens = fill(server, PIPELINE)
         print(f"Build 41 of {OWNER}/{REPO} is recorded. octocat, who may write, promotes it:")
         call(server, tokens.writer, *PROMOTE)
+        print("\nA runner takes its stage, and runs the steps of the pipeline file:")
+        call(server, tokens.runner, "runner", "--once", "--name", "demo")
+        check_log(call(server, tokens.writer, "log", "42"))
         check(json.loads(call(server, tokens.writer, "show", "42", "--json")))
         print("\nmona, who may only read, tries the same:")
         refusal = call(server, tokens.reader, *PROMOTE, expected=1)
@@ -122,20 +156,26 @@ def demo(directory: Path) -> None:
     print("\nThe server has stopped, and its store is gone.")
 
 
+def check_log(log: str) -> None:
+    """Looks whether the step found the parameters in its environment."""
+    for line in ("9fc1ad6ebf12 goes to production", "3 replicas in eu-west-1"):
+        require(line in log.splitlines(), f"the step did not print {line!r}")
+
+
 def check(build: dict[str, object]) -> None:
     """Compares the promotion, as JSON, with the contract."""
     expected = BUILD | {
         "number": 42,
+        "status": "STATUS_SUCCESS",
         "parent": 41,
         "deploy_to": "production",
         "params": PARAMS,
-        "version": 1,
     }
     found = {name: build.get(name) for name in expected}
     require(found == expected, f"the promotion has {found}, not {expected}")
     stages = build["stages"]
     assert isinstance(stages, list)
-    stage = STAGE | {"number": 1}
+    stage = {"number": 1, "name": "default", "kind": "pipeline", "type": "exec", "machine": "demo"}
     require(len(stages) == 1 and stages[0].items() >= stage.items(), f"its stages are {stages}")
 
 

@@ -736,7 +736,8 @@ class Methods:
     ) -> builds_pb2.Build:
         """Reports how a recorded build or a promotion goes on: pending, running, then success,
         failure, error or killed. What has ended does not change again (FAILED_PRECONDITION); the
-        status that it has, reported once more, changes nothing.
+        status that it has, reported once more, changes nothing but that it keeps the leases of the
+        build's stages.
 
         Args:
             owner: The repository's owner.
@@ -2077,7 +2078,8 @@ class AsyncMethods:
     ) -> builds_pb2.Build:
         """Reports how a recorded build or a promotion goes on: pending, running, then success,
         failure, error or killed. What has ended does not change again (FAILED_PRECONDITION); the
-        status that it has, reported once more, changes nothing.
+        status that it has, reported once more, changes nothing but that it keeps the leases of the
+        build's stages.
 
         Args:
             owner: The repository's owner.

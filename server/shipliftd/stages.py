@@ -140,6 +140,13 @@ def keep(caller: Caller, stage_id: int, lease_token: str) -> StageRow:
     return _held(caller, stage_id, lease_token)[0]
 
 
+def keep_all(build_id: int) -> None:
+    """Keeps the leases of all of a build's stages."""
+    Stage.update(lease_expires=now() + LEASE_MS).where(
+        Stage.build == build_id, Stage.lease_expires > 0
+    ).execute()
+
+
 def keep_any(caller: Caller, build_id: int) -> BuildRow:
     """Keeps the leases that the caller holds of a build's stages. Raises NotFound, Denied."""
     row = _BUILD.one(database, build_id)

@@ -113,7 +113,7 @@ class BuildServiceServicer(object):
     def UpdateBuild(self, request, context):
         """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
         error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
-        has, reported once more, changes nothing.
+        has, reported once more, changes nothing but that it keeps the leases of the build's stages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,7 @@ class BuildServiceStub:
     UpdateBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.UpdateBuildRequest, _builds_pb2.Build]
     """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
     error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
-    has, reported once more, changes nothing.
+    has, reported once more, changes nothing but that it keeps the leases of the build's stages.
     """
     RetryBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
@@ -99,7 +99,7 @@ class BuildServiceAsyncStub(BuildServiceStub):
     UpdateBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.UpdateBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
     error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
-    has, reported once more, changes nothing.
+    has, reported once more, changes nothing but that it keeps the leases of the build's stages.
     """
     RetryBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
@@ -160,7 +160,7 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
         """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
         error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
-        has, reported once more, changes nothing.
+        has, reported once more, changes nothing but that it keeps the leases of the build's stages.
         """
 
     @_abc_1.abstractmethod
