@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from shiplift.cli import access, builds, login, record
+from shiplift.cli import access, builds, envs, log, login, record, runner, take
 from shiplift.cli.output import put
 
 app = typer.Typer(
@@ -16,7 +16,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (login.app, record.app, builds.app, access.app):
+for part in (
+    *(login.app, record.app, builds.app, log.app, envs.app),
+    *(take.app, runner.app, access.app),
+):
     app.add_typer(part)
 
 

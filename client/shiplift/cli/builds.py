@@ -1,4 +1,4 @@
-"""The commands about builds: promote, show, builds."""
+"""The commands about builds: promote, retry, cancel, show, builds."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from shiplift import was_replayed
 from shiplift._methods import EventWord, StatusWord
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, put_fields, put_json, put_table, say, when, word
-from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, chosen, command
+from shiplift.cli.pairs import pairs_of
+from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, chosen, command
 from shiplift.v1 import builds_pb2 as pb
 
 app = typer.Typer()
@@ -45,7 +46,7 @@ def promote(
 ) -> None:
     """Promotes a build to an environment, and shows the new build."""
     owner, repo = session.repository(repository)
-    params = params_of(param or [])
+    params = pairs_of("-p", param or [])
     number = number_of(session.client, owner, repo, build)
     made = session.client.promote_build(
         owner=owner,
@@ -64,9 +65,46 @@ def promote(
     _put_build(session, made)
 
 
+@command(app, "retry")
+def retry(
+    session: Session,
+    build: BuildArgument,
+    repository: RepositoryOption = None,
+    param: ParameterOption = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Starts a build that has ended once more, as a new one, and shows that."""
+    owner, repo = session.repository(repository)
+    params = pairs_of("-p", param or [])
+    number = number_of(session.client, owner, repo, build)
+    made = session.client.retry_build(
+        owner=owner, repo=repo, build=number, params=params, request_id=request_id
+    )
+    earlier = " (by an earlier call)" if was_replayed() else ""
+    say(f"{made.owner}/{made.repo}: build {made.number} tries build {made.retry_of} again{earlier}")
+    _put_build(session, made)
+
+
+@command(app, "cancel")
+def cancel(
+    session: Session,
+    build: BuildArgument,
+    repository: RepositoryOption = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Stops a build: what runs is ended, what waits is left out."""
+    owner, repo = session.repository(repository)
+    number = number_of(session.client, owner, repo, build)
+    stopped = session.client.cancel_build(owner=owner, repo=repo, build=number, request_id=request_id)
+    if session.json:
+        put_json(stopped)
+        return
+    put(f"{stopped.owner}/{stopped.repo}: build {stopped.number} is {word(pb.Status, stopped.status)}")
+
+
 @command(app, "show")
 def show(session: Session, build: BuildArgument, repository: RepositoryOption = None) -> None:
-    """Shows a build with its parameters and stages."""
+    """Shows a build with its parameters, stages and steps."""
     owner, repo = session.repository(repository)
     number = number_of(session.client, owner, repo, build)
     _put_build(session, session.client.get_build(owner=owner, repo=repo, build=number))
@@ -153,6 +191,7 @@ def _put_build(session: Session, build: pb.Build) -> None:
             ("build", str(build.number)),
             ("status", word(pb.Status, build.status)),
             ("error", build.error),
+            ("waiting for", build.waiting_for),
             ("event", _event(build)),
             ("environment", build.deploy_to),
             ("release", build.release),
@@ -164,6 +203,7 @@ def _put_build(session: Session, build: pb.Build) -> None:
             ("author", author or build.author_login),
             ("link", build.link),
             ("external id", build.external_id),
+            ("retry of", str(build.retry_of or "")),
             ("by", build.trigger),
             ("created", when(build, "created")),
             ("started", when(build, "started")),
@@ -176,6 +216,10 @@ def _put_build(session: Session, build: pb.Build) -> None:
         put("")
         headings = ("STAGE", "NAME", "STATUS", "KIND", "TYPE", "PLATFORM", "MESSAGE", "LINK")
         put_table(headings, map(_stage_row, build.stages))
+    steps = [_step_row(stage, step) for stage in build.stages for step in stage.steps]
+    if steps:
+        put("")
+        put_table(("STEP", "NAME", "STATUS", "EXIT", "BEGAN", "ENDED", "ERROR"), steps)
 
 
 def _stage_row(stage: pb.Stage) -> Sequence[str]:
@@ -191,15 +235,13 @@ def _stage_row(stage: pb.Stage) -> Sequence[str]:
     )
 
 
-def params_of(given: Sequence[str]) -> dict[str, str]:
-    """The parameters that `-p` gave. Raises UsageError."""
-    params: dict[str, str] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not (name and equals):
-            # What stands there can be a secret with its name forgotten.
-            raise UsageError("-p wants KEY=VALUE; one of those given has no key or no '='")
-        if name in params:
-            raise UsageError(f"-p {name} is given twice")
-        params[name] = value
-    return params
+def _step_row(stage: pb.Stage, step: pb.Step) -> Sequence[str]:
+    return (
+        f"{stage.number}/{step.number}",
+        step.name,
+        word(pb.Status, step.status),
+        str(step.exit_code or ""),
+        when(step, "started")[11:19],
+        when(step, "stopped")[11:19],
+        step.error,
+    )

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from shiplift.cli.facts import Facts, known
@@ -34,6 +35,12 @@ def origin() -> tuple[str, str] | None:
     """The repository of the remote `origin`; None without one. Raises ValueError as above."""
     url = _git("remote", "get-url", "origin")
     return remote_repository(url.strip()) if url else None
+
+
+def root() -> Path | None:
+    """The root of the work tree; None outside of one."""
+    found = _git("rev-parse", "--show-toplevel").removesuffix("\n")
+    return Path(found) if found else None
 
 
 def facts(commit: str = "HEAD") -> Facts:

@@ -2,15 +2,17 @@
 
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from shiplift import was_replayed
 from shiplift.cli import ci, git
-from shiplift.cli.builds import ParameterOption, params_of
+from shiplift.cli.builds import ParameterOption
 from shiplift.cli.facts import OF_COMMIT, Facts, known, without
 from shiplift.cli.output import put, put_json, word
+from shiplift.cli.pairs import pairs_of
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.v1 import builds_pb2 as pb
 
@@ -18,6 +20,8 @@ app = typer.Typer()
 
 RecordedEvent = Literal["push", "pull_request", "tag", "cron", "custom"]
 RecordedStatus = Literal["pending", "running", "success", "failure", "error", "killed"]
+
+PIPELINE = ".drone.yml"
 
 _HEX = re.compile(r"[0-9A-Fa-f]{4,64}")
 _DIGEST = re.compile(r"(?P<uri>.*)@(?P<digest>[A-Za-z0-9+._-]+:[0-9A-Fa-f]+)")
@@ -43,6 +47,13 @@ def record(
         typer.Option(metavar="NAME=URI[@DIGEST]", help="What it produced; may be repeated."),
     ] = None,
     param: ParameterOption = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="The pipeline file; '': none. [.drone.yml, if it is here or in the git work tree's root]",
+        ),
+    ] = None,
     number: Annotated[
         int | None, typer.Option(help="A number of your choice, to import a history; needs admin.")
     ] = None,
@@ -51,14 +62,15 @@ def record(
     """Records a build that a CI job made.
 
     What is not said is taken from the CI system's variables (GitHub Actions, GitLab CI, Jenkins,
-    Drone) and from git. Recording the same external id again changes nothing.
+    Drone) and from git, and the stages of its promotions from the pipeline file, if there is one.
+    Recording the same external id again changes nothing.
     """
     job = ci.job(os.environ)
     given = _given(commit, branch, ref, release, external_id, event, link, message)
     facts = _merged(job.facts if job else Facts(), given)
     owner, repo = session.repository(repository, job.repository if job else "")
     artifacts = [_artifact(each) for each in artifact or []]
-    params = params_of(param or [])
+    params = pairs_of("-p", param or [])
     made = session.client.create_build(
         owner=owner,
         repo=repo,
@@ -66,6 +78,7 @@ def record(
         status=status,
         artifacts=artifacts,
         params=params,
+        pipeline=_pipeline(pipeline),
         request_id=request_id,
         **facts,
     )
@@ -91,6 +104,22 @@ def _artifact(given: str) -> pb.Artifact:
     if found is None:
         return pb.Artifact(name=name, uri=uri)
     return pb.Artifact(name=name, uri=found["uri"], digest=found["digest"])
+
+
+def _pipeline(given: str | None) -> str:
+    """The pipeline file's text; empty where there is none. Raises OSError, UsageError."""
+    if given is None:
+        root = git.root()
+        places = [folder / PIPELINE for folder in (root, Path()) if folder]
+        path = next((path for path in places if path.is_file()), None)
+    else:
+        path = Path(given) if given else None
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8") from None
 
 
 def _given(

@@ -16,13 +16,14 @@ from typing import Annotated, Concatenate, NoReturn, ParamSpec, TypeVar
 import grpc
 import typer
 
-from shiplift import Client, ShipliftError, Unreachable
+from shiplift import AsyncClient, Client, ShipliftError, Unreachable
 from shiplift.cli import git
 from shiplift.cli.output import say
 from shiplift.settings import Settings
 
 P = ParamSpec("P")
 W = TypeVar("W", bound=str)
+C = TypeVar("C", Client, AsyncClient)
 
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
 # As a shell reports the signals that end other programs.
@@ -99,14 +100,11 @@ class Session:
 
     def connect(self, settings: Settings) -> Client:
         """A client with these settings."""
-        return Client(
-            settings.server,
-            settings.token,
-            ca_file=settings.ca_file,
-            cert_file=settings.cert_file,
-            key_file=settings.key_file,
-            insecure=settings.insecure,
-        )
+        return _client(Client, settings)
+
+    def connect_async(self) -> AsyncClient:
+        """A client for asyncio, to be closed by who calls."""
+        return _client(AsyncClient, self.settings)
 
     def repository(self, given: str | None, known: str = "") -> tuple[str, str]:
         """Owner and name: as given, else SHIPLIFT_REPO, else as known, else git's remote.
@@ -130,6 +128,17 @@ class Session:
     def close(self) -> None:
         """Closes the client, if there is one."""
         self._open.close()
+
+
+def _client(kind: type[C], settings: Settings) -> C:
+    return kind(
+        settings.server,
+        settings.token,
+        ca_file=settings.ca_file,
+        cert_file=settings.cert_file,
+        key_file=settings.key_file,
+        insecure=settings.insecure,
+    )
 
 
 RepositoryOption = Annotated[

@@ -1,7 +1,7 @@
 """A stage that is held: keeps its lease, reports, and learns when to stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
@@ -9,6 +9,7 @@ from grpc import StatusCode as Code
 
 from shiplift import AsyncClient, ShipliftError
 from shiplift._methods import StatusWord
+from shiplift.runner.waiting import first, pauses
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import stages_pb2
 
@@ -89,9 +90,14 @@ class Holding:
         if hurry:
             asyncio.get_running_loop().call_later(_HURRY_SECONDS, self._late.set)
 
-    async def wait_stopped(self) -> None:
-        """Waits until the work is to be stopped."""
-        await self._stopped.wait()
+    @property
+    def why_stopped(self) -> Stop:
+        """The reason, once there is one."""
+        return self.stopped or Stop("killed", "it was stopped")
+
+    async def unless_stopped(self, work: Coroutine[None, None, R]) -> R | None:
+        """What the work returns; None, and the work cancelled, where it is to be stopped before."""
+        return await first(work, self._stopped)
 
     async def update_stage(
         self,
@@ -190,14 +196,6 @@ class Holding:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def pauses() -> Iterator[float]:
-    """How long to wait before each repeat, in seconds, beside what the channel does by itself."""
-    pause = 0.5
-    while True:
-        yield pause
-        pause = min(pause * 2, 5.0)
 
 
 def _now() -> float:

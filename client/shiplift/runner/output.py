@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections import deque
 from collections.abc import Coroutine, Iterable, Iterator
 
 from shiplift.runner.holding import Holding
@@ -11,6 +12,8 @@ from shiplift.v1 import builds_pb2 as pb
 MOST_LINE_BYTES = 64 * 1024
 MOST_LINES = 500
 BATCH_SECONDS = 0.25
+# What has piled up goes in larger batches.
+_MOST_BATCH_LINES = 5000
 _MOST_BATCH_BYTES = 1024 * 1024
 # A log keeps 5 MiB. What comes after is not held either, so that a step never waits for the server.
 _MOST_LOG_BYTES = 6 * 1024 * 1024
@@ -60,13 +63,18 @@ class StepLog:
         self._holding = holding
         self._step_id = step_id
         self._begun = time.monotonic()
-        self._lines: list[pb.LogLine] = []
+        self._lines: deque[pb.LogLine] = deque()
         self._position = 0
         self._bytes = 0
         self._full = False
         self._closed = False
         self._some = asyncio.Event()
         self._many = asyncio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is kept."""
+        return self._full
 
     def add(self, texts: Iterable[str]) -> None:
         """Takes lines."""
@@ -103,7 +111,6 @@ class StepLog:
 
     async def _send_batch(self) -> None:
         batch = self._batch()
-        del self._lines[: len(batch)]
         kept = await self._holding.append_log(self._step_id, self._position, batch)
         self._position += len(batch)
         if kept is None or kept.next_position < self._position:
@@ -113,11 +120,9 @@ class StepLog:
     def _batch(self) -> list[pb.LogLine]:
         batch: list[pb.LogLine] = []
         room = _MOST_BATCH_BYTES
-        for line in self._lines[:MOST_LINES]:
-            room -= line.ByteSize()
-            if room < 0 and batch:
-                break
-            batch.append(line)
+        while self._lines and len(batch) < _MOST_BATCH_LINES and room > 0:
+            batch.append(self._lines.popleft())
+            room -= batch[-1].ByteSize()
         return batch
 
 
@@ -156,7 +161,8 @@ class Pipe:
         splitter = Splitter()
         try:
             while data := await self._reader.read(MOST_LINE_BYTES):
-                log.add(splitter.feed(data))
+                if not log.is_full:
+                    log.add(splitter.feed(data))
         finally:
             log.add(splitter.close())
 

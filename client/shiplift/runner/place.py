@@ -77,7 +77,10 @@ def shell(given: str, script: Path) -> list[str | Path]:
     return [*(shlex.split(given) or [_SHELL]), script]
 
 
-def after_failure(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the plan could not know: how the stage stands, once a step of it has failed."""
-    names = ("DRONE_BUILD_STATUS", "DRONE_STAGE_STATUS")
-    return {**environment, **{name: "failure" for name in names if name in environment}}
+def as_it_stands(plan: Mapping[str, str], started: int, *, failed: bool) -> dict[str, str]:
+    """What the plan could not know: when the stage began, and whether a step of it has failed."""
+    known = {"DRONE_STAGE_STARTED": str(started), "DRONE_BUILD_STARTED": str(started)}
+    found = {name: value for name, value in known.items() if plan.get(name) == ""}
+    if failed:
+        found |= {"DRONE_BUILD_STATUS": "failure", "DRONE_STAGE_STATUS": "failure"}
+    return found

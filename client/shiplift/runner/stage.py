@@ -1,7 +1,7 @@
 """The steps of a stage: each one when its time has come, in a shell of its own."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import NamedTuple
 
 from shiplift._methods import StatusWord
@@ -9,6 +9,7 @@ from shiplift.runner import place as places
 from shiplift.runner.holding import Holding
 from shiplift.runner.output import Pipe, StepLog
 from shiplift.runner.processes import Group
+from shiplift.runner.waiting import first
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import stages_pb2
 
@@ -52,6 +53,7 @@ class StageRun:
         self._path = path
         self._longest = longest
         self._ids: dict[int, int] = {}
+        self._started = 0
         self._passed = {step.name: asyncio.Event() for step in self._plan.steps}
         self._over = asyncio.Event()
         self._failed: Outcome | None = None
@@ -98,6 +100,7 @@ class StageRun:
             self._holding.stop("error", "the server does not take the report that it runs")
             return
         self._ids = {step.number: step.id for step in stage.steps}
+        self._started = stage.started.seconds
         async with asyncio.TaskGroup() as detached:
             async with asyncio.TaskGroup() as group:
                 for step in self._plan.steps:
@@ -176,27 +179,23 @@ class StageRun:
             pipe.close()
 
     def _environment(self, step: stages_pb2.PlanStep) -> Mapping[str, str]:
-        own = {**self._place.environment(self._path), **self._plan.environment, **step.environment}
-        return places.after_failure(own) if self._failed else own
+        common = self._plan.environment
+        now = places.as_it_stands(common, self._started, failed=self._failed is not None)
+        return {**self._place.environment(self._path), **common, **now, **step.environment}
 
     async def _ended(self, step: stages_pb2.PlanStep, group: Group) -> Outcome:
-        ending = asyncio.create_task(group.wait())
-        stopping = asyncio.create_task(self._holding.wait_stopped())
-        over = asyncio.create_task(self._over.wait())
-        waited = [ending, stopping, *([over] if step.detached else [])]
-        try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if ending.done():
-                code = ending.result()
-                return Outcome("failure", exit_code=code) if code else SUCCESS
-            await group.end()
-            code = await ending
-        finally:
-            for task in (ending, stopping, over):
-                task.cancel()
-        stop = self._holding.stopped
-        # A detached step that ran to the stage's end has done what it is there for.
-        return SUCCESS if stop is None else Outcome("killed", stop.words, code)
+        waiting = group.wait()
+        if step.detached:
+            # One that runs to the stage's end has done what it is there for.
+            waiting = self._until_over(waiting)
+        code = await self._holding.unless_stopped(waiting)
+        if code is not None:
+            return Outcome("failure", exit_code=code) if code else SUCCESS
+        await group.end()
+        return Outcome("killed", self._holding.why_stopped.words, await group.wait())
+
+    async def _until_over(self, waiting: Coroutine[None, None, int]) -> int:
+        return await first(waiting, self._over) or 0
 
 
 def _pending(step: stages_pb2.PlanStep) -> stages_pb2.StepReport:

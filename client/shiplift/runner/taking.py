@@ -12,7 +12,7 @@ from uuid import uuid4
 from grpc import StatusCode
 
 from shiplift import AsyncClient, ShipliftError, Unreachable
-from shiplift.runner.holding import pauses
+from shiplift.runner.waiting import first, pauses
 from shiplift.v1 import stages_pb2
 
 R = TypeVar("R")
@@ -139,14 +139,7 @@ class Taker:
         return None
 
     async def _unless_stopped(self, work: Coroutine[None, None, R]) -> R | None:
-        working = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-            return working.result() if working.done() else None
-        finally:
-            working.cancel()
-            stopping.cancel()
+        return await first(work, self._stopping)
 
 
 def host_name() -> str:

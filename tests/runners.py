@@ -1,0 +1,117 @@
+"""A repository with a pipeline, and local runners for it: real processes on a real server."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from shiplift import Client
+from shiplift.runner.taking import this_platform
+from shiplift.v1 import access_pb2
+from shiplift.v1 import builds_pb2 as pb
+
+from tests.cli import Cli, Said
+from tests.harness import Shipliftd
+from tests.repository import Repository
+
+SECONDS = 30
+R = TypeVar("R")
+
+_SYSTEM, _ARCHITECTURE = this_platform()
+HEAD = f"""\
+kind: pipeline
+type: exec
+name: default
+platform: {{os: {_SYSTEM}, arch: {_ARCHITECTURE}}}
+"""
+
+
+def pipeline(steps: str, head: str = HEAD) -> str:
+    """A pipeline file for this machine, of these steps."""
+    return f"{head}steps:\n{steps}"
+
+
+def until(look: Callable[[], R | None], seconds: float = SECONDS) -> R:
+    """What is seen once it is there."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.02)
+
+
+@dataclass
+class Fleet:
+    """A repository, and runners whose token is for it alone."""
+
+    repository: Repository
+    runner: Cli
+    person: Cli
+
+    @classmethod
+    def make(cls, server: Shipliftd, repository: Repository, folder: Path) -> "Fleet":
+        """Makes the runners' user and token."""
+        token = server.user(
+            f"runner-{repository.name}",
+            repository.slug,
+            access_pb2.LEVEL_WRITE,
+            actions=[access_pb2.ACTION_RUN],
+            repositories=[repository.slug],
+        )
+        return cls(
+            repository,
+            Cli(folder, server.address, token),
+            Cli(folder, server.address, server.admin_token, repository.slug),
+        )
+
+    def promote(self, steps: str, head: str = HEAD, **params: str) -> int:
+        """Records a build with a pipeline and promotes it; the promotion's number."""
+        recorded = self.repository.record(
+            pipeline=pipeline(steps, head), event=pb.EVENT_PUSH, status=pb.STATUS_SUCCESS
+        )
+        return self.repository.promote(recorded.number, params=params).number
+
+    def once(self, *arguments: str) -> Said:
+        """Runs a runner until it has done a stage."""
+        return self.runner.run("runner", "--once", "--name", "here", *arguments)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        """A runner, until the end of the block."""
+        process = self.runner.start("runner", "--name", "here", *arguments)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.communicate(timeout=SECONDS)
+
+    def ended(self, build: int, seconds: float = SECONDS) -> pb.Build:
+        """The build, once it has ended."""
+
+        def look() -> pb.Build | None:
+            found = self.repository.get(build)
+            return found if found.HasField("finished") else None
+
+        return until(look, seconds)
+
+    def log(self, build: int, step: int, stage: int = 1) -> list[str]:
+        """The lines of a step's log."""
+        owner, name = self.repository.owner, self.repository.name
+        with Client(self.person.server, self.person.token) as client:
+            found = client.tail_log(owner=owner, repo=name, build=build, stage=stage, step=step)
+            return [line.text for some in found for line in some.lines]
+
+
+def statuses(build: pb.Build) -> dict[str, str]:
+    """How each step ended, by name."""
+    return {
+        step.name: pb.Status.Name(step.status).removeprefix("STATUS_").lower()
+        for stage in build.stages
+        for step in stage.steps
+    }

@@ -1,0 +1,340 @@
+"""`shiplift runner` does the steps of stages, as a process on a real server."""
+
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from shiplift.v1 import access_pb2
+from shiplift.v1 import builds_pb2 as pb
+
+from tests.harness import Shipliftd
+from tests.repository import Repository
+from tests.runners import HEAD, Fleet, statuses, until
+
+# 32 KiB with all that a shell, a file or a wire could stumble over.
+_BEGIN = (
+    " a  'b' \"c\" $HOME ${DRONE_DEPLOY_TO} $(id) `id` \\ \\n %s\n\n"
+    "line\ttab\r\u00e9\u2028\U0001f600 *?[x] ; & | > #\n"
+)
+AWKWARD = _BEGIN + "x" * (32 * 1024 - len(_BEGIN.encode()) - 1) + "\n"
+
+
+@pytest.fixture
+def fleet(server: Shipliftd, repository: Repository, tmp_path: Path) -> Fleet:
+    """Runners for a repository of the test's own."""
+    return Fleet.make(server, repository, tmp_path)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def pids(folder: Path, count: int) -> list[int]:
+    """The process ids that steps have written to files, once all are there."""
+    until(lambda: len(list(folder.glob("*.pid"))) == count)
+    return [int(until(path.read_text)) for path in sorted(folder.glob("*.pid"))]
+
+
+def waiting_for(path: Path) -> str:
+    """A command that waits until a file is there."""
+    return f"while [ ! -e {path} ]; do sleep 0.05; done"
+
+
+def test_steps_run_in_their_order_and_what_they_print_is_kept(fleet: Fleet) -> None:
+    build = fleet.promote(
+        "- {name: first, commands: ['echo one > file', 'echo two >&2']}\n"
+        "- {name: second, commands: ['cat file', 'printf unended']}\n"
+    )
+    said = fleet.once()
+    assert (said.code, said.out) == (0, "")
+    slug = fleet.repository.slug
+    assert said.err.splitlines()[2:] == [
+        f"{slug} {build}, stage default: begins",
+        f"{slug} {build}, stage default: success",
+    ]
+    assert fleet.log(build, 1) == ["+ echo one > file\n", "+ echo two >&2\n", "two\n"]
+    assert fleet.log(build, 2) == ["+ cat file\n", "one\n", "+ printf unended\n", "unended"]
+    found = fleet.repository.get(build)
+    assert (found.status, statuses(found)) == (pb.STATUS_SUCCESS, {"first": "success", "second": "success"})
+    stage = found.stages[0]
+    assert (stage.machine, [list(step.depends_on) for step in stage.steps]) == ("here", [[], ["first"]])
+
+
+def test_says_on_start_as_whom_it_runs_what(fleet: Fleet) -> None:
+    fleet.promote("- {name: only, commands: ['true']}\n")
+    first, second = fleet.once().err.splitlines()[:2]
+    assert re.fullmatch(r"here takes exec stages for \w+/\w+ from 127\.0\.0\.1:\d+, one\.", first)
+    assert re.fullmatch(r"It runs what their pipelines tell it, as the user [\w-]+\.", second)
+
+
+def test_a_failure_ends_the_stage_and_its_exit_code_is_kept(fleet: Fleet) -> None:
+    build = fleet.promote(
+        "- {name: fails, commands: ['echo before', 'exit 7', 'echo after']}\n"
+        "- {name: never, commands: ['true']}\n"
+        "- name: mourns\n"
+        "  commands: ['echo $DRONE_BUILD_STATUS $DRONE_STAGE_STATUS']\n"
+        "  when: {status: [failure]}\n"
+        "- {name: always, commands: ['true'], when: {status: [success, failure]}}\n"
+    )
+    assert fleet.once().code == 1
+    found = fleet.repository.get(build)
+    assert statuses(found) == {
+        "fails": "failure",
+        "never": "skipped",
+        "mourns": "success",
+        "always": "success",
+    }
+    stage = found.stages[0]
+    assert (found.status, stage.status, stage.exit_code) == (pb.STATUS_FAILURE, pb.STATUS_FAILURE, 7)
+    assert (stage.error, stage.steps[0].exit_code) == ("step fails: exit code 7", 7)
+    assert fleet.log(build, 1) == ["+ echo before\n", "before\n", "+ exit 7\n"]
+    assert fleet.log(build, 3)[1:] == ["failure failure\n"]
+
+
+def test_a_failure_that_is_ignored_stops_nothing(fleet: Fleet) -> None:
+    build = fleet.promote(
+        "- {name: may, commands: ['false'], failure: ignore}\n"
+        "- {name: after, commands: ['echo $DRONE_BUILD_STATUS']}\n"
+        "- {name: mourns, commands: ['true'], when: {status: [failure]}}\n"
+    )
+    assert fleet.once().code == 0
+    found = fleet.repository.get(build)
+    assert statuses(found) == {"may": "failure", "after": "success", "mourns": "skipped"}
+    assert (found.status, found.stages[0].steps[0].exit_code) == (pb.STATUS_SUCCESS, 1)
+    assert fleet.log(build, 2)[1:] == ["success\n"]
+
+
+def test_a_parameter_arrives_byte_for_byte(fleet: Fleet, tmp_path: Path) -> None:
+    assert len(AWKWARD.encode()) == 32 * 1024
+    build = fleet.promote(
+        f"- name: only\n"
+        f"  commands: ['printf %s \"$AWKWARD\" > {tmp_path}/got',\n"
+        f"    'cat /proc/self/environ > {tmp_path}/all']\n",
+        AWKWARD=AWKWARD,
+    )
+    assert fleet.once().code == 0
+    assert (tmp_path / "got").read_bytes() == AWKWARD.encode()
+    assert f"\0AWKWARD={AWKWARD}\0".encode() in b"\0" + (tmp_path / "all").read_bytes()
+    assert fleet.ended(build).status == pb.STATUS_SUCCESS
+
+
+def test_the_environment_is_the_plans_and_a_process_s_least(fleet: Fleet) -> None:
+    fleet.runner.variables |= {"SHIPLIFT_SECRET": "x", "SHELL": "/bin/odd", "LC_ALL": "C", "USER": "me"}
+    build = fleet.promote(
+        "- {name: only, commands: [env], environment: {OWN: 'a $$ b', REGION: mine}}\n",
+        REGION="eu",
+        SIZE="3",
+    )
+    assert fleet.once().code == 0
+    lines = (line.rstrip("\n").partition("=") for line in fleet.log(build, 1)[1:])
+    found = {name: value for name, _, value in lines if not name.startswith("DRONE_")}
+    folder = found.pop("PWD")
+    assert re.fullmatch(r"/\S+/shiplift-\w+/workspace", folder)
+    root = str(Path(folder).parent)
+    assert found == {
+        "CI": "true",
+        "DRONE": "true",
+        "REGION": "mine",
+        "SIZE": "3",
+        "OWN": "a $ b",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": f"{root}/home",
+        "TMPDIR": f"{root}/tmp",
+        "LANG": "C.UTF-8",
+    } | ({"_": found["_"]} if "_" in found else {})
+    assert not Path(root).exists()
+
+
+def test_output_is_there_while_the_step_runs(fleet: Fleet, tmp_path: Path) -> None:
+    build = fleet.promote(
+        f"- {{name: only, commands: ['echo begun', '{waiting_for(tmp_path / 'go')}', 'echo over']}}\n"
+    )
+    with fleet.running("--once"):
+        until(lambda: fleet.repository.get(build).status == pb.STATUS_RUNNING and fleet.log(build, 1)[1:2])
+        assert fleet.repository.get(build).stages[0].steps[0].status == pb.STATUS_RUNNING
+        (tmp_path / "go").touch()
+        fleet.ended(build)
+    assert fleet.log(build, 1)[-1] == "over\n"
+
+
+def test_long_lines_bad_bytes_and_many_lines_are_all_kept(fleet: Fleet) -> None:
+    build = fleet.promote(
+        "- {name: long, commands: [\"head -c 150000 /dev/zero | tr '\\\\0' x; echo\"]}\n"
+        "- {name: bad, commands: [\"printf 'a\\\\377b\\\\000c\\\\n'\"]}\n"
+        "- {name: many, commands: ['seq 20000']}\n"
+    )
+    assert fleet.once().code == 0
+    assert [len(line) for line in fleet.log(build, 1)[1:]] == [65536, 65536, 150001 - 2 * 65536]
+    assert fleet.log(build, 2)[-1] == "a\ufffdb\ufffdc\n"
+    assert fleet.log(build, 3)[1:] == [f"{number}\n" for number in range(1, 20001)]
+
+
+def test_a_step_that_prints_without_end_is_not_held_up(fleet: Fleet) -> None:
+    build = fleet.promote(
+        "- {name: only, commands: ['yes 0123456789012345678901234567890123456789 | head -c 30000000', 'exit 3']}\n"
+    )
+    assert fleet.once().code == 1
+    assert fleet.ended(build).stages[0].exit_code == 3
+    said = fleet.person.run("log", str(build), "1/1")
+    assert 5_000_000 < len(said.out) < 5_500_000
+
+
+def test_a_cancel_ends_grandchildren_within_two_seconds(fleet: Fleet, tmp_path: Path) -> None:
+    build = fleet.promote(
+        f"- name: only\n"
+        f"  commands: ['sh -c \"sleep 600 & echo \\$! > {tmp_path}/a.pid; wait\" &',\n"
+        f"    'echo $! > {tmp_path}/b.pid; wait']\n"
+        "- {name: never, commands: ['true']}\n"
+    )
+    with fleet.running("--once") as process:
+        started = pids(tmp_path, 2)
+        begun = time.monotonic()
+        assert fleet.person.run("cancel", str(build)).code == 0
+        until(lambda: not any(map(is_running, started)), 2 + begun - time.monotonic())
+        assert process.wait(timeout=10) == 1
+    found = fleet.repository.get(build)
+    assert (found.status, statuses(found)) == (pb.STATUS_KILLED, {"only": "killed", "never": "skipped"})
+
+
+def test_what_a_step_leaves_running_ends_with_it(fleet: Fleet, tmp_path: Path) -> None:
+    build = fleet.promote(
+        f"- {{name: only, commands: ['sleep 600 & echo $! > {tmp_path}/a.pid', 'echo over']}}\n"
+    )
+    assert fleet.once().code == 0
+    assert not any(map(is_running, pids(tmp_path, 1)))
+    assert fleet.log(build, 1)[-1] == "over\n"
+
+
+def test_a_stage_that_takes_too_long_ends_in_error(fleet: Fleet, tmp_path: Path) -> None:
+    build = fleet.promote(f"- {{name: only, commands: ['echo $$$$ > {tmp_path}/a.pid', 'sleep 600']}}\n")
+    assert fleet.once("--timeout", "1").code == 1
+    found = fleet.repository.get(build)
+    assert (found.status, found.stages[0].error) == (
+        pb.STATUS_ERROR,
+        "it took longer than the runner's limit of 1 s",
+    )
+    assert statuses(found) == {"only": "killed"}
+    assert not any(map(is_running, pids(tmp_path, 1)))
+
+
+def test_a_detached_step_is_not_waited_for_and_ends_with_the_stage(fleet: Fleet, tmp_path: Path) -> None:
+    build = fleet.promote(
+        f"- {{name: service, detach: true, commands: ['echo $$$$ > {tmp_path}/a.pid', 'sleep 600']}}\n"
+        f"- {{name: user, commands: ['{waiting_for(tmp_path / 'a.pid')}']}}\n"
+    )
+    assert fleet.once().code == 0
+    assert not any(map(is_running, pids(tmp_path, 1)))
+    assert statuses(fleet.repository.get(build)) == {"service": "success", "user": "success"}
+
+
+def test_steps_that_wait_for_the_same_one_run_at_once(fleet: Fleet, tmp_path: Path) -> None:
+    left = f"touch {tmp_path}/left; {waiting_for(tmp_path / 'right')}"
+    right = f"touch {tmp_path}/right; {waiting_for(tmp_path / 'left')}"
+    build = fleet.promote(
+        "- {name: first, commands: ['true']}\n"
+        f"- {{name: left, depends_on: [first], commands: ['{left}']}}\n"
+        f"- {{name: right, depends_on: [first], commands: ['{right}']}}\n"
+        "- {name: last, depends_on: [left, right], commands: ['true']}\n"
+    )
+    assert fleet.once().code == 0
+    assert fleet.ended(build).status == pb.STATUS_SUCCESS
+
+
+def test_a_secret_that_there_is_not_is_named(fleet: Fleet) -> None:
+    build = fleet.promote(
+        "- {name: only, commands: ['true'], environment: {KEY: {from_secret: deploy_key}}}\n"
+    )
+    assert fleet.once().code == 1
+    assert "the secret 'deploy_key'" in fleet.repository.get(build).stages[0].steps[0].error
+
+
+def test_a_shell_that_is_not_there_is_an_error_in_words(fleet: Fleet) -> None:
+    build = fleet.promote("- {name: only, commands: ['true'], shell: /no/shell}\n")
+    assert fleet.once().code == 1
+    found = fleet.repository.get(build)
+    assert (found.status, statuses(found)) == (pb.STATUS_ERROR, {"only": "error"})
+    assert "could not be started" in found.stages[0].error
+    assert "/no/shell" in found.stages[0].error
+
+
+def test_as_many_at_once_as_there_is_capacity_for(fleet: Fleet, tmp_path: Path) -> None:
+    wait = waiting_for(tmp_path / "go")
+    step = f"- {{name: only, commands: ['echo $$$$ > {tmp_path}/$NAME.pid', '{wait}']}}\n"
+    builds = [fleet.promote(step, NAME=name) for name in "abc"]
+    with fleet.running("--capacity", "2"):
+        assert len(pids(tmp_path, 2)) == 2
+        time.sleep(0.5)
+        assert sorted(path.stem for path in tmp_path.glob("*.pid")) == ["a", "b"]
+        (tmp_path / "go").touch()
+        assert [fleet.ended(build).status for build in builds] == [pb.STATUS_SUCCESS] * 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_runner_that_is_stopped_kills_and_says_so(fleet: Fleet, tmp_path: Path, number: int) -> None:
+    build = fleet.promote(f"- {{name: only, commands: ['echo $$$$ > {tmp_path}/a.pid', 'sleep 600']}}\n")
+    with fleet.running() as process:
+        started = pids(tmp_path, 1)
+        process.send_signal(number)
+        assert process.wait(timeout=10) == 0
+    found = fleet.repository.get(build)
+    assert (found.status, found.stages[0].error) == (pb.STATUS_KILLED, "the runner was stopped")
+    assert not any(map(is_running, started))
+
+
+def test_a_runner_that_waits_stops_at_once(fleet: Fleet) -> None:
+    with fleet.running() as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        time.sleep(0.5)
+        begun = time.monotonic()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+    assert time.monotonic() - begun < 3
+
+
+def test_labels_are_matched(fleet: Fleet) -> None:
+    head = HEAD + "node: {zone: inner}\n"
+    build = fleet.promote("- {name: only, commands: ['true']}\n", head)
+    with fleet.running():
+        time.sleep(1)
+        assert fleet.repository.get(build).status == pb.STATUS_PENDING
+    assert fleet.once("--label", "zone=inner").code == 0
+
+
+def test_a_token_that_may_not_run_is_told_so(fleet: Fleet, server: Shipliftd) -> None:
+    fleet.runner.token = server.user(f"other-{fleet.repository.name}")
+    said = fleet.once()
+    assert said.code == 1
+    assert said.err.splitlines()[2].startswith("shiplift: refused (PERMISSION_DENIED): AcquireStage")
+
+
+def test_a_server_that_starts_again_loses_nothing(tmp_path: Path) -> None:
+    database, log = tmp_path / "shiplift.db", tmp_path / "err"
+    with Shipliftd(database) as first:
+        repository = made(first)
+        fleet = Fleet.make(first, repository, tmp_path)
+        build = fleet.promote(
+            "- {name: only, commands: ['for i in $(seq 60); do echo $i; sleep 0.1; done']}\n"
+        )
+        with log.open("w") as file:
+            process = fleet.runner.start("runner", "--once", stderr=file.fileno())
+        until(lambda: fleet.repository.get(build).status == pb.STATUS_RUNNING and fleet.log(build, 1)[5:])
+        listen = first.address
+    time.sleep(1.5)
+    with Shipliftd(database, listen=listen) as second:
+        assert process.wait(timeout=30) == 0, log.read_text()
+        fleet = Fleet(Repository(second, "octocat", "again"), fleet.runner, fleet.person)
+        assert fleet.log(build, 1)[1:] == [f"{number}\n" for number in range(1, 61)]
+        assert fleet.repository.get(build).status == pb.STATUS_SUCCESS
+
+
+def made(server: Shipliftd) -> Repository:
+    """A repository of a server of the test's own."""
+    server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="again"))
+    return Repository(server, "octocat", "again")
