@@ -22,6 +22,12 @@ class Repository:
         """Opens the channel."""
         self.builds = self.server.builds(self.token)
 
+    @classmethod
+    def make(cls, server: Shipliftd, owner: str, name: str) -> "Repository":
+        """Makes a private repository."""
+        server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner=owner, repo=name))
+        return cls(server, owner, name)
+
     @property
     def slug(self) -> str:
         """`owner/name`."""

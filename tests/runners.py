@@ -115,3 +115,22 @@ def statuses(build: pb.Build) -> dict[str, str]:
         for stage in build.stages
         for step in stage.steps
     }
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def pids(folder: Path, count: int) -> list[int]:
+    """The process ids that steps have written to files, once all are there."""
+    until(lambda: len(list(folder.glob("*.pid"))) == count)
+    return [int(until(path.read_text)) for path in sorted(folder.glob("*.pid"))]
+
+
+def waiting_for(path: Path) -> str:
+    """A command that waits until a file is there."""
+    return f"while [ ! -e {path} ]; do sleep 0.05; done"

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
 from tests.repository import Repository
-from tests.runners import HEAD, Fleet, statuses, until
+from tests.runners import HEAD, Fleet, is_running, pids, statuses, until, waiting_for
 
 # 32 KiB with all that a shell, a file or a wire could stumble over.
 _BEGIN = (
@@ -25,25 +24,6 @@ AWKWARD = _BEGIN + "x" * (32 * 1024 - len(_BEGIN.encode()) - 1) + "\n"
 def fleet(server: Shipliftd, repository: Repository, tmp_path: Path) -> Fleet:
     """Runners for a repository of the test's own."""
     return Fleet.make(server, repository, tmp_path)
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there, and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def pids(folder: Path, count: int) -> list[int]:
-    """The process ids that steps have written to files, once all are there."""
-    until(lambda: len(list(folder.glob("*.pid"))) == count)
-    return [int(until(path.read_text)) for path in sorted(folder.glob("*.pid"))]
-
-
-def waiting_for(path: Path) -> str:
-    """A command that waits until a file is there."""
-    return f"while [ ! -e {path} ]; do sleep 0.05; done"
 
 
 def test_steps_run_in_their_order_and_what_they_print_is_kept(fleet: Fleet) -> None:
@@ -176,9 +156,8 @@ def test_long_lines_bad_bytes_and_many_lines_are_all_kept(fleet: Fleet) -> None:
 
 
 def test_a_step_that_prints_without_end_is_not_held_up(fleet: Fleet) -> None:
-    build = fleet.promote(
-        "- {name: only, commands: ['yes 0123456789012345678901234567890123456789 | head -c 30000000', 'exit 3']}\n"
-    )
+    line = "0123456789" * 4
+    build = fleet.promote(f"- {{name: only, commands: ['yes {line} | head -c 30000000', 'exit 3']}}\n")
     assert fleet.once().code == 1
     assert fleet.ended(build).stages[0].exit_code == 3
     said = fleet.person.run("log", str(build), "1/1")
@@ -287,6 +266,14 @@ def test_a_runner_that_is_stopped_kills_and_says_so(fleet: Fleet, tmp_path: Path
     assert not any(map(is_running, started))
 
 
+def test_a_runner_that_is_killed_leaves_nothing_running(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.promote(f"- {{name: only, commands: ['sleep 600 & echo $! > {tmp_path}/a.pid', 'wait']}}\n")
+    with fleet.running() as process:
+        started = pids(tmp_path, 1)
+        process.kill()
+        until(lambda: not any(map(is_running, started)), 2)
+
+
 def test_a_runner_that_waits_stops_at_once(fleet: Fleet) -> None:
     with fleet.running() as process:
         assert process.stderr is not None
@@ -317,7 +304,7 @@ def test_a_token_that_may_not_run_is_told_so(fleet: Fleet, server: Shipliftd) ->
 def test_a_server_that_starts_again_loses_nothing(tmp_path: Path) -> None:
     database, log = tmp_path / "shiplift.db", tmp_path / "err"
     with Shipliftd(database) as first:
-        repository = made(first)
+        repository = Repository.make(first, "octocat", "again")
         fleet = Fleet.make(first, repository, tmp_path)
         build = fleet.promote(
             "- {name: only, commands: ['for i in $(seq 60); do echo $i; sleep 0.1; done']}\n"
@@ -332,9 +319,3 @@ def test_a_server_that_starts_again_loses_nothing(tmp_path: Path) -> None:
         fleet = Fleet(Repository(second, "octocat", "again"), fleet.runner, fleet.person)
         assert fleet.log(build, 1)[1:] == [f"{number}\n" for number in range(1, 61)]
         assert fleet.repository.get(build).status == pb.STATUS_SUCCESS
-
-
-def made(server: Shipliftd) -> Repository:
-    """A repository of a server of the test's own."""
-    server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="again"))
-    return Repository(server, "octocat", "again")

@@ -13,15 +13,9 @@ from shiplift.runner.output import MOST_LINE_BYTES, Splitter
 from shiplift.runner.place import DEFAULT_PATH, Place, shell
 from shiplift.runner.processes import Group
 
+from tests.runners import is_running
+
 ENVIRONMENT = {"PATH": DEFAULT_PATH}
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there, and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 async def started(script: str, marker: Path, environment: Mapping[str, str] = ENVIRONMENT) -> Group:

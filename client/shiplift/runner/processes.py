@@ -1,6 +1,7 @@
 """A process and all that it starts: one process group, which ends as one."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,22 @@ GRACE_SECONDS = 5.0
 # After SIGKILL only the kernel is waited for.
 _KILL_SECONDS = 2.0
 _POLL_SECONDS = 0.02
+_GUARD = 'read -r _; kill -s KILL -- "-$1"'
 
 
 class Group:
-    """A process in a session of its own, with its children and theirs."""
+    """A process in a session of its own, with its children and theirs.
 
-    def __init__(self, leader: asyncio.subprocess.Process) -> None:
+    Beside it a shell waits for the end of a pipe from here, and kills the group then: it does not outlive
+    this process, however that ends.
+    """
+
+    def __init__(
+        self, leader: asyncio.subprocess.Process, guard: asyncio.subprocess.Process, pipe: int
+    ) -> None:
         self._leader = leader
+        self._guard = guard
+        self._pipe: int | None = pipe
 
     @classmethod
     async def start(
@@ -51,7 +61,22 @@ class Group:
             stderr=output,
             start_new_session=True,
         )
-        return cls(leader)
+        read, write = os.pipe()
+        try:
+            guard = await asyncio.create_subprocess_exec(
+                *("/bin/sh", "-c", _GUARD, "sh", str(leader.pid)),
+                stdin=read,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(write)
+            leader.kill()
+            raise
+        finally:
+            os.close(read)
+        return cls(leader, guard, write)
 
     async def wait(self) -> int:
         """Waits for the process that was started, not for its children; its exit code, as in a shell."""
@@ -59,7 +84,25 @@ class Group:
         return 128 - code if code < 0 else code
 
     async def end(self, grace: float = GRACE_SECONDS) -> None:
-        """Ends what is left of the group: SIGTERM, and SIGKILL for what has not listened in time."""
+        """Ends what is left of the group: SIGTERM, and SIGKILL for what has not listened in time.
+
+        Whoever starts a group calls this, even where it has ended by itself.
+        """
+        try:
+            await self._end(grace)
+        finally:
+            await self._dismiss_guard()
+
+    async def _dismiss_guard(self) -> None:
+        if self._pipe is None:
+            return
+        pipe, self._pipe = self._pipe, None
+        with contextlib.suppress(ProcessLookupError):
+            self._guard.kill()
+        os.close(pipe)
+        await self._guard.wait()
+
+    async def _end(self, grace: float) -> None:
         for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_SECONDS)):
             until = asyncio.get_running_loop().time() + seconds
             self._send(number)
