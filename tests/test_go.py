@@ -1,13 +1,17 @@
-"""A service in Go promotes through the generated stubs."""
+"""Services in Go promote and deploy through the generated stubs."""
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
+from tests.repository import Repository
+from tests.runners import Fleet, is_running, pids, until
 from tests.toolchains import ROOT, SECONDS, need, run
 
 # Downloading and compiling the modules is part of the first test.
@@ -15,12 +19,28 @@ pytestmark = pytest.mark.timeout(SECONDS)
 
 
 @pytest.fixture(scope="module")
-def promote(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program of tests/interop/go/promote, built on stubs that `make stubs LANG=go` has just made."""
+def stubs() -> None:
+    """The stubs that `make stubs LANG=go` has just made."""
     need("go")
     run(["make", "stubs", "LANG=go"])
-    program = tmp_path_factory.mktemp("go") / "promote"
-    run(["go", "build", "-o", program, "."], ROOT / "tests" / "interop" / "go" / "promote")
+
+
+@pytest.fixture(scope="module")
+def promote(stubs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of tests/interop/go/promote."""
+    return built("promote", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def deploy(stubs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of tests/interop/go/deploy."""
+    return built("deploy", tmp_path_factory)
+
+
+def built(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program of tests/interop/go."""
+    program = tmp_path_factory.mktemp("go") / name
+    run(["go", "build", "-o", program, "."], ROOT / "tests" / "interop" / "go" / name)
     return program
 
 
@@ -55,3 +75,43 @@ def test_a_go_program_is_told_why_not(promote: Path, server: Shipliftd, repo: st
         "an admin of the repository can grant it\n",
         1,
     )
+
+
+def test_a_go_program_deploys(
+    deploy: Path, server: Shipliftd, repository: Repository, tmp_path: Path
+) -> None:
+    fleet = Fleet.make(server, repository, tmp_path)
+    repository.record()
+    command = f'echo "$DRONE_DEPLOY_TO $REGION" >> {tmp_path}/said; exit "$CODE"'
+    builds = [repository.promote(1, params={"REGION": "a b", "CODE": code}).number for code in ("0", "7")]
+    with deploying(deploy, fleet, "sh", "-c", command):
+        ended = [fleet.ended(build) for build in builds]
+    assert (tmp_path / "said").read_text() == "production a b\n" * 2
+    assert [build.status for build in ended] == [builds_pb2.STATUS_SUCCESS, builds_pb2.STATUS_FAILURE]
+    assert (ended[1].stages[0].exit_code, ended[1].stages[0].error) == (7, "exit status 7")
+
+
+def test_a_go_program_that_deploys_is_told_of_a_cancel(
+    deploy: Path, server: Shipliftd, repository: Repository, tmp_path: Path
+) -> None:
+    fleet = Fleet.make(server, repository, tmp_path)
+    repository.record()
+    build = repository.promote(1).number
+    with deploying(deploy, fleet, "sh", "-c", f"sleep 600 & echo $! > {tmp_path}/a.pid; wait"):
+        started = pids(tmp_path, 1)
+        assert fleet.person.run("cancel", str(build)).code == 0
+        until(lambda: not any(map(is_running, started)), 2)
+
+
+@contextmanager
+def deploying(program: Path, fleet: Fleet, *command: str) -> Iterator[None]:
+    """`deploy ADDRESS production COMMAND...`, until the end of the block."""
+    process = subprocess.Popen(
+        [program, fleet.runner.server, "production", *command],
+        env={**os.environ, "SHIPLIFT_TOKEN": fleet.runner.token},
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(timeout=60)

@@ -1,5 +1,6 @@
 """The README's snippets run, and show what they print."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shiplift.v1 import access_pb2
 from shipliftd.parameters import REFUSED
 
 from tests import demo
@@ -48,6 +50,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             "SHIPLIFT_SERVER": server.address,
             "SHIPLIFT_REPO": "octocat/hello-world",
             "SHIPLIFT_TOKEN": tokens.writer,
+            "RUNNER_TOKEN": server.user(
+                "deploy-bot",
+                "octocat/hello-world",
+                access_pb2.LEVEL_WRITE,
+                actions=[access_pb2.ACTION_RUN],
+                repositories=["octocat/hello-world"],
+            ),
         }
 
 
@@ -100,8 +109,34 @@ def test_the_commands_of_a_ci_job_record_and_promote(environment: dict[str, str]
     assert re.search(r"^release +v1\.4\.2$", printed, re.MULTILINE)
 
 
-def test_the_go_example_is_the_program_that_test_go_runs() -> None:
-    assert blocks("go") == [(ROOT / "tests/interop/go/promote/main.go").read_text()]
+def test_the_helm_example_takes_what_was_promoted(environment: dict[str, str], tmp_path: Path) -> None:
+    helm = tmp_path / "helm"
+    helm.write_text('#!/bin/sh\necho "helm $*"\n')
+    helm.chmod(0o700)
+    variables = {**environment, "PATH": f"{tmp_path}:{environment['PATH']}"}
+    output(["shiplift", "record", "--pipeline", ""], variables, tmp_path)
+    build = json.loads(output(["shiplift", "builds", "-n", "1", "--json"], variables))[0]["number"]
+    output(["shiplift", "promote", str(build), "production", "-p", "CHART=1.4.2"], variables)
+    variables["SHIPLIFT_TOKEN"] = environment["RUNNER_TOKEN"]
+    printed = output(["sh", "-c", block("sh", "helm")], variables)
+    assert "helm upgrade --install --wait app oci://registry/app --version 1.4.2\n" in printed
+    assert printed.endswith(f"build {build + 1} to production: success\n")
+
+
+def test_the_pipeline_example_runs(environment: dict[str, str], tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    (tmp_path / ".drone.yml").write_text(text.replace("./deploy.sh", "echo to"))
+    output(["shiplift", "record"], environment, tmp_path)
+    build = json.loads(output(["shiplift", "builds", "-n", "1", "--json"], environment))[0]["number"]
+    output(["shiplift", "promote", str(build), "production", "-p", "REGION=eu"], environment)
+    output(["shiplift", "runner", "--once"], {**environment, "SHIPLIFT_TOKEN": environment["RUNNER_TOKEN"]})
+    printed = output(["shiplift", "log", str(build + 1)], environment)
+    assert printed.endswith("\nto production eu\n")
+
+
+def test_the_go_examples_are_the_programs_that_test_go_runs() -> None:
+    programs = [ROOT / "tests/interop/go" / name / "main.go" for name in ("promote", "deploy")]
+    assert blocks("go") == [program.read_text() for program in programs]
 
 
 def test_every_refused_parameter_is_named() -> None:

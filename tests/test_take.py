@@ -1,7 +1,9 @@
 """`shiplift take` and `report`: a deployer that is no runner, with a shell script in helm's place."""
 
 import json
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -62,6 +64,24 @@ def test_what_the_command_prints_is_what_take_prints(fleet: Fleet) -> None:
         "take", "production", "--", "sh", "-c", "cat; echo out; echo err >&2", stdin="in\n"
     )
     assert (said.code, said.out, "err\n" in said.err) == (0, "in\nout\n", True)
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
+def test_terraform_finds_the_parameters_as_its_variables(fleet: Fleet, tmp_path: Path) -> None:
+    infra = tmp_path / "infra"
+    infra.mkdir()
+    (infra / "main.tf").write_text(
+        'variable "image" {}\nresource "terraform_data" "app" { input = var.image }\n'
+        'output "image" { value = terraform_data.app.output }\n'
+    )
+    subprocess.run(
+        ["terraform", f"-chdir={infra}", "init", "-input=false"], check=True, capture_output=True
+    )
+    build = fleet.repository.promote(1, params={"TF_VAR_image": "app@sha256:1 é"}).number
+    apply = ("terraform", f"-chdir={infra}", "apply", "-input=false", "-auto-approve", "-no-color")
+    said = fleet.runner.run("take", "production", "--", *apply)
+    assert (said.code, 'image = "app@sha256:1 é"' in said.out) == (0, True), said
+    assert fleet.repository.get(build).status == pb.STATUS_SUCCESS
 
 
 def test_the_exit_code_is_reported_and_is_the_commands(fleet: Fleet) -> None:
