@@ -162,6 +162,9 @@ class Holding:
                 if error.code not in _PASSING:
                     return None
                 await asyncio.sleep(pause)
+            except (OSError, ValueError):
+                # The file with the token is being written.
+                await asyncio.sleep(pause)
             else:
                 self._kept = _now()
                 return answer
@@ -181,6 +184,9 @@ class Holding:
                         self.stop("killed", "the build was cancelled, or the stage was lost")
             except ShipliftError as error:
                 self._refused(error)
+            except (OSError, ValueError):
+                # As in `_call`.
+                pass
             # The server ends it, too, when it shuts down.
             await asyncio.sleep(1.0)
 

@@ -60,8 +60,10 @@ class Place:
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._folder.exists():
             # Some tools leave folders that nobody may write to, such as Go's modules.
-            for folder, _, _ in os.walk(self._folder):
-                Path(folder).chmod(0o700)
+            for folder, names, _ in os.walk(self._folder):
+                for path in (Path(folder, name) for name in names):
+                    if not path.is_symlink():
+                        path.chmod(0o700)
             shutil.rmtree(self._folder, ignore_errors=True)
         return not self._folder.exists()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from shiplift import AsyncClient, ShipliftError
+from shiplift import AsyncClient
 from shiplift.runner.holding import Holding
 from shiplift.runner.place import DEFAULT_PATH
 from shiplift.runner.stage import StageRun
@@ -75,8 +75,8 @@ class Runner:
                 well = await self._do(lease)
                 if self._options.once:
                     break
-        except ShipliftError:
-            # The others would be refused as well.
+        except Exception:
+            # The others would be refused as well, or meet the same fault.
             self.stop()
             raise
         return well

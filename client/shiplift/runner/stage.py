@@ -98,6 +98,7 @@ class StageRun:
         stage = await self._holding.update_stage("running", steps=[_pending(s) for s in self._plan.steps])
         if stage is None:
             self._holding.stop("error", "the server does not take the report that it runs")
+        if stage is None or self._holding.stopped is not None:
             return
         self._ids = {step.number: step.id for step in stage.steps}
         self._started = stage.started.seconds

@@ -77,7 +77,7 @@ class Taker:
         """
         until = None if seconds is None else _now() + seconds
         pausing, silent = pauses(), False
-        while not self.is_stopping and (until is None or _now() < until):
+        while not self.is_stopping:
             begun = _now()
             try:
                 lease = await self._take_once(until)
@@ -87,15 +87,18 @@ class Taker:
                 if not silent and error.code is not StatusCode.DEADLINE_EXCEEDED:
                     self._say(f"no answer from the server, trying again: {error.message}")
                     silent = True
-                await self._unless_stopped(asyncio.sleep(next(pausing)))
-                continue
-            if silent:
-                self._say("the server answers again")
-            pausing, silent = pauses(), False
-            if lease is not None:
-                return lease
-            # The server answers early when it shuts down.
-            await self._unless_stopped(asyncio.sleep(max(0.0, 0.2 - (_now() - begun))))
+                pause = next(pausing)
+            else:
+                if silent:
+                    self._say("the server answers again")
+                pausing, silent = pauses(), False
+                if lease is not None:
+                    return lease
+                # The server answers early when it shuts down.
+                pause = max(0.0, 0.2 - (_now() - begun))
+            if until is not None and _now() + pause >= until:
+                return None
+            await self._unless_stopped(asyncio.sleep(pause))
         return None
 
     async def _take_once(self, until: float | None) -> stages_pb2.StageLease | None:
