@@ -8,7 +8,7 @@ import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
-from tests.toolchains import ROOT, SECONDS, need, run
+from tests.toolchains import ROOT, SECONDS, make, need, run
 
 # Downloading and compiling the modules is part of the first test.
 pytestmark = pytest.mark.timeout(SECONDS)
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(SECONDS)
 def promote(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program of tests/interop/go/promote, built on stubs that `make stubs LANG=go` has just made."""
     need("go")
-    run(["make", "stubs", "LANG=go"])
+    make("stubs", "LANG=go")
     program = tmp_path_factory.mktemp("go") / "promote"
     run(["go", "build", "-o", program, "."], ROOT / "tests" / "interop" / "go" / "promote")
     return program

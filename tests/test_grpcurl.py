@@ -10,7 +10,7 @@ import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
-from tests.toolchains import ROOT, SECONDS, need, run
+from tests.toolchains import ROOT, SECONDS, make, need
 
 PROMOTE = "shiplift.v1.BuildService/PromoteBuild"
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(SECONDS)
 def grpcurl() -> Path:
     """The program, built by `go install` on first use."""
     need("go")
-    run(["make", ".venv/go/grpcurl"])
+    make(".venv/go/grpcurl")
     return ROOT / ".venv" / "go" / "grpcurl"
 
 

@@ -12,7 +12,7 @@ from shipliftd.parameters import REFUSED
 
 from tests import demo
 from tests.harness import Shipliftd
-from tests.toolchains import ROOT, SECONDS, need, run
+from tests.toolchains import ROOT, SECONDS, make, need
 
 README = (ROOT / "README.md").read_text()
 BIN = Path(sys.executable).parent
@@ -83,7 +83,7 @@ def test_the_python_example_promotes(environment: dict[str, str]) -> None:
 @pytest.mark.timeout(SECONDS)
 def test_the_grpcurl_example_promotes(environment: dict[str, str]) -> None:
     need("go")
-    run(["make", ".venv/go/grpcurl"])
+    make(".venv/go/grpcurl")
     printed = output(["sh", "-c", block("sh", "grpcurl")], environment)
     assert '"deploy_to": "staging"' in printed
     assert '"status": "STATUS_PENDING"' in printed
