@@ -170,6 +170,7 @@ def test_a_reader_is_told_what_they_lack(grpcurl: Path, server: Shipliftd, repo:
 
 
 def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
+    need("curl")
     environment = os.environ | {
         "SHIPLIFTD_LISTEN": "127.0.0.1:0",
         "SHIPLIFTD_HTTP": "127.0.0.1:0",
@@ -186,9 +187,12 @@ def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
         try:
             printed = "".join(iter(running.stdout.readline, "As mona, who may only read:\n"))
             lines = printed.partition("With grpcurl:\n")[2]
-            with_grpcurl, _, with_command = lines.partition("With the command:\n")
+            with_grpcurl, _, lines = lines.partition("With curl:\n")
+            with_curl, _, with_command = lines.partition("With the command:\n")
             pasted = subprocess.check_output(["sh", "-euc", with_grpcurl], env=environment, timeout=60)
             assert json.loads(pasted)["number"] == 42
+            pasted = subprocess.check_output(["sh", "-euc", with_curl], env=environment, timeout=60)
+            assert json.loads(pasted)["number"] == 43
             pasted = subprocess.check_output(["sh", "-euc", with_command], env=environment, timeout=60)
             assert b"promote of 41" in pasted
         finally:
