@@ -1,5 +1,6 @@
 """The real grpcurl against the real server: what a person sees who has nothing else at hand."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -185,7 +186,8 @@ def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
     ) as running:
         assert running.stdout is not None
         try:
-            printed = "".join(iter(running.stdout.readline, "As mona, who may only read:\n"))
+            # To its last words, or to its end when it fails.
+            printed = "".join(itertools.takewhile("As mona, who may only read:\n".__ne__, running.stdout))
             lines = printed.partition("With grpcurl:\n")[2]
             with_grpcurl, _, lines = lines.partition("With curl:\n")
             with_curl, _, with_command = lines.partition("With the command:\n")
