@@ -37,7 +37,8 @@ class Edge:
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != _ID]
         scope["headers"].append((_ID, request_id.encode()))
         began = time.perf_counter()
-        status = 500
+        # As nginx has it for callers who have gone before they were answered.
+        status = 499
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -109,27 +110,20 @@ async def answer(
 
 
 async def read_body(receive: Receive) -> bytes:
-    """A request's whole body. Raises Failure when it is too long, ClientDisconnect when it never ends."""
+    """A request's whole body, which is no longer than MOST_BODY. Raises ClientDisconnect."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > MOST_BODY:
-            raise too_long_body()
         if not message.get("more_body"):
             return bytes(body)
 
 
 def too_long_body() -> Failure:
     """What is told of a body over the limit; what else comes of it is not read."""
-    return Failure(
-        413,
-        grpc.StatusCode.INVALID_ARGUMENT,
-        f"the request's body has over {MOST_BODY} bytes",
-        headers={"connection": "close"},
-    )
+    return Failure(413, grpc.StatusCode.INVALID_ARGUMENT, f"the request's body has over {MOST_BODY} bytes")
 
 
 def new_request_id() -> str:
