@@ -1,5 +1,6 @@
 """What every HTTP request passes, whatever it asks for: its id, its line in the log, its errors as JSON."""
 
+import asyncio
 import logging
 import re
 import time
@@ -18,6 +19,13 @@ log = logging.getLogger(__name__)
 MOST_BODY = 1024 * 1024
 _ID = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+_STOPPED = Failure(
+    503,
+    grpc.StatusCode.UNAVAILABLE,
+    "the gateway has stopped without waiting any longer: it may still come about",
+)
 
 
 class Edge:
@@ -73,6 +81,11 @@ class Errors:
             await self._app(scope, receive, sending)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:
+            # The drain has taken too long; uvicorn itself would answer 500.
+            if begun:
+                raise
+            await answer(send, *_failed(_STOPPED, scope))
         except Exception as error:
             if begun:
                 raise
