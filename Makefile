@@ -4,11 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check style types stale-stubs protos-check imports \
+.PHONY: help demo run test check check-deep style types stale-stubs protos-check imports \
 	protos stubs bench faults format clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed ## Promote the contract's build on a temporary server and show what comes back
 	@$(BIN)/python -m tests.demo
@@ -47,6 +47,9 @@ stubs: ## Generate stubs for another language into gen/: make stubs LANG=go|java
 
 bench: .venv/.installed ## Measure promotions against an echo server (takes minutes)
 	$(BIN)/python -m bench.promote
+
+check-deep: .venv/.installed ## Try the JSON gateway with 2,000 requests of each kind (takes an hour at most)
+	SHIPLIFT_DEEP=1 $(BIN)/pytest tests/test_openapi.py
 
 faults: .venv/.installed ## Kill servers in the middle of bursts and count what is left (takes minutes)
 	SHIPLIFT_FAULTS=long $(BIN)/pytest tests/test_faults*.py

@@ -8,7 +8,8 @@ import pytest
 from shiplift.v1 import access_pb2
 
 from tests.callers import World
-from tests.harness import Shipliftd
+from tests.gateway import Caller
+from tests.harness import Gateway, Shipliftd
 from tests.repository import Repository
 
 _numbers = itertools.count(1)
@@ -17,8 +18,23 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipliftd]:
     """A server that the tests of a process share; each makes its own repository."""
-    with Shipliftd(tmp_path_factory.mktemp("server") / "shiplift.db") as running:
+    database = tmp_path_factory.mktemp("server") / "shiplift.db"
+    with Shipliftd(database, ("--http", "127.0.0.1:0")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def gateway(server: Shipliftd) -> Iterator[Gateway]:
+    """A gateway of its own before that server."""
+    with Gateway(server.address) as running:
+        yield running
+
+
+@pytest.fixture(params=["in the server", "before the server"])
+def caller(request: pytest.FixtureRequest, server: Shipliftd) -> Caller:
+    """The site admin, before either kind of gateway."""
+    daemon = server if request.param == "in the server" else request.getfixturevalue("gateway")
+    return Caller(daemon.http, server.admin_token)
 
 
 @pytest.fixture

@@ -129,12 +129,12 @@ def test_the_repository_s_own_timeout_is_not_the_call_s(client: Client, name: st
 def test_a_refusal_names_every_violation(client: Client, repo: str) -> None:
     owner, name = repo.split("/")
     with pytest.raises(ShipliftError) as refused:
-        client.promote_build(owner=owner, repo=name, build=0, target="a b", request_id="r1")
+        client.promote_build(owner=owner, repo=name, build=0, target="a b", request_id=repo)
     error = refused.value
     assert (error.code, error.reason, error.request_id) == (
         grpc.StatusCode.INVALID_ARGUMENT,
         "INVALID_ARGUMENT",
-        "r1",
+        repo,
     )
     assert [violation.field for violation in error.violations] == ["build", "target"]
     assert error.message == "; ".join(f"{field}: {text}" for field, text in error.violations)

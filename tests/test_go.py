@@ -12,7 +12,7 @@ from shiplift.v1 import access_pb2, builds_pb2
 from tests.harness import Shipliftd
 from tests.repository import Repository
 from tests.runners import Fleet, is_running, pids, until
-from tests.toolchains import ROOT, SECONDS, need, run
+from tests.toolchains import ROOT, SECONDS, make, need, run
 
 # Downloading and compiling the modules is part of the first test.
 pytestmark = pytest.mark.timeout(SECONDS)
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(SECONDS)
 def stubs() -> None:
     """The stubs that `make stubs LANG=go` has just made."""
     need("go")
-    run(["make", "stubs", "LANG=go"])
+    make("stubs", "LANG=go")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The real grpcurl against the real server: what a person sees who has nothing else at hand."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
-from tests.toolchains import ROOT, SECONDS, need, run
+from tests.toolchains import ROOT, SECONDS, make, need
 
 PROMOTE = "shiplift.v1.BuildService/PromoteBuild"
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.timeout(SECONDS)
 def grpcurl() -> Path:
     """The program, built by `go install` on first use."""
     need("go")
-    run(["make", ".venv/go/grpcurl"])
+    make(".venv/go/grpcurl")
     return ROOT / ".venv" / "go" / "grpcurl"
 
 
@@ -170,6 +171,7 @@ def test_a_reader_is_told_what_they_lack(grpcurl: Path, server: Shipliftd, repo:
 
 
 def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
+    need("curl")
     environment = os.environ | {
         "SHIPLIFTD_LISTEN": "127.0.0.1:0",
         "SHIPLIFTD_HTTP": "127.0.0.1:0",
@@ -184,11 +186,15 @@ def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
     ) as running:
         assert running.stdout is not None
         try:
-            printed = "".join(iter(running.stdout.readline, "As mona, who may only read:\n"))
+            # To its last words, or to its end when it fails.
+            printed = "".join(itertools.takewhile("As mona, who may only read:\n".__ne__, running.stdout))
             lines = printed.partition("With grpcurl:\n")[2]
-            with_grpcurl, _, with_command = lines.partition("With the command:\n")
+            with_grpcurl, _, lines = lines.partition("With curl:\n")
+            with_curl, _, with_command = lines.partition("With the command:\n")
             pasted = subprocess.check_output(["sh", "-euc", with_grpcurl], env=environment, timeout=60)
             assert json.loads(pasted)["number"] == 42
+            pasted = subprocess.check_output(["sh", "-euc", with_curl], env=environment, timeout=60)
+            assert json.loads(pasted)["number"] == 43
             pasted = subprocess.check_output(["sh", "-euc", with_command], env=environment, timeout=60)
             assert b"promote of 41" in pasted
         finally:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from shipliftd.parameters import REFUSED
 
-from tests import demo
+from tests import demo, test_drone_go
 from tests.harness import Shipliftd
-from tests.toolchains import ROOT, SECONDS, need, run
+from tests.toolchains import ROOT, SECONDS, make, need
 
 README = (ROOT / "README.md").read_text()
 BIN = Path(sys.executable).parent
@@ -43,16 +43,23 @@ def settled(text: str) -> str:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The variables that `make run` has one export, with its server behind them."""
-    with Shipliftd(tmp_path_factory.mktemp("readme") / "shiplift.db") as server:
+    with Shipliftd(tmp_path_factory.mktemp("readme") / "shiplift.db", ("--http", "127.0.0.1:0")) as server:
         tokens = demo.fill(server)
         yield {
             **os.environ,
+            **test_drone_go.variables(server.http, tokens.writer),
             "PATH": f"{BIN}:{ROOT / '.venv' / 'go'}:{os.environ['PATH']}",
             "SHIPLIFT_SERVER": server.address,
             "SHIPLIFT_REPO": "octocat/hello-world",
             "SHIPLIFT_TOKEN": tokens.writer,
             "RUNNER_TOKEN": tokens.runner,
         }
+
+
+def moved(snippet: str, environment: dict[str, str]) -> str:
+    """A snippet with the address of the test's gateway in place of `make run`'s."""
+    assert snippet.count("http://127.0.0.1:8080") == 1
+    return snippet.replace("http://127.0.0.1:8080", environment["DRONE_SERVER"])
 
 
 def output(command: list[str], environment: dict[str, str], directory: Path = ROOT) -> str:
@@ -84,10 +91,51 @@ def test_the_python_example_promotes(environment: dict[str, str]) -> None:
     assert re.fullmatch(r"build \d+ goes to production: default is pending\n", printed)
 
 
+def test_the_curl_example_promotes(environment: dict[str, str]) -> None:
+    need("curl")
+    snippet = moved(block("sh", "curl -X POST"), environment)
+    build = json.loads(subprocess.check_output(["sh", "-euc", snippet], env=environment, timeout=60))
+    found = [build[name] for name in ("event", "parent", "deploy_to", "params", "status")]
+    assert found == ["promote", 41, "production", {"REGION": "eu-west-1"}, "pending"]
+
+
+def test_the_fetch_example_promotes(environment: dict[str, str]) -> None:
+    need("node")
+    (snippet,) = blocks("js")
+    command = ["node", "--input-type=module", "--eval", moved(snippet, environment)]
+    assert re.fullmatch(r"build \d+ goes to staging: STATUS_PENDING\n", output(command, environment))
+
+
+def test_the_fetch_example_says_why_not(environment: dict[str, str]) -> None:
+    need("node")
+    (snippet,) = blocks("js")
+    done = subprocess.run(
+        ["node", "--input-type=module", "--eval", moved(snippet, environment)],
+        env={**environment, "SHIPLIFT_TOKEN": "shl_wrong"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert "Error: unauthenticated: the token is not known here: " in done.stderr
+
+
+def test_the_drone_commands_environment_is_the_one_that_test_drone_go_sets(
+    environment: dict[str, str],
+) -> None:
+    exports, command = moved(block("sh", "drone build"), environment).splitlines()
+    assert command.startswith("drone build promote ")
+    names = re.findall(r"(\w+)=", exports)
+    assert names == [*test_drone_go.variables("", "")]
+    without = {name: value for name, value in environment.items() if name not in names}
+    printed = output(["sh", "-euc", f"{exports}\nprintenv {' '.join(names)}"], without)
+    assert printed.splitlines() == [environment[name] for name in names]
+
+
 @pytest.mark.timeout(SECONDS)
 def test_the_grpcurl_example_promotes(environment: dict[str, str]) -> None:
     need("go")
-    run(["make", ".venv/go/grpcurl"])
+    make(".venv/go/grpcurl")
     printed = output(["sh", "-c", block("sh", "grpcurl")], environment)
     assert '"deploy_to": "staging"' in printed
     assert '"status": "STATUS_PENDING"' in printed

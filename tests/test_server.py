@@ -26,7 +26,7 @@ from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 
 from tests.commands import command, refusal, said, shipliftd
-from tests.harness import Shipliftd
+from tests.harness import Shipliftd, held
 from tests.inside import inside
 
 BUILDS, ACCESS = "shiplift.v1.BuildService", "shiplift.v1.AccessService"
@@ -453,14 +453,6 @@ def test_housekeeping_outlives_what_it_cannot_do(
 
 
 # Stopping.
-
-
-@contextmanager
-def held(database: Path) -> Iterator[sqlite3.Connection]:
-    """Another process that writes, so that the server's writes wait for it."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield other
 
 
 def code_of(call: "grpc.Future[builds_pb2.Build]") -> grpc.StatusCode | None:

@@ -1,8 +1,10 @@
 """The stubs for other languages are what their compilers take."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.toolchains import ROOT, SECONDS, need, run
+from tests.toolchains import ROOT, SECONDS, make, need, run, stubs
 
 # Downloading compilers and libraries is part of the first run.
 pytestmark = pytest.mark.timeout(SECONDS)
@@ -11,15 +13,15 @@ pytestmark = pytest.mark.timeout(SECONDS)
 def test_the_java_stubs_compile() -> None:
     need("mvn")
     need("javac")
-    run(["make", "stubs", "LANG=java"])
+    make("stubs", "LANG=java")
     run(["mvn", "-q", "-B", "compile"], ROOT / "gen" / "java")
 
 
-def test_the_typescript_stubs_type_check() -> None:
+def test_the_typescript_stubs_type_check(tmp_path: Path) -> None:
     need("npm")
-    run(["make", "stubs", "LANG=ts"])
-    run(["npm", "install", "--no-audit", "--no-fund"], ROOT / "gen" / "ts")
-    run([ROOT / ".venv" / "node" / "node_modules" / ".bin" / "tsc"], ROOT / "gen" / "ts")
+    stubs("ts", tmp_path / "ts")
+    run(["npm", "install", "--no-audit", "--no-fund"], tmp_path / "ts")
+    run([ROOT / ".venv" / "node" / "node_modules" / ".bin" / "tsc"], tmp_path / "ts")
 
 
 @pytest.mark.parametrize("arguments", [[], ["LANG=rust"]])
@@ -27,4 +29,4 @@ def test_a_language_without_stubs_is_refused_with_those_there_are(arguments: lis
     with pytest.raises(
         pytest.fail.Exception, match="Say which language: make stubs LANG=go, LANG=java or LANG=ts"
     ):
-        run(["make", "stubs", *arguments])
+        make("stubs", *arguments)

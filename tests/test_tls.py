@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives import serialization
 from shiplift.v1 import access_pb2, access_pb2_grpc
 
 from tests.commands import refusal
-from tests.harness import Shipliftd
+from tests.gateway import Caller
+from tests.harness import Gateway, Shipliftd
 
 
 class Files:
@@ -43,14 +44,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, files: Files) -> Iterator[Shipliftd]:
     """A server with TLS, for any client."""
-    with Shipliftd(tmp_path_factory.mktemp("tls") / "shiplift.db", files.options()) as running:
+    options = files.options("--http", "127.0.0.1:0")
+    with Shipliftd(tmp_path_factory.mktemp("tls") / "shiplift.db", options) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def mutual(tmp_path_factory: pytest.TempPathFactory, files: Files) -> Iterator[Shipliftd]:
     """A server with TLS, for clients with a certificate of the right CA."""
-    options = files.options("--tls-client-ca", files.client_ca)
+    options = files.options("--tls-client-ca", files.client_ca, "--http", "127.0.0.1:0")
     with Shipliftd(tmp_path_factory.mktemp("mutual") / "shiplift.db", options) as running:
         yield running
 
@@ -128,6 +130,59 @@ def test_tls_allows_an_address_that_others_reach(files: Files, tmp_path: Path) -
     with Shipliftd(tmp_path / "shiplift.db", files.options(), listen=listen) as server:
         server.listening["address"] = server.address.replace("[::ffff:127.0.0.1]", "127.0.0.1")
         assert whoami(server, trusting(files.ca)) == "admin"
+
+
+# The gateway, over the same certificates.
+
+
+def context(files: Files, ca: trustme.CA, client: trustme.LeafCert | None = None) -> ssl.SSLContext:
+    """What an HTTP client needs that trusts the CA and shows, if any, the certificate."""
+    made = ssl.create_default_context(cadata=ca.cert_pem.bytes().decode())
+    if client is not None:
+        pem = files.write("client.pem", client.private_key_and_cert_chain_pem)
+        made.load_cert_chain(pem)
+    return made
+
+
+def test_http_is_served_over_tls(server: Shipliftd, files: Files) -> None:
+    caller = Caller(server.http, server.admin_token, context(files, files.ca))
+    assert caller.get("/api/user").json["login"] == "admin"
+    # Over TLS as in the clear an answer is not overtaken by the end of the connection.
+    answer = caller.post("/api/user/repos", (), b"x" * 3_000_000)
+    assert answer.told == (413, "the request's body has over 1048576 bytes")
+
+
+def test_http_without_trust_gets_no_answer(server: Shipliftd, files: Files) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Caller(server.http, tls=context(files, files.strangers)).get("/healthz")
+    with pytest.raises(ConnectionError):
+        Caller(server.http).get("/healthz")
+
+
+def test_http_asks_for_a_clients_certificate_where_grpc_does(mutual: Shipliftd, files: Files) -> None:
+    right = context(files, files.ca, files.clients.issue_cert("jenkins.example.com"))
+    assert Caller(mutual.http, mutual.admin_token, right).get("/api/user").json["login"] == "admin"
+    for client in (None, files.strangers.issue_cert("a.example"), files.ca.issue_cert("b.example")):
+        # With TLS 1.3 the client learns of it from what it reads.
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            Caller(mutual.http, mutual.admin_token, context(files, files.ca, client)).get("/healthz")
+
+
+def test_a_gateway_trusts_a_server_by_the_ca_that_it_is_given(server: Shipliftd, files: Files) -> None:
+    ca = files.write("ca.pem", files.ca.cert_pem)
+    with Gateway(server.address, ("--upstream-ca", str(ca))) as gateway:
+        caller = Caller(gateway.http, server.admin_token)
+        assert caller.get("/readyz").status == 200
+        assert caller.get("/api/user").json["login"] == "admin"
+    other = files.write("other-ca.pem", files.strangers.cert_pem)
+    with Gateway(server.address, ("--upstream-ca", str(other))) as gateway:
+        assert Caller(gateway.http).get("/readyz").status == 503
+
+
+def test_a_gateways_ca_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+    options = ("--upstream", "127.0.0.1:1", "--http", "127.0.0.1:0", "--upstream-ca", missing)
+    assert refusal("gateway", *options) == f"{missing} cannot be read: No such file or directory"
 
 
 # Files that do not do.

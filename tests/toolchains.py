@@ -1,9 +1,11 @@
 """Tests that need another language's toolchain are skipped where it is missing, but never in CI."""
 
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,25 @@ def run(command: Sequence[str | Path], directory: Path = ROOT) -> None:
     )
     if done.returncode:
         pytest.fail(f"{command} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def make(*words: str) -> None:
+    """`make words` in the checkout."""
+    with _alone():
+        run(["make", *words])
+
+
+def stubs(language: str, directory: Path) -> None:
+    """Has `make stubs` make a language's stubs, and copies them into a new directory."""
+    with _alone():
+        run(["make", "stubs", f"LANG={language}"])
+        shutil.copytree(ROOT / "gen" / language, directory)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    # The tests' processes make the same things in the same folders.
+    (ROOT / "gen").mkdir(exist_ok=True)
+    with (ROOT / "gen" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

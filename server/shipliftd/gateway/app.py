@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shipliftd.gateway import openapi, page
 from shipliftd.gateway.connect import Connect
 from shipliftd.gateway.drone import Operation, by_path
-from shipliftd.gateway.edge import Edge, Errors, answer
+from shipliftd.gateway.edge import Edge, Errors, answer, read_body
 from shipliftd.gateway.exchange import Exchange, Stubs
 from shipliftd.gateway.failures import Failure, is_rpc, not_allowed
 from shipliftd.gateway.health import Health
@@ -80,6 +80,9 @@ class _Operations:
         operation = self._operations.get(scope["method"])
         if operation is None:
             raise not_allowed(self._operations)
+        if operation.method != "GET" and not operation.form:
+            # A request that is not whole changes nothing.
+            await read_body(receive)
         exchange = Exchange(self._stubs, scope, receive)
         found = await operation.handler(exchange)
         headers = [(b"shiplift-replayed", b"true")] if exchange.replayed else []

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import grpc.aio
 from connectrpc.code import Code
+from connectrpc.codec import Codec
 from connectrpc.compat import google_protobuf_binary_codec, google_protobuf_json_codec
 from connectrpc.errors import ConnectError, ErrorDetail
 from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
@@ -21,7 +22,14 @@ from starlette.types import Receive, Scope, Send
 from shipliftd.api import SERVICES, path_of
 from shipliftd.gateway.edge import MOST_BODY, header
 from shipliftd.gateway.exchange import RPC_SECONDS, Metadata, metadata
-from shipliftd.gateway.failures import SHUTTING_DOWN, Failure, not_allowed, status_of, wrong_type
+from shipliftd.gateway.failures import (
+    SHUTTING_DOWN,
+    Failure,
+    invalid,
+    not_allowed,
+    status_of,
+    wrong_type,
+)
 
 Function = Callable[[Message, RequestContext[Message, Message]], Awaitable[Message]]
 Streaming = Callable[[Message, RequestContext[Message, Message]], AsyncIterator[Message]]
@@ -45,7 +53,7 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
             # A misspelt field or enum is told of: to ignore it may promote otherwise than was meant.
             codecs=(
                 google_protobuf_binary_codec(),
-                google_protobuf_json_codec(ignore_unknown_fields=False),
+                _Objects(google_protobuf_json_codec(ignore_unknown_fields=False)),
             ),
             read_max_bytes=MOST_BODY,
         )
@@ -63,7 +71,32 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
         kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
         if kind not in kinds:
             raise wrong_type(kind, " or ".join(kinds))
+        for name, value in scope["headers"]:
+            if not value.isascii():
+                raise invalid(f"the header {name.decode('latin-1')} is not in ASCII")
         await super().__call__(scope, receive, send)
+
+
+class _Objects(Codec[Message, Message]):
+    """JSON as a codec has it, but for `[]` and `""`, which protobuf takes for empty messages."""
+
+    def __init__(self, codec: Codec[Message, Message]) -> None:
+        self._codec = codec
+
+    def name(self) -> str:
+        """The content type, after `application/`."""
+        return self._codec.name()
+
+    def encode(self, message: Message) -> bytes:
+        """A message as JSON."""
+        return self._codec.encode(message)
+
+    def decode(self, data: bytes | bytearray, message_class: type[Message]) -> Message:
+        """JSON as a message."""
+        message = self._codec.decode(data, message_class)
+        if data.lstrip()[:1] != b"{":
+            raise ValueError("the body is not a JSON object")
+        return message
 
 
 def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor, draining: asyncio.Event) -> Any:  # noqa: ANN401

@@ -82,15 +82,13 @@ async def _repository(exchange: Exchange) -> access_pb2.Repository:
 
 async def enable(exchange: Exchange) -> Any:  # noqa: ANN401
     """POST /api/repos/O/N: registers the repository, unless it is there."""
+    request = access_pb2.CreateRepositoryRequest(**exchange.repository, request_id=exchange.request_id)
     try:
         return await repository(exchange)
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.NOT_FOUND:
             raise
         missing = error
-    request = access_pb2.CreateRepositoryRequest(
-        **exchange.repository, request_id=exchange.header("idempotency-key") or ""
-    )
     try:
         made = await exchange.call(exchange.access.CreateRepository, request)
     except grpc.aio.AioRpcError as error:
@@ -157,7 +155,7 @@ async def create(exchange: Exchange) -> Any:  # noqa: ANN401
         source=branch,
         target=branch,
         params=params,
-        request_id=exchange.header("idempotency-key") or "",
+        request_id=exchange.request_id,
     )
     made = await exchange.call(exchange.builds.CreateBuild, request)
     return BUILD.json(made)
@@ -171,7 +169,7 @@ async def promote(exchange: Exchange) -> Any:  # noqa: ANN401
         build=exchange.build,
         target=_target(params.pop("target", ""), await exchange.form()),
         params=params,
-        request_id=exchange.header("idempotency-key") or "",
+        request_id=exchange.request_id,
     )
     expected = exchange.header("shiplift-expected-current")
     if expected is not None:

@@ -1,5 +1,6 @@
 """What every HTTP request passes, whatever it asks for: its id, its line in the log, its errors as JSON."""
 
+import asyncio
 import logging
 import re
 import time
@@ -23,6 +24,13 @@ _ID = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
+_STOPPED = Failure(
+    503,
+    grpc.StatusCode.UNAVAILABLE,
+    "the gateway has stopped without waiting any longer: it may still come about",
+)
+
+
 class Edge:
     """Gives each request its id, and the log its line; routes match the path as it was sent.
 
@@ -40,7 +48,8 @@ class Edge:
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != _ID]
         scope["headers"].append((_ID, request_id.encode()))
         began = time.perf_counter()
-        status = 500
+        # As nginx has it for callers who have gone before they were answered.
+        status = 499
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -75,6 +84,11 @@ class Errors:
             await self._app(scope, receive, sending)
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:
+            # The drain has taken too long; uvicorn itself would answer 500.
+            if begun:
+                raise
+            await answer(send, *_failed(_STOPPED, scope))
         except Exception as error:
             if begun:
                 raise
@@ -116,28 +130,21 @@ def most_body(path: str) -> int:
     return MOST_LOG if _LOG.fullmatch(path) else MOST_BODY
 
 
-async def read_body(receive: Receive, most: int = MOST_BODY) -> bytes:
-    """A request's whole body. Raises Failure when it is too long, ClientDisconnect when it never ends."""
+async def read_body(receive: Receive) -> bytes:
+    """A request's whole body, which is no longer than `most_body`. Raises ClientDisconnect."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > most:
-            raise too_long_body(most)
         if not message.get("more_body"):
             return bytes(body)
 
 
 def too_long_body(most: int) -> Failure:
     """What is told of a body over the limit; what else comes of it is not read."""
-    return Failure(
-        413,
-        grpc.StatusCode.INVALID_ARGUMENT,
-        f"the request's body has over {most} bytes",
-        headers={"connection": "close"},
-    )
+    return Failure(413, grpc.StatusCode.INVALID_ARGUMENT, f"the request's body has over {most} bytes")
 
 
 def new_request_id() -> str:

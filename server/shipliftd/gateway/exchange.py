@@ -39,7 +39,9 @@ MOST_NUMBER = 2**31 - 1
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 1000
-_PRINTABLE = re.compile(r"[ -~]+")
+_CARRIED = re.compile(r"[ -~]{1,1000}")
+# A header's value neither begins nor ends with a space.
+REQUEST_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 
 
 class Stubs(NamedTuple):
@@ -111,6 +113,14 @@ class Exchange:
         """The first header of this name (lower case)."""
         return header(self._scope, name.encode())
 
+    @property
+    def request_id(self) -> str:
+        """What makes the call safe to repeat. Raises Failure for what would not, such as an empty one."""
+        key = self.header("idempotency-key")
+        if key is not None and REQUEST_ID.fullmatch(key) is None:
+            raise invalid("Idempotency-Key: wanted 1 to 128 printable ASCII characters")
+        return key or ""
+
     def segment(self, name: str) -> str:
         """A part of the path, as it was meant: `%2E` is a dot."""
         try:
@@ -160,8 +170,8 @@ def metadata(authorization: str | None, x_request_id: str | None) -> Metadata:
     told = (("x-request-id", x_request_id or ""),)
     if authorization is None:
         return told
-    # gRPC carries printable ASCII alone; what is something else is no token.
-    return *told, ("authorization", authorization if _PRINTABLE.fullmatch(authorization) else "?")
+    # gRPC carries printable ASCII alone, and some KiB of it; what is something else is no token.
+    return *told, ("authorization", authorization if _CARRIED.fullmatch(authorization) else "?")
 
 
 def number(name: str, text: str) -> int:

@@ -12,7 +12,7 @@ from shipliftd import __version__
 from shipliftd.api import SERVICES, path_of
 from shipliftd.fields import NAME, TARGET
 from shipliftd.gateway.drone import OPERATIONS, Operation
-from shipliftd.gateway.exchange import MOST_NUMBER
+from shipliftd.gateway.exchange import MOST_NUMBER, REQUEST_ID
 from shipliftd.gateway.shapes import SHAPES, Json
 
 _ERRORS = {
@@ -92,13 +92,19 @@ def _operation(operation: Operation) -> Json:
 
 _NAME: Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 _TARGET: Json = {"type": "string", "pattern": f"^{TARGET.pattern}$"}
+_NAME_OR_ALL: Json = {"type": "string", "pattern": f"^({NAME.pattern}|[*])$"}
+_ABOUT: dict[access_pb2.Scope, Json] = {
+    access_pb2.SCOPE_REPOSITORY: {"owner": _NAME, "repo": _NAME},
+    access_pb2.SCOPE_REPOSITORY_OR_OWNER: {"owner": _NAME, "repo": _NAME_OR_ALL},
+    access_pb2.SCOPE_OWNER: {"owner": _NAME},
+}
 _NUMBER: Json = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
 _SCHEMA_OF: Json = {
     "owner": _NAME,
     "repo": _NAME,
     "target": _TARGET,
     "commit": {"type": "string", "pattern": "^[0-9a-fA-F]{0,64}$"},
-    "Idempotency-Key": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+    "Idempotency-Key": {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"},
     "Shiplift-Expected-Current": {**_NUMBER, "minimum": 0},
 }
 
@@ -128,13 +134,22 @@ def _rpc(method: MethodDescriptor) -> Json:
         "tags": [method.containing_service.name],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _ref(method.input_type.full_name)}},
+            "content": {"application/json": {"schema": _request(method, rule.scope)}},
         },
         "responses": _responses(_ref(method.output_type.full_name), True, "ConnectError"),
     }
     if rule.level in _ANYBODY:
         made["security"] = [{}, {"token": []}]
     return made
+
+
+def _request(method: MethodDescriptor, scope: access_pb2.Scope) -> Json:
+    """An rpc's request; what it is about is looked at before everything else, even before a token."""
+    message = _ref(method.input_type.full_name)
+    if scope not in _ABOUT:
+        return message
+    named = _ABOUT[scope]
+    return {"allOf": [message, {"type": "object", "properties": named, "required": [*named]}]}
 
 
 def _probe(summary: str, errors: dict[int, str]) -> Json:

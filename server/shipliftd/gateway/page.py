@@ -80,6 +80,8 @@ def _type(schema: Json) -> str:
     if "$ref" in schema:
         name: str = schema["$ref"].rpartition("/")[2]
         return name
+    if "allOf" in schema:
+        return _type(schema["allOf"][0])
     if "anyOf" in schema:
         return " or ".join(word for part in schema["anyOf"] if (word := _type(part)) != "null")
     if "enum" in schema:

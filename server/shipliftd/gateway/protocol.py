@@ -1,7 +1,7 @@
 """HTTP/1.1 with bounds on what a connection may send and how long it may take.
 
-uvicorn with httptools has neither: it was seen to take a header of 10 MB, and to keep a connection whose
-request head never ends.
+uvicorn with httptools has neither: it was seen to take a header of 10 MB, to keep a connection whose
+request head never ends, and to queue without end what a client asks who waits for no answers.
 """
 
 import asyncio
@@ -11,18 +11,22 @@ from typing import Any, cast
 
 import grpc
 import httptools
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from shipliftd.gateway.edge import most_body, new_request_id, note, too_long_body
+from shipliftd.gateway.edge import Edge, Errors, most_body, new_request_id, note, too_long_body
 from shipliftd.gateway.failures import Failure, kind_of
 
 log = logging.getLogger(__name__)
 
 # 128 KiB of parameters, percent-encoded, fit into the URL.
 MOST_URL = 448 * 1024
+MOST_PATH = 32 * 1024
 MOST_HEAD = 512 * 1024
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
+LAST_SECONDS = 2.0
 # What is parsed at a time, so that a head that is too long is noticed before all of it is.
 _PIECE = 64 * 1024
 
@@ -31,20 +35,38 @@ class _Refused(Exception):
     """Leaves the parser; what the caller is told stands in `Protocol._refusal`."""
 
 
+class _Flow(FlowControl):
+    """Reads no more of a connection while requests of it wait for their turn."""
+
+    held = False
+
+    def hold(self) -> None:
+        """Stops reading, whatever uvicorn says meanwhile."""
+        self.held = True
+        self.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Called by uvicorn with every answer, and with every request whose body is asked for."""
+        if not self.held:
+            super().resume_reading()
+
+
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
-        self._raw = self._size = 0
-        self.url = self._data = self._again = b""
+        self._raw = self._size = self._body = 0
+        self.url = self._waiting = self._data = self._again = b""
         self._in_head = True
         self._refusal: Failure | None = None
+        self._is_late = False
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Called by the event loop."""
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
         self._watch(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -54,10 +76,29 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
-        for begin in range(0, len(data), _PIECE):
+        self._waiting += data
+        self._parse()
+
+    def on_response_complete(self) -> None:
+        """Called by uvicorn with the end of an answer."""
+        if len(self.pipeline) <= 1:
+            self._flow.held = False
+        super().on_response_complete()
+        if self._is_late and cast(Any, self.cycle).response_complete and not self.transport.is_closing():
+            self._is_late = False
+            self._tell(cast(Failure, self._refusal))
+        self._parse()
+
+    def _parse(self) -> None:
+        while self._waiting:
             if self.transport.is_closing() or self._refusal is not None:
+                self._waiting = b""
+            elif self.pipeline:
+                self._flow.hold()
                 return
-            self._piece(data[begin : begin + _PIECE])
+            else:
+                piece, self._waiting = self._waiting[:_PIECE], self._waiting[_PIECE:]
+                self._piece(piece)
 
     def _piece(self, data: bytes) -> None:
         if self._in_head:
@@ -77,15 +118,18 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser."""
         super().on_message_begin()
-        self._size = 0
+        self._size = self._body = 0
+        if self._timer is None:
+            # It came with the end of the request before.
+            self._watch(HEAD_SECONDS)
 
     def on_url(self, url: bytes) -> None:
         """Called by the parser, perhaps with a part of the URL."""
         super().on_url(url)
         if len(self.url) > MOST_URL:
-            self._refuse(
-                Failure(414, grpc.StatusCode.INVALID_ARGUMENT, f"the URL has over {MOST_URL} bytes")
-            )
+            self._refuse(_too_long_url("the URL has", MOST_URL))
+        if len(self.url) > MOST_PATH and b"?" not in self.url[: MOST_PATH + 1]:
+            self._refuse(_too_long_url("the URL's path has", MOST_PATH))
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -97,10 +141,22 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
+        url = self.url
+        # What uvicorn parses URLs with takes none of over 64 KiB.
+        self.url, _, query = url.partition(b"?")
+        super().on_headers_complete()
+        self.scope["query_string"] = query.partition(b"#")[0]
+        self.url = url
         self._in_head = False
         self._raw = 0
         self._watch(BODY_SECONDS)
-        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by the parser with a part of the body."""
+        self._body += len(body)
+        if self._body > (most := most_body(self._path)):
+            self._refuse(too_long_body(most))
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
@@ -115,14 +171,15 @@ class Protocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Called by uvicorn where a request asks for another protocol: it is read again, in this one."""
         asked = sys.exception()
+        self._in_head = True
         method = self.parser.get_method()
         if method == b"CONNECT" or asked is None:
             self._refusal = Failure(400, grpc.StatusCode.INVALID_ARGUMENT, "CONNECT is for proxies")
             self.send_400_response("")
             return
         head = [
-            b"%s %s HTTP/1.1" % (method, self.url),
-            *(b"%s: %s" % pair for pair in self.headers if pair[0] not in (b"connection", b"upgrade")),
+            b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode()),
+            *(b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"),
         ]
         self.parser = httptools.HttpRequestParser(self)
         # What follows the head begins where the parser stopped.
@@ -135,13 +192,24 @@ class Protocol(HttpToolsProtocol):
         )
         self._refusal = failure
         cycle = cast(Any, self.cycle)
-        if cycle is not None and not cycle.response_complete:
+        if cycle is not None and not cycle.response_complete and self._in_head:
             # The caller would take it for the answer to the request before.
+            self._is_late = True
+        elif self._in_head:
+            self._tell(failure)
+        elif self.pipeline:
+            # It is the last of those that wait for their turn.
             cycle.keep_alive = False
-            if cycle.more_body:
-                # It will never be whole.
-                self.transport.close()
-            return
+            self.pipeline[0] = (cycle, cast(Any, _refused(failure)))
+        elif cycle.response_started:
+            self._hang_up()
+        else:
+            # Its body will never be whole: whoever waits for it is told that the caller has gone.
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self._tell(failure)
+
+    def _tell(self, failure: Failure) -> None:
         request_id = new_request_id()
         path = self._path
         body = failure.body(path)
@@ -152,8 +220,17 @@ class Protocol(HttpToolsProtocol):
             b"x-request-id: %s\r\nconnection: close\r\n\r\n" % request_id.encode(),
         ]
         self.transport.write(b"".join(head) + body)
-        self.transport.close()
         note(request_id, "", path, failure.status, 0.0)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Ends the connection, but takes what is still sent: or a reset overtakes the answer."""
+        self._unwatch()
+        self._flow.held = False
+        self._flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._timer = self.loop.call_later(LAST_SECONDS, self.transport.close)
 
     @property
     def _path(self) -> str:
@@ -184,6 +261,17 @@ class Protocol(HttpToolsProtocol):
             self._watch(seconds)
         else:
             self.transport.close()
+
+
+def _refused(failure: Failure) -> Edge:
+    async def refused(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise failure
+
+    return Edge(Errors(refused))
+
+
+def _too_long_url(what: str, most: int) -> Failure:
+    return Failure(414, grpc.StatusCode.INVALID_ARGUMENT, f"{what} over {most} bytes")
 
 
 def _too_long_head() -> Failure:

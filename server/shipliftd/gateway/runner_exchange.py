@@ -10,7 +10,7 @@ import orjson
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from shipliftd.gateway.edge import most_body, read_body
+from shipliftd.gateway.edge import read_body
 from shipliftd.gateway.exchange import Exchange, Stubs
 from shipliftd.gateway.failures import SHUTTING_DOWN, Failure, invalid
 from shipliftd.gateway.health import Health
@@ -33,7 +33,7 @@ class RunnerExchange(Exchange):
 
     async def read(self) -> None:
         """Reads the body; from then on `unless_gone` can tell whether the runner is there."""
-        self._body = await read_body(self._receive, most_body(self._scope["path"]))
+        self._body = await read_body(self._receive)
 
     def json(self) -> Any:  # noqa: ANN401
         """What the body says."""

@@ -87,11 +87,15 @@ def _made(source: FieldDescriptor) -> tuple[Callable[[Any], Any] | None, Json]:
         return dict, {"type": "object", "additionalProperties": {"type": "string"}}
     made, schema = _made_single(source)
     if not source.is_repeated:
-        return made, schema
+        return made if made in (None, _seconds) or kind is None else _unless_empty(made), schema
     array = {"type": "array", "items": schema}
     if made is None:
         return list, array
     return lambda values: [made(value) for value in values], array
+
+
+def _unless_empty(made: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda message: made(message) if message.ByteSize() else {}
 
 
 def _made_single(source: FieldDescriptor) -> tuple[Callable[[Any], Any] | None, Json]:
@@ -114,13 +118,21 @@ _TYPES = {
 }
 
 
+class _Words(dict[int, str]):
+    """Short words by number; what a newer server has beside them is its number."""
+
+    def __missing__(self, number: int) -> str:
+        """Called for a number without a word."""
+        return str(number)
+
+
 def words_of(enum: EnumDescriptor) -> dict[int, str]:
     """An enum's short words by number: STATUS_PENDING is `pending`, what is not set is empty."""
     prefix = f"{enum.name.upper()}_"
-    return {
-        value.number: value.name.removeprefix(prefix).lower() if value.number else ""
+    return _Words(
+        (value.number, value.name.removeprefix(prefix).lower() if value.number else "")
         for value in enum.values
-    }
+    )
 
 
 def _seconds(time: Any) -> int:  # noqa: ANN401
