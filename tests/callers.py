@@ -66,16 +66,14 @@ GRANTS = {
     "owner-writer": ("*", pb.LEVEL_WRITE),
     "owner-boss": ("*", pb.LEVEL_ADMIN),
 }
+NO_STAGE = 2**60
 UNKNOWN = "shl_" + "x" * 43
-# What an empty request is told of these once its caller may make it: they wait, or do something once.
+# What is told of these once their caller may make them: there is no such stage, and no good request.
 ADMITTED = {
-    "RetryBuild": grpc.StatusCode.INVALID_ARGUMENT,
-    "CancelBuild": grpc.StatusCode.INVALID_ARGUMENT,
     "TailLog": grpc.StatusCode.INVALID_ARGUMENT,
-    "SettleEnvironment": grpc.StatusCode.INVALID_ARGUMENT,
     "AcquireStage": grpc.StatusCode.INVALID_ARGUMENT,
-    "WatchStage": grpc.StatusCode.INVALID_ARGUMENT,
-    "AcceptStage": grpc.StatusCode.INVALID_ARGUMENT,
+    "WatchStage": grpc.StatusCode.NOT_FOUND,
+    "AcceptStage": grpc.StatusCode.NOT_FOUND,
     "GetLease": grpc.StatusCode.NOT_FOUND,
     "UpdateStage": grpc.StatusCode.NOT_FOUND,
     "UpdateStep": grpc.StatusCode.NOT_FOUND,
@@ -107,7 +105,11 @@ class World:
             access.CreateRepository(
                 pb.CreateRepositoryRequest(owner=OWNER, repo=name, visibility=visibility)
             )
-            builds.CreateBuild(builds_pb2.CreateBuildRequest(owner=OWNER, repo=name))
+            for status in (builds_pb2.STATUS_PENDING, builds_pb2.STATUS_SUCCESS):
+                builds.CreateBuild(builds_pb2.CreateBuildRequest(owner=OWNER, repo=name, status=status))
+            builds.PromoteBuild(
+                builds_pb2.PromoteRequest(owner=OWNER, repo=name, build=2, target="production")
+            )
         for login, (repo, level) in GRANTS.items():
             for name in [repo] if repo else VISIBILITIES:
                 access.GrantAccess(pb.GrantAccessRequest(owner=OWNER, repo=name, login=login, level=level))
@@ -159,8 +161,16 @@ class World:
         fields: dict[str, object] = {}
         if "owner" in kind.fields_by_name and rule(RPCS[name]).scope != pb.SCOPE_VISIBLE:
             fields = {"owner": OWNER, "repo": "*" if owner_wide else repo}
-        if "build" in kind.fields_by_name and name not in ADMITTED:
-            fields["build"] = 1
+        if "build" in kind.fields_by_name:
+            # The second one has ended.
+            fields["build"] = 2 if name in ("RetryBuild", "CancelBuild") else 1
+        for key_field in ("stage_id", "step_id"):
+            if key_field in kind.fields_by_name:
+                fields[key_field] = NO_STAGE
+        if name in ("AcquireStage", "AcceptStage"):
+            fields["machine"] = "m1"
+        if name == "SettleEnvironment":
+            fields |= {"environment": "production", "current": 0}
         if name == "PromoteBuild":
             fields["target"] = "production"
         elif name == "CreateRepository":

@@ -107,7 +107,11 @@ def test_a_call_is_let_through_or_refused_as_the_table_says(
     code = expected(who, rpc, visibility)
     channel, token_id = world.channel(who, NEEDS[rpc][1])
     call = caller(channel, RPCS[rpc.partition(" ")[0]])
-    assert code_of(call, world.request(rpc, who, visibility, token_id)) == code
+    request = world.request(rpc, who, visibility, token_id)
+    if rpc == "AcquireStage":
+        # Or it would wait.
+        request.ClearField("machine")
+    assert code_of(call, request) == code
 
 
 def test_the_table_has_nothing_that_is_not_there() -> None:

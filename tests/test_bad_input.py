@@ -16,10 +16,10 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from shiplift.v1 import access_pb2, builds_pb2
 
-from tests.callers import World
+from tests.callers import ADMITTED, World
 from tests.harness import Shipliftd
 from tests.refusals import Refusal, code_of, invalid, refusal
-from tests.rpcs import RPCS, caller, is_map, path, raw
+from tests.rpcs import RPCS, caller, is_map, path, raw, rule
 from tests.wire import status_of
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -33,6 +33,13 @@ LOWEST = {FieldDescriptor.TYPE_INT32: -(2**31), FieldDescriptor.TYPE_INT64: -(2*
 NEGATIVE = {
     "UpdateBuild.version": grpc.StatusCode.ABORTED,
     "RevokeToken.id": grpc.StatusCode.NOT_FOUND,
+    "UpdateStage.version": grpc.StatusCode.NOT_FOUND,
+    "UpdateStage.exit_code": grpc.StatusCode.NOT_FOUND,
+    "UpdateStage.steps.exit_code": grpc.StatusCode.NOT_FOUND,
+    "UpdateStep.version": grpc.StatusCode.NOT_FOUND,
+    "UpdateStep.exit_code": grpc.StatusCode.NOT_FOUND,
+    # The server's to say.
+    "AppendLog.lines.position": grpc.StatusCode.NOT_FOUND,
 }
 
 
@@ -65,7 +72,13 @@ def places(
 
 
 PLACES = [place for name, rpc in RPCS.items() for place in places(rpc, name)]
-STRINGS = [place for place in PLACES if place.last.type == FieldDescriptor.TYPE_STRING]
+# What a step prints is kept, whatever it is; that there is no such stage comes before what an id is like.
+ELSEWHERE = {"AppendLog.lines.text", "AcceptStage.request_id"}
+STRINGS = [
+    place
+    for place in PLACES
+    if place.last.type == FieldDescriptor.TYPE_STRING and str(place) not in ELSEWHERE
+]
 NUMBERS = [place for place in PLACES if place.last.type in LOWEST]
 ENUMS = [place for place in PLACES if place.last.type == FieldDescriptor.TYPE_ENUM]
 
@@ -84,7 +97,10 @@ def put(message: Message, fields: tuple[FieldDescriptor, ...], value: object) ->
             setattr(message, first.name, value)
     elif first.is_repeated:
         message.ClearField(first.name)
-        put(getattr(message, first.name).add(), tuple(rest), value)
+        item = getattr(message, first.name).add()
+        if "number" in item.DESCRIPTOR.fields_by_name:
+            item.number = 1
+        put(item, tuple(rest), value)
     else:
         put(getattr(message, first.name), tuple(rest), value)
 
@@ -111,13 +127,19 @@ class Asked:
     def method(self) -> MethodDescriptor:
         return RPCS[self.rpc]
 
+    @property
+    def who(self) -> tuple[str, str]:
+        """Who asks: the site admin, or a runner, and the action that it is for."""
+        is_runners = rule(self.method).level == access_pb2.LEVEL_RUNNER
+        return ("write, cut to both", "RUN") if is_runners else ("site admin", "")
+
     def request(self) -> Message:
-        _, token_id = self.world.channel("site admin", "")
+        _, token_id = self.world.channel(*self.who)
         return self.world.request(self.rpc, "site admin", "private", token_id)
 
     def refused(self, request: Message | bytes, timeout: float = 20) -> Refusal:
         """How the request is refused, having stored nothing."""
-        channel, _ = self.world.channel("site admin", "")
+        channel, _ = self.world.channel(*self.who)
         before = stored(self.world.server.database)
         data = request if isinstance(request, bytes) else request.SerializeToString()
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path(self.method))
@@ -135,7 +157,7 @@ Ask = Callable[[str], Asked]
 
 
 def test_the_requests_are_good_as_they_are(world: World, ask: Ask) -> None:
-    for rpc in RPCS:
+    for rpc in RPCS.keys() - ADMITTED:
         channel, _ = world.channel("site admin", "")
         caller(channel, RPCS[rpc])(ask(rpc).request())
 
@@ -148,7 +170,7 @@ def test_a_text_that_nobody_can_mean_is_invalid(ask: Ask, place: Place) -> None:
         put(request, place.fields, value)
         answer = asked.refused(request)
         assert answer.code == INVALID, (value[:10], answer)
-        assert {re.split(r"[\[.]", field)[0] for field, _ in answer.violations} == {place.fields[0].name}
+        assert {re.split(r"[\[.:]", field)[0] for field, _ in answer.violations} == {place.fields[0].name}
 
 
 @pytest.mark.parametrize("place", STRINGS, ids=str)
@@ -173,8 +195,9 @@ def test_a_number_below_zero_is_invalid(ask: Ask, place: Place) -> None:
 
 @pytest.mark.parametrize("place", NUMBERS, ids=str)
 def test_a_huge_number_is_no_defect(world: World, place: Place) -> None:
-    channel, token_id = world.channel("site admin", "")
-    request = world.request(place.rpc, "site admin", "private", token_id)
+    asked = Asked(world, place.rpc)
+    channel, _ = world.channel(*asked.who)
+    request = asked.request()
     put(request, place.fields, -LOWEST[place.last.type] - 1)
     code = code_of(caller(channel, RPCS[place.rpc]), request)
     assert code in (INVALID, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ABORTED, grpc.StatusCode.OK)
@@ -187,11 +210,17 @@ def test_a_value_that_an_enum_has_not_got_is_invalid(ask: Ask, place: Place) -> 
         request = asked.request()
         put(request, place.fields, value)
         answer = asked.refused(request)
-        assert (answer.code, [field for field, _ in answer.violations]) == (INVALID, [place.last.name])
+        fields = [field.rpartition(".")[2] for field, _ in answer.violations]
+        assert (answer.code, fields) == (INVALID, [place.last.name])
 
 
 @pytest.mark.parametrize(
-    "rpc", [name for name, rpc in RPCS.items() if "owner" in rpc.input_type.fields_by_name]
+    "rpc",
+    [
+        name
+        for name, rpc in RPCS.items()
+        if "owner" in rpc.input_type.fields_by_name and name not in ("AcquireStage", "ListDeployments")
+    ],
 )
 @pytest.mark.parametrize("bad", ["", ".", "..", "a/b", "../a", "x" * 101, "a b", "*"])
 def test_an_owner_and_a_repository_have_names(ask: Ask, rpc: str, bad: str) -> None:

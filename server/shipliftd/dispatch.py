@@ -148,6 +148,9 @@ def _want(request: pb.AcquireStageRequest) -> Want:
     for name in ("type", "os", "arch", "variant", "kernel"):
         faults.text(name, getattr(request, name), 100)
     labels = faults.few("labels", request.labels.items(), 100)
+    for label, value in labels:
+        faults.text("labels", label, 100)
+        faults.text(f"labels[{label[:60]!r}]", value, 1000)
     if request.owner:
         faults.name("owner", request.owner)
     if request.repo:

@@ -8,7 +8,7 @@ from shiplift.v1 import environments_pb2 as pb
 from shipliftd import builds, flow, pages
 from shipliftd.clock import now
 from shipliftd.errors import NotFound
-from shipliftd.fields import Faults
+from shipliftd.fields import Faults, is_name
 from shipliftd.guard import Caller, visible
 from shipliftd.models import ENDED, Build, Deployment, Lost, Repository, database
 from shipliftd.rows import BuildRow, StageRow, Standing, StepRow
@@ -69,7 +69,7 @@ def page(caller: Caller, request: pb.ListDeploymentsRequest) -> Iterator[Standin
         faults.name("owner", request.owner)
     if request.repo:
         faults.name("repo", request.repo)
-        if not request.owner:
+        if not request.owner and is_name(request.repo):
             faults.add("owner", "is empty: a repository is named by both")
     if request.environment:
         faults.target("environment", request.environment)

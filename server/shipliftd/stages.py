@@ -4,9 +4,10 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as builds_api
@@ -82,6 +83,14 @@ _MOVE_STEP = Compiled(
 )
 
 
+def check_held(request: Message, faults: Faults) -> None:
+    """Adds the faults of what names a lease: the stage, the step or the build, and the token."""
+    for name in ("stage_id", "step_id", "build_id"):
+        if name in request.DESCRIPTOR.fields_by_name:
+            faults.not_negative(name, getattr(request, name))
+    faults.text("lease_token", getattr(request, "lease_token", ""), 100)
+
+
 def check_machine(machine: str, faults: Faults) -> None:
     """Adds the fault of a machine's name."""
     if not machine:
@@ -107,9 +116,13 @@ def _load(caller: Caller, stage_id: int) -> Leased:
 def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     """Claims a stage for the caller. Raises Invalid, NotFound, Aborted (somebody else has it)."""
     faults = Faults()
+    check_held(request, faults)
     check_machine(request.machine, faults)
     faults.refuse()
-    stage, _ = _reached(caller, request.stage_id)
+    stage, build = _reached(caller, request.stage_id)
+    if stage.kind == "external" and not build.parent:
+        # What a CI system records is its own to do.
+        raise _missing(stage.id)
     if stage.status != "pending" or stage.lease_hash is not None:
         held = f" by {stage.machine}" if stage.machine and stage.lease_hash is not None else ""
         raise Aborted(
@@ -131,6 +144,9 @@ def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
 
 def lease(caller: Caller, request: pb.GetLeaseRequest) -> Leased:
     """The lease that the caller holds. Raises NotFound, Denied."""
+    faults = Faults()
+    check_held(request, faults)
+    faults.refuse()
     stage, build = _held(caller, request.stage_id, request.lease_token)
     return _leased(caller, stage, build)
 
@@ -225,6 +241,7 @@ class _Report(NamedTuple):
 
 def _checked(request: pb.UpdateStageRequest | pb.UpdateStepRequest) -> _Report:
     faults = Faults()
+    check_held(request, faults)
     _check_status("status", request.status, faults)
     texts: dict[str, str] = {}
     for name, most in _TEXTS.items():
@@ -255,14 +272,15 @@ def _check_status(field: str, status: int, faults: Faults) -> None:
         faults.word(field, status, _REPORTED, [builds_api.Status.Name(word) for word in _REPORTED])
 
 
-def _check_steps(steps: Iterable[pb.StepReport], faults: Faults) -> None:
-    for n, step in enumerate(faults.few("steps", list(steps), _MOST_STEPS)):
+def _check_steps(steps: Collection[pb.StepReport], faults: Faults) -> None:
+    for n, step in enumerate(faults.few("steps", steps, _MOST_STEPS)):
         at = f"steps[{n}]"
         faults.positive(f"{at}.number", step.number)
         _check_status(f"{at}.status", step.status, faults)
         for name, most in (("name", 100), ("error", 2000), ("image", 1000), ("schema", 1000)):
             faults.text(f"{at}.{name}", getattr(step, name), most)
-        faults.few(f"{at}.depends_on", step.depends_on, _MOST_STEPS)
+        for name in faults.few(f"{at}.depends_on", step.depends_on, _MOST_STEPS):
+            faults.text(f"{at}.depends_on", name, 100)
         faults.time(f"{at}.started", step.started)
         faults.time(f"{at}.stopped", step.stopped)
 
@@ -368,12 +386,8 @@ def _keep_step(step: StepRow) -> StepRow:
 def _reached(caller: Caller, stage_id: int) -> tuple[StageRow, BuildRow]:
     """A stage that the caller's token lets it do, whoever has it. Raises NotFound."""
     row = _STAGE.one(database, stage_id)
-    missing = NotFound(
-        f"stage {stage_id} not found: it does not exist, or is not one for this token",
-        reason="STAGE_NOT_FOUND",
-    )
     if row is None:
-        raise missing
+        raise _missing(stage_id)
     stage = StageRow._make(row)
     build = BuildRow._make(_BUILD.one(database, stage.build_id))
     allowed = Repository.select(Repository.id).where(
@@ -381,8 +395,15 @@ def _reached(caller: Caller, stage_id: int) -> tuple[StageRow, BuildRow]:
     )
     cut = caller.cut.environments if caller.cut is not None else ()
     if not allowed.exists() or (cut and build.deploy_to not in cut):
-        raise missing
+        raise _missing(stage_id)
     return stage, build
+
+
+def _missing(stage_id: int) -> NotFound:
+    return NotFound(
+        f"stage {stage_id} not found: it does not exist, or is not one for this token",
+        reason="STAGE_NOT_FOUND",
+    )
 
 
 def _held(caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRow, BuildRow]:

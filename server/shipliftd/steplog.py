@@ -42,9 +42,13 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     Raises Invalid, NotFound, Denied (another's stage), OutOfRange (a gap).
     """
     faults = Faults()
+    stages.check_held(request, faults)
     faults.not_negative("first_position", request.first_position)
     if len(request.lines) > _MOST_LINES:
         faults.add("lines", f"{len(request.lines)} of them: at most {_MOST_LINES}")
+    for n, line in enumerate(request.lines[:_MOST_LINES]):
+        if line.time < 0:
+            faults.add(f"lines[{n}].time", f"is {line.time}: wanted 0 or above")
     faults.refuse()
     step, _, _ = stages.held_step(caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines

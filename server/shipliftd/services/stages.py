@@ -8,7 +8,7 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
 from shipliftd import __version__, derived, messages, plans, stages, steplog
-from shipliftd.errors import Invalid
+from shipliftd.fields import Faults
 from shipliftd.guard import CALLER
 from shipliftd.models import ENDED
 from shipliftd.rows import Leased
@@ -72,8 +72,11 @@ class StageService(StageServiceServicer):
         self, request: pb.WatchStageRequest, context: Context
     ) -> AsyncIterator[pb.WatchStageResponse]:
         """Tells how a stage, or its build, stands and moves."""
+        faults = Faults()
+        stages.check_held(request, faults)
         if not request.stage_id and not request.build_id:
-            raise Invalid([("stage_id", "is 0: name a stage, or a build with build_id")])
+            faults.add("stage_id", "is 0: name a stage, or a build with build_id")
+        faults.refuse()
         told = ""
         while True:
             status, build_id = await self._look(request)
