@@ -123,7 +123,7 @@ def test_deployments_are_what_is_in_each_environment(work: Work) -> None:
     assert there() == [(2, "production", "success")]
     assert api.call("DELETE", "/builds/3").status == 200
     [waiting] = work.repository.promote(1, "staging").stages
-    assert there() == [(2, "production", "success")]
+    assert there() == [(2, "production", "success"), (4, "staging", "pending")]
     stage = work.runner.accept({"id": waiting.id}).json
     work.runner.update(begun(stage))
     assert there() == [(2, "production", "success"), (4, "staging", "running")]

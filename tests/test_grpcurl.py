@@ -45,6 +45,8 @@ def test_it_lists_the_services(grpcurl: Path, server: Shipliftd) -> None:
         "grpc.reflection.v1alpha.ServerReflection",
         "shiplift.v1.AccessService",
         "shiplift.v1.BuildService",
+        "shiplift.v1.EnvironmentService",
+        "shiplift.v1.StageService",
     ]
 
 
