@@ -349,7 +349,7 @@ def _stepped(step: StepRow, report: pb.StepReport, at: int) -> StepRow:
         _ms(report.started),
         _ms(report.stopped),
     )
-    moved: StepRow = _moved(step, said, at)
+    moved: StepRow = _moved(step, said, at)._replace(schema=report.schema or step.schema)
     return step if moved == step else _keep_step(moved)
 
 
