@@ -52,17 +52,18 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     faults.refuse()
     step, _, _ = stages.held_step(caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
-    if request.replace and first < step.log_lines:
-        step = _cut_back(step, first)
-    if step.log_bytes >= MOST_BYTES:
+    position, size = step.log_lines, step.log_bytes
+    # The last line of a full log, which says that it is, is not the caller's.
+    if request.replace and first < position - (size >= MOST_BYTES):
+        position, size = first, _cut_back(step, first)
+    if size >= MOST_BYTES:
         # What is sent on is dropped, and its sender none the wiser.
-        return max(step.log_lines, first + len(lines)), step.id
-    if first > step.log_lines:
+        return max(position, first + len(lines)), step.id
+    if first > position:
         raise OutOfRange(
-            f"first_position is {first}, and the log has {step.log_lines} lines: send those between first",
+            f"first_position is {first}, and the log has {position} lines: send those between first",
             reason="LOG_GAP",
         )
-    position, size = step.log_lines, step.log_bytes
     for line in lines[position - first :]:
         _INSERT.run(database, step.id, position, line.time, line.text.replace("\0", "\ufffd"))
         position, size = position + 1, size + len(line.text.encode())
@@ -70,15 +71,15 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
             _INSERT.run(database, step.id, position, line.time, CUT)
             position += 1
             break
-    if position != step.log_lines:
+    if (position, size) != (step.log_lines, step.log_bytes):
         _GROWN.run(database, step.id, position, size)
     return max(position, first + len(lines)), step.id
 
 
-def _cut_back(step: StepRow, first: int) -> StepRow:
+def _cut_back(step: StepRow, first: int) -> int:
+    """Takes away the lines from a position on, and returns how many bytes are left."""
     LogLine.delete().where(LogLine.step_id == step.id, LogLine.position >= first).execute()
-    size = sum(len(line.text.encode()) for line in LogLine.select().where(LogLine.step_id == step.id))
-    return step._replace(log_lines=first, log_bytes=size)
+    return sum(len(line.text.encode()) for line in LogLine.select().where(LogLine.step_id == step.id))
 
 
 def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest) -> StepRow:
