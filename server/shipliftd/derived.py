@@ -75,6 +75,8 @@ def _fresh(stage: StageRow, at: int) -> StageRow:
         status="pending" if stage.depends_on == "[]" else "waiting_on_dependencies",
         error="",
         exit_code=0,
+        # Of a stage that was taken it is its runner's.
+        machine=stage.machine if stage.lease_hash is None else "",
         started=0,
         stopped=0,
         created=at,

@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import stages
 from shipliftd.errors import Unavailable
-from shipliftd.fields import Faults
+from shipliftd.fields import Faults, is_name
 from shipliftd.guard import Caller, reachable
 from shipliftd.known import KnownRunners, Want
 from shipliftd.models import Build, Repository, Stage
@@ -26,6 +26,17 @@ from shipliftd.store import Store
 OFFER_SECONDS = 10.0
 _CHUNK = 100
 _MOST_LOOKED_AT = 5000
+
+
+# A repository's stages of a name, or all of it.
+_Limited = tuple[int, str | None]
+
+
+class _Offer(NamedTuple):
+    """Until when it stands, and the limits that it counts against."""
+
+    until: float
+    limits: frozenset[_Limited]
 
 
 @dataclass
@@ -44,7 +55,8 @@ class Dispatcher:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._groups: dict[tuple[int, Want], _Group] = {}
-        self._offered: dict[int, float] = {}
+        self._offered: dict[int, _Offer] = {}
+        self._busy: set[_Limited] = set()
         self._is_woken = False
         self.known = KnownRunners(store)
 
@@ -97,20 +109,21 @@ class Dispatcher:
     def _serve(self) -> None:
         self._is_woken = False
         time = asyncio.get_running_loop().time()
-        self._offered = {stage: until for stage, until in self._offered.items() if until > time}
+        self._offered = {stage: offer for stage, offer in self._offered.items() if offer.until > time}
+        self._busy = set().union(*(offer.limits for offer in self._offered.values()))
         for group in list(self._groups.values()):
             self._serve_group(group, time)
 
     def _serve_group(self, group: _Group, time: float) -> None:
         last, looked_at = 0, 0
-        limits: dict[tuple[int, str], bool] = {}
+        full: set[tuple[int, str, int, int]] = set()
         while group.waiting and looked_at < _MOST_LOOKED_AT:
             rows = self._store.reader.execute_sql(group.sql, _filled(group.params, last)).fetchall()
             for stage in map(StageRow._make, rows):
                 if (
                     stage.id in self._offered
                     or not group.want.fits(stage)
-                    or not self._has_room(stage, limits)
+                    or not self._has_room(stage, full)
                 ):
                     continue
                 self._offer(group, stage, time)
@@ -120,24 +133,33 @@ class Dispatcher:
                 return
             last, looked_at = rows[-1][0], looked_at + len(rows)
 
-    def _has_room(self, stage: StageRow, limits: dict[tuple[int, str], bool]) -> bool:
-        if not stage.limit and not stage.throttle:
+    def _has_room(self, stage: StageRow, full: set[tuple[int, str, int, int]]) -> bool:
+        limits = _limits_of(stage)
+        if not limits:
             return True
-        key = (stage.repo_id, stage.name)
-        if key not in limits:
-            limits[key] = stages.room_for(self._store.reader, stage)
         # One at a time: the next one is offered once this one has been accepted.
-        found, limits[key] = limits[key], False
-        return found
+        if not limits.isdisjoint(self._busy):
+            return False
+        key = (stage.repo_id, stage.name, stage.limit, stage.throttle)
+        if key not in full and stages.room_for(self._store.reader, stage):
+            return True
+        full.add(key)
+        return False
 
     def _offer(self, group: _Group, stage: StageRow, time: float) -> None:
         while group.waiting:
             future = group.waiting.popleft()
             if not future.done():
                 future.set_result(stage)
-                self._offered[stage.id] = time + OFFER_SECONDS
+                offer = self._offered[stage.id] = _Offer(time + OFFER_SECONDS, _limits_of(stage))
+                self._busy |= offer.limits
                 asyncio.get_running_loop().call_later(OFFER_SECONDS + 0.01, self.wake)
                 return
+
+
+def _limits_of(stage: StageRow) -> frozenset[_Limited]:
+    named: set[_Limited] = {(stage.repo_id, stage.name)} if stage.limit else set()
+    return frozenset(named | {(stage.repo_id, None)} if stage.throttle else named)
 
 
 def _want(request: pb.AcquireStageRequest) -> Want:
@@ -155,6 +177,8 @@ def _want(request: pb.AcquireStageRequest) -> Want:
         faults.name("owner", request.owner)
     if request.repo:
         faults.name("repo", request.repo)
+        if not request.owner and is_name(request.repo):
+            faults.add("owner", "is empty: a repository is named by both")
     if request.deploy_to:
         faults.target("deploy_to", request.deploy_to)
     faults.refuse()

@@ -20,10 +20,13 @@ _LOST = Compiled(
 )
 _WAITING = Compiled(
     Stage.select()
+    .join(Build)
     .where(
         Stage.status == SQL("'pending'"),
         Stage.lease_expires == 0,
         Stage.updated < arg(0),
+        # What a CI system records is its own to do, in its own time.
+        (Stage.kind == "pipeline") | (Build.parent > 0),
     )
     .order_by(Stage.id)
     .limit(_MOST_AT_ONCE)

@@ -106,7 +106,8 @@ def _begin(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> Writt
         version=1,
         external_id=None,
     )
-    parsed = derived.said_by(build.pipeline_id)
+    # What was recorded has stages already, and they need not be its file's.
+    parsed = derived.said_by(build.pipeline_id) if build.parent else None
     fresh = derived.again(begun, f"{caller.owner}/{caller.repo}", stages, parsed, at)
     return Written(builds.insert(caller, begun, fresh))
 

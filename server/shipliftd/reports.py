@@ -129,6 +129,9 @@ def _move_stages(row: BuildRow, report: _Report) -> None:
     }
     if row.status in ENDED:
         stage["lease_expires"] = 0
+        for goes in builds.stages_of(database, row.id):
+            if goes.status not in ENDED:
+                stages.end_steps(goes._replace(status=row.status, error=row.error), row.updated)
     if report.message is not None:
         stage["message"] = report.message
     if report.link is not None:

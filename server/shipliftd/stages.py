@@ -349,7 +349,7 @@ def _stepped(step: StepRow, report: pb.StepReport, at: int) -> StepRow:
         _ms(report.started),
         _ms(report.stopped),
     )
-    moved: StepRow = _moved(step, said, at)
+    moved: StepRow = _moved(step, said, at)._replace(schema=report.schema or step.schema)
     return step if moved == step else _keep_step(moved)
 
 
@@ -368,11 +368,16 @@ def _end_steps(steps: Iterable[StepRow], stage: StageRow, at: int) -> tuple[Step
     return tuple(ended)
 
 
+def end_steps(stage: StageRow, at: int) -> None:
+    """Ends the steps of a stage that ends."""
+    _end_steps(builds.steps_of_stage(database, stage.id), stage, at)
+
+
 def end_stage(stage: StageRow, status: str, error: str, at: int) -> StageRow:
     """Ends a stage that its holder does not report of any more, and its steps with it."""
     stopped = at if stage.started or status != "skipped" else 0
     stage = flow.keep_stage(stage._replace(status=status, error=error, stopped=stopped, updated=at))
-    _end_steps(builds.steps_of_stage(database, stage.id), stage, at)
+    end_steps(stage, at)
     return stage
 
 

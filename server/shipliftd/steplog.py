@@ -15,6 +15,9 @@ MOST_BYTES = 5 * 1024 * 1024
 CUT = "The log ends here: a step keeps 5 MiB of it.\n"
 _MOST_LINES = 10_000
 _PAGE = 1000
+# Of a message, which its reader takes up to 4 MiB.
+_PAGE_BYTES = 1024 * 1024
+_MOST_LINE = 4 * 1024 * 1024 - 1024
 
 _FIND = Compiled(
     Step.select()
@@ -52,33 +55,45 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     faults.refuse()
     step, _, _ = stages.held_step(caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
-    if request.replace and first < step.log_lines:
-        step = _cut_back(step, first)
-    if step.log_bytes >= MOST_BYTES:
+    position, size = step.log_lines, step.log_bytes
+    # The last line of a full log, which says that it is, is not the caller's.
+    if request.replace and first < position - (size >= MOST_BYTES):
+        position, size = first, _cut_back(step, first)
+    if size >= MOST_BYTES:
         # What is sent on is dropped, and its sender none the wiser.
-        return max(step.log_lines, first + len(lines)), step.id
-    if first > step.log_lines:
+        return max(position, first + len(lines)), step.id
+    if first > position:
         raise OutOfRange(
-            f"first_position is {first}, and the log has {step.log_lines} lines: send those between first",
+            f"first_position is {first}, and the log has {position} lines: send those between first",
             reason="LOG_GAP",
         )
-    position, size = step.log_lines, step.log_bytes
     for line in lines[position - first :]:
-        _INSERT.run(database, step.id, position, line.time, line.text.replace("\0", "\ufffd"))
-        position, size = position + 1, size + len(line.text.encode())
+        text, length = _kept(line.text)
+        _INSERT.run(database, step.id, position, line.time, text)
+        position, size = position + 1, size + length
         if size >= MOST_BYTES:
             _INSERT.run(database, step.id, position, line.time, CUT)
             position += 1
             break
-    if position != step.log_lines:
+    if (position, size) != (step.log_lines, step.log_bytes):
         _GROWN.run(database, step.id, position, size)
     return max(position, first + len(lines)), step.id
 
 
-def _cut_back(step: StepRow, first: int) -> StepRow:
+def _kept(text: str) -> tuple[str, int]:
+    """The text that is kept of a line, and its bytes: without NUL, and no more than can be read again."""
+    text = text.replace("\0", "\ufffd")
+    data = text.encode()
+    if len(data) <= _MOST_LINE:
+        return text, len(data)
+    data = data[:_MOST_LINE]
+    return data.decode(errors="ignore"), len(data)
+
+
+def _cut_back(step: StepRow, first: int) -> int:
+    """Takes away the lines from a position on, and returns how many bytes are left."""
     LogLine.delete().where(LogLine.step_id == step.id, LogLine.position >= first).execute()
-    size = sum(len(line.text.encode()) for line in LogLine.select().where(LogLine.step_id == step.id))
-    return step._replace(log_lines=first, log_bytes=size)
+    return sum(len(line.text.encode()) for line in LogLine.select().where(LogLine.step_id == step.id))
 
 
 def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest) -> StepRow:
@@ -102,7 +117,13 @@ def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest)
 
 def read(executor: Executor, step_id: int, position: int) -> list[tuple[int, str, int]]:
     """Some lines from a position on, each with its position and time."""
-    rows: list[tuple[int, str, int]] = _READ.run(executor, step_id, position).fetchall()
+    rows: list[tuple[int, str, int]] = []
+    size = 0
+    for row in _READ.run(executor, step_id, position):
+        size += len(row[1].encode())
+        if rows and size > _PAGE_BYTES:
+            break
+        rows.append(row)
     return rows
 
 

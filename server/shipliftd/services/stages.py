@@ -8,6 +8,7 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
 from shipliftd import __version__, derived, messages, plans, stages, steplog
+from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER
 from shipliftd.models import ENDED
@@ -44,7 +45,15 @@ class StageService(StageServiceServicer):
         """Claims a stage."""
         leased = resource(await self._store.write(stages.accept, CALLER.get(), request), context)
         self._runs.accepted(leased.stage)
-        return _lease(leased)
+        try:
+            return _lease(leased)
+        except Invalid as error:
+            # Nobody can do it, so it must not wait until its runner counts as lost.
+            await self.UpdateStage(
+                pb.UpdateStageRequest(stage_id=leased.id, status=builds_api.STATUS_ERROR, error=str(error)),
+                context,
+            )
+            raise Aborted(f"stage {leased.id} cannot be done: {error}", reason="NO_PLAN") from None
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
