@@ -1,8 +1,7 @@
-"""Leases, and what their holders report of stages and steps."""
+"""What the holders of stages report of them and of their steps."""
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -11,7 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
-from shipliftd import __version__
 
 from tests.refusals import Refusal, invalid, refusal
 from tests.repository import Repository
@@ -25,7 +23,6 @@ from tests.staged import (
     SUCCESS,
     Runner,
     Staged,
-    pipelines,
     runner_of,
     stored,
     word,
@@ -46,12 +43,6 @@ def staged(repository: Repository) -> Staged:
     return Staged.of(repository)
 
 
-def soon(time: Timestamp, seconds: float) -> bool:
-    """Whether a time is about so many seconds from now."""
-    left = time.ToDatetime(UTC) - datetime.now(UTC)
-    return timedelta(seconds=seconds - 15) < left <= timedelta(seconds=seconds)
-
-
 def no_lease(stage: int) -> Refusal:
     return Refusal(
         grpc.StatusCode.PERMISSION_DENIED,
@@ -66,179 +57,6 @@ def stale(what: str, row: int, version: int, seen: int) -> Refusal:
         f"{what} {row} is at version {version}, not {seen}: read it again",
         "STALE_VERSION",
     )
-
-
-def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
-    repository = staged.repository
-    text = pipelines(
-        {
-            "name": "deploy",
-            "clone": {"disable": True},
-            "workspace": {"path": "/src"},
-            "environment": {"REGION_OF": "<${REGION}>"},
-            "steps": [
-                {
-                    "name": "to ${DRONE_DEPLOY_TO}",
-                    "image": "deployer:${DRONE_COMMIT:0:7}",
-                    "commands": ["./deploy.sh $REGION", "echo ${REGION^^}"],
-                    "environment": {"KEY": {"from_secret": "key"}, "PLAIN": "x"},
-                    "failure": "ignore",
-                    "privileged": True,
-                },
-                {"name": "on staging", "when": {"target": "staging"}},
-                {"name": "mourn", "detach": True, "shell": "bash", "when": {"status": "failure"}},
-            ],
-        }
-    )
-    recorded = repository.record(
-        pipeline=text,
-        status=SUCCESS,
-        after="9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
-        before="e332",
-        message="updated README",
-        link="https://github.com/1",
-        ref="refs/tags/v1",
-        source="feature",
-        target="main",
-        author_login="mona",
-        author_name="Mona",
-        author_email="mona@example.com",
-        author_avatar="https://a/1.png",
-    )
-    there = repository.promote(recorded.number)
-    there = repository.report(there.number, SUCCESS)
-    promoted = repository.promote(recorded.number, params={"REGION": "eu"})
-
-    lease = staged.runner.accept(promoted.stages[0].id)
-    build = repository.get(promoted.number)
-    assert build.stages[0].machine == "box"
-    there.ClearField("stages")
-    request = access_pb2.GetRepositoryRequest(owner=repository.owner, repo=repository.name)
-    of_repository = repository.server.access().GetRepository(request)
-    of_repository.permissions.admin = False
-    assert soon(lease.expires, 60)
-    assert lease == pb.StageLease(
-        lease_token=lease.lease_token,
-        expires=lease.expires,
-        build=build,
-        stage=build.stages[0],
-        repository=of_repository,
-        pipeline=text,
-        current=there,
-        plan=pb.Plan(
-            environment={
-                **dict.fromkeys(lease.plan.environment, ""),
-                "CI": "true",
-                "DRONE": "true",
-                "REGION": "eu",
-                "DRONE_BRANCH": "main",
-                "DRONE_BUILD_CREATED": str(build.created.seconds),
-                "DRONE_BUILD_EVENT": "promote",
-                "DRONE_BUILD_NUMBER": "3",
-                "DRONE_BUILD_PARENT": "1",
-                "DRONE_BUILD_STATUS": "success",
-                "DRONE_BUILD_TRIGGER": "admin",
-                "DRONE_COMMIT": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
-                "DRONE_COMMIT_AFTER": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
-                "DRONE_COMMIT_AUTHOR": "mona",
-                "DRONE_COMMIT_AUTHOR_AVATAR": "https://a/1.png",
-                "DRONE_COMMIT_AUTHOR_EMAIL": "mona@example.com",
-                "DRONE_COMMIT_AUTHOR_NAME": "Mona",
-                "DRONE_COMMIT_BEFORE": "e332",
-                "DRONE_COMMIT_BRANCH": "main",
-                "DRONE_COMMIT_LINK": "https://github.com/1",
-                "DRONE_COMMIT_MESSAGE": "updated README",
-                "DRONE_COMMIT_REF": "refs/tags/v1",
-                "DRONE_COMMIT_SHA": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
-                "DRONE_DEPLOY_TO": "production",
-                "DRONE_REPO": repository.slug,
-                "DRONE_REPO_BRANCH": "main",
-                "DRONE_REPO_NAME": repository.name,
-                "DRONE_REPO_NAMESPACE": "octocat",
-                "DRONE_REPO_OWNER": "octocat",
-                "DRONE_REPO_PRIVATE": "true",
-                "DRONE_REPO_SCM": "git",
-                "DRONE_REPO_VISIBILITY": "private",
-                "DRONE_SOURCE_BRANCH": "feature",
-                "DRONE_STAGE_ARCH": "amd64",
-                "DRONE_STAGE_KIND": "pipeline",
-                "DRONE_STAGE_MACHINE": "box",
-                "DRONE_STAGE_NAME": "deploy",
-                "DRONE_STAGE_NUMBER": "1",
-                "DRONE_STAGE_OS": "linux",
-                "DRONE_STAGE_STATUS": "success",
-                "DRONE_STAGE_TYPE": "exec",
-                "DRONE_SYSTEM_HOST": "localhost",
-                "DRONE_SYSTEM_HOSTNAME": "localhost",
-                "DRONE_SYSTEM_PROTO": "http",
-                "DRONE_SYSTEM_VERSION": __version__,
-                "DRONE_TAG": "v1",
-                "DRONE_TARGET_BRANCH": "main",
-            },
-            clone_disabled=True,
-            workspace="/src",
-            steps=[
-                pb.PlanStep(
-                    number=1,
-                    name="to production",
-                    image="deployer:9fc1ad6",
-                    commands=["./deploy.sh $REGION", "echo EU"],
-                    environment={
-                        "REGION_OF": "<eu>",
-                        "PLAIN": "x",
-                        "DRONE_STEP_NAME": "to production",
-                        "DRONE_STEP_NUMBER": "1",
-                    },
-                    secrets={"KEY": "key"},
-                    errignore=True,
-                    privileged=True,
-                    on_success=True,
-                ),
-                pb.PlanStep(
-                    number=2,
-                    name="mourn",
-                    environment={
-                        "REGION_OF": "<eu>",
-                        "DRONE_STEP_NAME": "mourn",
-                        "DRONE_STEP_NUMBER": "2",
-                    },
-                    detached=True,
-                    shell="bash",
-                    on_failure=True,
-                    depends_on=["to production"],
-                ),
-            ],
-        ),
-    )
-    secret, lease.lease_token = lease.lease_token, ""
-    # Who holds it can ask for it again, with the API token that accepted it or with the lease's own.
-    assert staged.runner.lease(lease.stage.id) == lease
-    other = runner_of(repository, f"other-{repository.name}")
-    assert other.lease(lease.stage.id, secret) == lease
-
-
-def test_a_lease_of_an_external_stage_has_no_steps(staged: Staged) -> None:
-    promoted = staged.external(params={"REGION": "eu"})
-    lease = staged.runner.accept(promoted.stages[0].id)
-    assert (lease.pipeline, list(lease.plan.steps), lease.HasField("current")) == ("", [], False)
-    assert (lease.plan.environment["REGION"], lease.plan.environment["DRONE_DEPLOY_TO"]) == (
-        "eu",
-        "production",
-    )
-
-
-def test_a_stage_whose_plan_is_too_large_ends_in_error(staged: Staged) -> None:
-    steps = [{"name": f"s{n}", "commands": "${P}"} for n in range(40)]
-    promoted = staged.promoted({"name": "deploy", "steps": steps}, params={"P": "x" * 32 * 1024})
-    words = "pipeline: its steps come to more than 1048576 bytes with the parameters"
-    stage = promoted.stages[0].id
-    assert refusal(staged.runner.accept, stage) == Refusal(
-        grpc.StatusCode.ABORTED, f"stage {stage} cannot be done: {words}", "NO_PLAN"
-    )
-    ended = staged.repository.get(promoted.number)
-    assert (ended.status, ended.error, ended.stages[0].status) == (ERROR, words, ERROR)
-    # Nothing was done, so everybody knows what is there.
-    assert staged.repository.promote(1).number == 3
 
 
 def test_a_stage_runs_and_succeeds(staged: Staged) -> None:
