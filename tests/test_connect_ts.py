@@ -195,8 +195,6 @@ def promotion(stored: Json, number: int, target: str, params: dict[str, str]) ->
         "created": stored["created"],
         "updated": stored["created"],
         "version": 1,
-        "waitingFor": "stage 'default' waits for a runner of type docker for linux/amd64:"
-        " none that may take it has asked in the last hour",
         "stages": [
             {
                 **demo.STAGE,

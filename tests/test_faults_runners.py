@@ -5,7 +5,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import threading
 import time
@@ -87,11 +86,25 @@ class Farm:
         self.runners.append(self.fleet.runner.start("runner", "--name", f"runner-{self.started}"))
 
     def kill_one(self, moment: random.Random) -> None:
-        """Kills one of them, whatever it does, and starts another."""
-        victim = self.runners.pop(moment.randrange(len(self.runners)))
-        os.killpg(victim.pid, signal.SIGKILL) if os.getpgid(victim.pid) == victim.pid else victim.kill()
+        """Kills one of them, one that runs a stage where there is one, and starts another."""
+        busy = {
+            stage.machine
+            for listed in self.fleet.repository.page(statuses=[pb.STATUS_RUNNING]).builds
+            for stage in self.fleet.repository.get(listed.number).stages
+            if stage.status == pb.STATUS_RUNNING
+        }
+        at_work = [runner for runner in self.runners if name_of(runner) in busy]
+        victim = moment.choice(at_work or self.runners)
+        self.runners.remove(victim)
+        victim.kill()
         victim.communicate(timeout=30)
         self.start()
+
+
+def name_of(runner: "subprocess.Popen[str]") -> str:
+    """What a runner is called."""
+    assert isinstance(runner.args, list)
+    return str(runner.args[-1])
 
 
 @contextmanager

@@ -160,6 +160,15 @@ def test_external_stages_go_to_who_asks_for_them(staged: Staged) -> None:
     assert answer.offer == promoted.stages[0]
 
 
+def test_stages_without_a_file_have_no_steps_to_run(staged: Staged) -> None:
+    recorded = staged.repository.record(stages=[api.StageSpec(name="deploy", type="exec")], status=SUCCESS)
+    promoted = staged.repository.promote(recorded.number)
+    assert (promoted.stages[0].kind, promoted.waiting_for) == ("pipeline", "")
+    assert staged.runner.offered(AT_ONCE) == ""
+    assert refusal(staged.runner.accept, promoted.stages[0].id) == not_found(promoted.stages[0].id)
+    assert staged.repository.report(promoted.number, SUCCESS).status == SUCCESS
+
+
 def test_external_stages_of_recorded_builds_are_nobodys(staged: Staged) -> None:
     stage = staged.repository.record().stages[0].id
     assert staged.runner.offered(AT_ONCE, kind="external") == ""
@@ -337,8 +346,9 @@ def test_a_limit_holds_for_stages_of_a_name(staged: Staged) -> None:
 
 @pytest.mark.parametrize("limits", [{"limit": 1}, {"throttle": 1}], ids=str)
 def test_what_would_be_over_a_limit_is_not_offered_either(staged: Staged, limits: dict[str, Any]) -> None:
-    recorded = staged.repository.record(stages=[api.StageSpec(name="one", **limits)], status=SUCCESS)
-    waiting = [staged.runner.waiting() for _ in range(2)]
+    stage = api.StageSpec(name="one", kind="external", **limits)
+    recorded = staged.repository.record(stages=[stage], status=SUCCESS)
+    waiting = [staged.runner.waiting(kind="external") for _ in range(2)]
     first, second = (staged.repository.promote(recorded.number).stages[0].id for _ in range(2))
     assert waiting[0].result().offer.id == first
     staged.runner.accept(first)
@@ -350,15 +360,15 @@ def test_what_would_be_over_a_limit_is_not_offered_either(staged: Staged, limits
 
 
 def test_a_throttle_holds_for_the_repository(staged: Staged) -> None:
-    stages = [api.StageSpec(name=name, throttle=2) for name in ("a", "b", "c")]
+    stages = [api.StageSpec(name=name, kind="external", throttle=2) for name in ("a", "b", "c")]
     recorded = staged.repository.record(stages=stages, status=SUCCESS)
     ids = [stage.id for stage in staged.repository.promote(recorded.number).stages]
     for stage in ids[:2]:
         staged.runner.accept(stage)
     assert refusal(staged.runner.accept, ids[2]) == limit_reached("c")
-    assert staged.runner.offered(AT_ONCE) == ""
+    assert staged.runner.offered(AT_ONCE, kind="external") == ""
     staged.runner.report(ids[0], api.STATUS_FAILURE)
-    assert staged.runner.take().stage.id == ids[2]
+    assert staged.runner.take(kind="external").stage.id == ids[2]
 
 
 def test_an_offer_that_is_not_accepted_goes_to_another_after_ten_seconds(unaccepted: Offered) -> None:

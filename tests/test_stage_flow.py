@@ -315,8 +315,8 @@ def test_a_promotion_is_tried_again(staged: Staged) -> None:
         {
             "pipeline": pipelines({"name": "test", "trigger": {}}),
             "stages": [
-                api.StageSpec(name="own"),
-                api.StageSpec(name="two", depends_on=["own"]),
+                api.StageSpec(name="own", kind="external"),
+                api.StageSpec(name="two", kind="external", depends_on=["own"]),
             ],
         },
     ],

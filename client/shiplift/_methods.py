@@ -1156,9 +1156,11 @@ class Methods:
         deploy_to: str = "",
         timeout: float | None = None,
     ) -> stages_pb2.AcquireStageResponse:
-        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits.
-        Answers with no offer a second before the call's deadline, after 30 s without one, and when
-        the server shuts down. An offer that is not accepted within 10 s goes to somebody else.
+        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
+        stage of kind `pipeline` needs a pipeline file, one of kind `external` a promotion or
+        rollback. Answers with no offer a second before the call's deadline, after 30 s without one,
+        and when the server shuts down. An offer that is not accepted within 10 s goes to somebody
+        else.
 
         Args:
             machine: The runner's machine, by name, at most 200 characters.
@@ -2500,9 +2502,11 @@ class AsyncMethods:
         deploy_to: str = "",
         timeout: float | None = None,
     ) -> stages_pb2.AcquireStageResponse:
-        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits.
-        Answers with no offer a second before the call's deadline, after 30 s without one, and when
-        the server shuts down. An offer that is not accepted within 10 s goes to somebody else.
+        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
+        stage of kind `pipeline` needs a pipeline file, one of kind `external` a promotion or
+        rollback. Answers with no offer a second before the call's deadline, after 30 s without one,
+        and when the server shuts down. An offer that is not accepted within 10 s goes to somebody
+        else.
 
         Args:
             machine: The runner's machine, by name, at most 200 characters.

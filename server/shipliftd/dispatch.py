@@ -68,6 +68,9 @@ class Dispatcher:
         Raises Invalid, Unavailable.
         """
         want = _want(request)
+        if seconds <= 0:
+            # An offer would come too late.
+            return None
         if self._store.failing:
             raise Unavailable("the store takes no writes now, so no stage could be accepted: try again")
         self.known.note(caller, request.machine, want)
@@ -79,7 +82,7 @@ class Dispatcher:
         group.waiting.append(future)
         self.wake()
         try:
-            async with asyncio.timeout(max(0.0, seconds)):
+            async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
             return None
@@ -224,9 +227,8 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
     ):
         if word:
             query = query.where(column == word)
-    if want.kind == "external":
-        # What a CI system records is its own to do.
-        query = query.where(Build.parent > 0)
+    # What a CI system records is its own to do, and without a file there are no steps to run.
+    query = query.where(Build.parent > 0 if want.kind == "external" else Build.pipeline_id.is_null(False))
     environments = caller.cut.environments if caller.cut is not None else ()
     if environments:
         query = query.where(Build.deploy_to.in_(environments))

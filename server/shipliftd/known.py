@@ -76,6 +76,7 @@ class KnownRunners:
             return
         cut = caller.cut
         seen = _Seen(at, cut.repositories if cut else (), cut.environments if cut else ())
+        self._seen = {k: kept for k, kept in self._seen.items() if kept.at > at - KNOWN_MS}
         self._seen[key] = seen
         # Nobody waits for it: what is lost with a crash is known again when the runner asks next.
         task = asyncio.ensure_future(self._store.write(_keep, key, seen))
@@ -89,7 +90,8 @@ class KnownRunners:
 
     def waiting_for(self, whole: BuildWithStages) -> str:
         """In words, the first pending stage of a build that no known runner can take; else nothing."""
-        if whole.build.status not in ("pending", "running"):
+        if whole.build.status not in ("pending", "running") or whole.build.pipeline_id is None:
+            # Without a file there are no steps to run: whoever deploys it reports it.
             return ""
         for stage in whole.stages:
             is_waiting = stage.status == "pending" and stage.lease_hash is None

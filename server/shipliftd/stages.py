@@ -120,8 +120,7 @@ def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     check_machine(request.machine, faults)
     faults.refuse()
     stage, build = _reached(caller, request.stage_id)
-    if stage.kind == "external" and not build.parent:
-        # What a CI system records is its own to do.
+    if not _is_to_be_taken(stage, build):
         raise _missing(stage.id)
     if stage.status != "pending" or stage.lease_hash is not None:
         held = f" by {stage.machine}" if stage.machine and stage.lease_hash is not None else ""
@@ -140,6 +139,14 @@ def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     at = now()
     _CLAIM.run(database, stage.id, request.machine, _hash(secret), caller.token_id, at + LEASE_MS, at)
     return Written(_load(caller, stage.id)._replace(secret=secret))
+
+
+def _is_to_be_taken(stage: StageRow, build: BuildRow) -> bool:
+    """Whether there is something to do: what a CI system records is its own, and steps stand in a file."""
+    if stage.kind == "external":
+        return build.parent > 0
+    said = derived.said_by(build.pipeline_id)
+    return said is not None and said.find(stage.name) is not None
 
 
 def lease(caller: Caller, request: pb.GetLeaseRequest) -> Leased:

@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+from weakref import WeakValueDictionary
 
 
 class Wakes:
     """Who waits asks for the event first, then looks, and then waits: so nothing is missed between."""
 
     def __init__(self) -> None:
-        self._events: dict[tuple[str, int], asyncio.Event] = {}
+        # They belong to those who wait: what nobody waits for any more is gone.
+        self._events: WeakValueDictionary[tuple[str, int], asyncio.Event] = WeakValueDictionary()
 
     def event(self, kind: str, row_id: int) -> asyncio.Event:
         """The event of the next change of `build` or `step` of this id."""

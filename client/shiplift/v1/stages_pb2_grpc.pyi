@@ -45,7 +45,8 @@ class StageServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StageServiceAsyncStub: ...
     AcquireStage: _grpc.UnaryUnaryMultiCallable[_stages_pb2.AcquireStageRequest, _stages_pb2.AcquireStageResponse]
-    """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. Answers
+    """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A stage of
+    kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
     with no offer a second before the call's deadline, after 30 s without one, and when the server
     shuts down. An offer that is not accepted within 10 s goes to somebody else.
     """
@@ -89,7 +90,8 @@ class StageServiceAsyncStub(StageServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AcquireStage: _aio.UnaryUnaryMultiCallable[_stages_pb2.AcquireStageRequest, _stages_pb2.AcquireStageResponse]  # type: ignore[assignment]
-    """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. Answers
+    """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A stage of
+    kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
     with no offer a second before the call's deadline, after 30 s without one, and when the server
     shuts down. An offer that is not accepted within 10 s goes to somebody else.
     """
@@ -136,7 +138,8 @@ class StageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _stages_pb2.AcquireStageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_stages_pb2.AcquireStageResponse, _abc.Awaitable[_stages_pb2.AcquireStageResponse]]:
-        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. Answers
+        """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A stage of
+        kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
         with no offer a second before the call's deadline, after 30 s without one, and when the server
         shuts down. An offer that is not accepted within 10 s goes to somebody else.
         """
