@@ -210,7 +210,8 @@ def test_a_server_that_is_away_loses_nothing_of_a_stage_that_runs(tmp_path: Path
 """
     with fleet.running():
         number = fleet.promote(steps)
-        until(lambda: fleet.repository.get(number).status == pb.STATUS_RUNNING)
+        until(lambda: any(stage.steps for stage in fleet.repository.get(number).stages))
+        until(lambda: fleet.log(number, 1))
         assert server.stop() == 0
         time.sleep(DOWN_SECONDS)
         # The same address again, where the runner looks for it.
