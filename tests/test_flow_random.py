@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
-from shipliftd import builds, ending, recording, reports, stages
+from shipliftd import builds, ending, leases, promotions, recording, reports, stages
 from shipliftd.errors import Refusal
 from shipliftd.guard import Caller
 from shipliftd.models import ENDED, Repository, Stage, User
@@ -93,13 +93,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def create(caller: Caller, nodes: list[Node], numbers: list[int]) -> BuildWithStages:
-    """A build with the stages, in the order of `numbers` in the file."""
+    """A promotion of a build with the stages, in the order of `numbers`."""
     request = api.CreateBuildRequest(
         owner="octocat",
         repo="app",
+        status=api.STATUS_SUCCESS,
         stages=[
             api.StageSpec(
                 name=str(n),
+                kind="external",
                 depends_on=map(str, nodes[n].depends_on),
                 on_success=nodes[n].on_success,
                 on_failure=nodes[n].on_failure,
@@ -108,7 +110,11 @@ def create(caller: Caller, nodes: list[Node], numbers: list[int]) -> BuildWithSt
             for n in numbers
         ],
     )
-    return recording.create(caller, request, RULES, None).resource
+    recorded = recording.create(caller, request, RULES, None).resource
+    promotion = api.PromoteRequest(
+        owner="octocat", repo="app", build=recorded.build.number, target="production"
+    )
+    return promotions.promote(caller, promotion, RULES).resource
 
 
 def finish(caller: Caller, stage: StageRow, outcome: str) -> None:
@@ -160,7 +166,7 @@ def follow_through(world: World, nodes: list[Node], numbers: list[int], data: st
         assert builds.load(caller, build.id).build.status in ("pending", "running")
         choice = data.draw(st.integers(0, choices - 1))
         if choice < len(ready):
-            stages.accept(caller, pb.AcceptStageRequest(stage_id=ready[choice].id, machine="box"))
+            leases.accept(caller, pb.AcceptStageRequest(stage_id=ready[choice].id, machine="box"))
             taken.append(ready[choice])
         else:
             stage = taken.pop(choice - len(ready))
@@ -231,7 +237,7 @@ def step_once(world: World, build: BuildWithStages, nodes: list[Node], data: st.
         return
     stage = open_[data.draw(st.integers(0, len(open_) - 1))]
     if stage.lease_hash is None:
-        stages.accept(world.caller, pb.AcceptStageRequest(stage_id=stage.id, machine="box"))
+        leases.accept(world.caller, pb.AcceptStageRequest(stage_id=stage.id, machine="box"))
     else:
         finish(world.caller, stage, nodes[int(stage.name)].outcome)
 
@@ -244,7 +250,7 @@ def late(caller: Caller, stage: StageRow) -> None:
         return
     for call in (
         lambda: stages.update_stage(caller, request),
-        lambda: stages.accept(caller, pb.AcceptStageRequest(stage_id=stage.id, machine="late")),
+        lambda: leases.accept(caller, pb.AcceptStageRequest(stage_id=stage.id, machine="late")),
     ):
         with pytest.raises(Refusal):
             call()

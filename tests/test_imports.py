@@ -52,6 +52,7 @@ ROOMS = {
         "ending",
         "environments",
         "flow",
+        "leases",
         "promotions",
         "recording",
         "reports",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
-from shipliftd import stages
+from shipliftd import leases
 from shipliftd.errors import Unavailable
 from shipliftd.fields import Faults, is_name
 from shipliftd.guard import Caller, reachable
@@ -144,7 +144,7 @@ class Dispatcher:
         if not limits.isdisjoint(self._busy):
             return False
         key = (stage.repo_id, stage.name, stage.limit, stage.throttle)
-        if key not in full and stages.room_for(self._store.reader, stage):
+        if key not in full and leases.room_for(self._store.reader, stage):
             return True
         full.add(key)
         return False
@@ -167,7 +167,7 @@ def _limits_of(stage: StageRow) -> frozenset[_Limited]:
 
 def _want(request: pb.AcquireStageRequest) -> Want:
     faults = Faults()
-    stages.check_machine(request.machine, faults)
+    leases.check_machine(request.machine, faults)
     if request.kind not in ("", "pipeline", "external"):
         faults.add("kind", f"{request.kind[:60]!r}: wanted pipeline or external")
     for name in ("type", "os", "arch", "variant", "kernel"):

@@ -3,7 +3,7 @@
 from peewee import SQL
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, flow, stages
+from shipliftd import builds, flow, leases, stages
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, Executor, arg
 from shipliftd.fields import Faults
@@ -28,7 +28,8 @@ _WAITING = Compiled(
         # What a CI system records is its own to do, in its own time.
         (Stage.kind == "pipeline") | (Build.parent > 0),
     )
-    .order_by(Stage.id)
+    # Not by id, or SQLite would go through the ended ones as well.
+    .order_by(Stage.updated)
     .limit(_MOST_AT_ONCE)
 )
 
@@ -82,12 +83,12 @@ def any_in_vain(executor: Executor) -> bool:
 
 def extend_leases() -> None:
     """Gives every lease its whole time again: that the server was down is not the runners' fault."""
-    Stage.update(lease_expires=now() + stages.LEASE_MS).where(Stage.lease_expires > 0).execute()
+    Stage.update(lease_expires=now() + leases.LEASE_MS).where(Stage.lease_expires > 0).execute()
 
 
 def _lose(stage: StageRow, at: int) -> int:
     machine = stage.machine or "its machine"
-    told = f"runner lost: nothing was heard of {machine} for {stages.LEASE_MS // 1000} s"
+    told = f"runner lost: nothing was heard of {machine} for {leases.LEASE_MS // 1000} s"
     build = _end(stage, told, at)
     if build.deploy_to:
         flow.lose_sight(build, stage, at)

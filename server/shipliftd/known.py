@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from shipliftd import stages
+from shipliftd import leases
 from shipliftd.clock import now
 from shipliftd.guard import Caller, is_within
 from shipliftd.models import Runner
@@ -43,7 +43,7 @@ class Want(NamedTuple):
             and self.arch in ("", stage.arch)
             and self.variant == stage.variant
             and self.kernel == stage.kernel
-            and dict(self.labels) == stages.labels_of(stage)
+            and dict(self.labels) == leases.labels_of(stage)
         )
 
 
@@ -97,7 +97,7 @@ class KnownRunners:
             is_waiting = stage.status == "pending" and stage.lease_hash is None
             # A deployer need not ask before there is something to take.
             if is_waiting and stage.kind == "pipeline" and not any(self._could_take(whole, stage)):
-                labels = stages.labels_of(stage)
+                labels = leases.labels_of(stage)
                 told = f" with the labels {labels}" if labels else ""
                 return (
                     f"stage {stage.name!r} waits for a runner of type {stage.type} for"

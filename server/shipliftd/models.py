@@ -307,10 +307,6 @@ Stage.add_index(
     )
 )
 Stage.add_index(Stage.index(Stage.lease_expires, name="stages_leased", where=SQL('"lease_expires" > 0')))
-# What counts against limits.
-Stage.add_index(
-    Stage.index(Stage.repo, Stage.name, name="stages_running", where=SQL("\"status\" = 'running'"))
-)
 
 
 class Step(Table):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, flow, stages
+from shipliftd import builds, flow, leases, stages
 from shipliftd.clock import now
 from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
@@ -45,7 +45,7 @@ def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithS
             reason="STALE_VERSION",
         )
     # Whoever deploys by hand has no other way to say that they are still at it.
-    stages.keep_all(row.id)
+    leases.keep_all(row.id)
     if not _moves(row, report):
         return Written(builds.load(caller, row.id))
     changed = flow.keep_build(_moved(row, report, now()))

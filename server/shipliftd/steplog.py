@@ -3,7 +3,7 @@
 from shiplift.v1 import builds_pb2
 from shiplift.v1 import stages_pb2 as pb
 
-from shipliftd import builds, stages
+from shipliftd import builds, leases
 from shipliftd.compiled import Compiled, Executor, arg
 from shipliftd.errors import NotFound, OutOfRange
 from shipliftd.fields import Faults
@@ -45,7 +45,7 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     Raises Invalid, NotFound, Denied (another's stage), OutOfRange (a gap).
     """
     faults = Faults()
-    stages.check_held(request, faults)
+    leases.check_held(request, faults)
     faults.not_negative("first_position", request.first_position)
     if len(request.lines) > _MOST_LINES:
         faults.add("lines", f"{len(request.lines)} of them: at most {_MOST_LINES}")
@@ -53,7 +53,7 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
         if line.time < 0:
             faults.add(f"lines[{n}].time", f"is {line.time}: wanted 0 or above")
     faults.refuse()
-    step, _, _ = stages.held_step(caller, request.step_id, request.lease_token)
+    step, _, _ = leases.held_step(caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
     position, size = step.log_lines, step.log_bytes
     # The last line of a full log, which says that it is, is not the caller's.

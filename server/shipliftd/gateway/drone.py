@@ -5,7 +5,6 @@ The routes and what their clients need back are those of Drone 2.25 on the wire.
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -13,7 +12,7 @@ from shiplift.v1 import access_pb2, builds_pb2, environments_pb2
 
 from shipliftd.gateway.exchange import Exchange, number
 from shipliftd.gateway.failures import Failure, invalid
-from shipliftd.gateway.shapes import BUILD, LINE, REPO, USER, Shape, each
+from shipliftd.gateway.shapes import BUILD, LINE, REPO, USER, Json, Shape, each
 
 _PER_PAGE = 25
 _MOST_PER_PAGE = 100
@@ -25,7 +24,9 @@ REPOSITORY = "/api/repos/{owner}/{repo}"
 BUILDS = f"{REPOSITORY}/builds"
 ONE_BUILD = f"{BUILDS}/{{build}}"
 
-Handler = Callable[[Exchange], Awaitable[Any]]
+# What is sent as JSON.
+Answer = Json | list[Json]
+Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ class Operation:
     form: bool = False
 
 
-async def user(exchange: Exchange) -> Any:  # noqa: ANN401
+async def user(exchange: Exchange) -> Answer:
     """GET /api/user."""
     found = await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())
     return USER.json(found.user)
 
 
-async def repositories(exchange: Exchange) -> Any:  # noqa: ANN401
+async def repositories(exchange: Exchange) -> Answer:
     """GET and POST /api/user/repos: all that the caller can read; there is nothing to synchronise."""
     await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())
     request = access_pb2.ListRepositoriesRequest(page_size=_A_PAGE)
@@ -70,7 +71,7 @@ async def repositories(exchange: Exchange) -> Any:  # noqa: ANN401
     )
 
 
-async def repository(exchange: Exchange) -> Any:  # noqa: ANN401
+async def repository(exchange: Exchange) -> Answer:
     """GET /api/repos/O/N."""
     return REPO.json(await _repository(exchange))
 
@@ -80,7 +81,7 @@ async def _repository(exchange: Exchange) -> access_pb2.Repository:
     return await exchange.call(exchange.access.GetRepository, request)
 
 
-async def enable(exchange: Exchange) -> Any:  # noqa: ANN401
+async def enable(exchange: Exchange) -> Answer:
     """POST /api/repos/O/N: registers the repository, unless it is there."""
     request = access_pb2.CreateRepositoryRequest(**exchange.repository, request_id=exchange.request_id)
     try:
@@ -97,7 +98,7 @@ async def enable(exchange: Exchange) -> Any:  # noqa: ANN401
     return REPO.json(made)
 
 
-async def builds(exchange: Exchange) -> Any:  # noqa: ANN401
+async def builds(exchange: Exchange) -> Answer:
     """GET builds: a page, newest first, without stages and parameters."""
     page, size = _whole(exchange.query.get("page")), _whole(exchange.query.get("per_page"))
     if not 1 <= size <= _MOST_PER_PAGE:
@@ -121,7 +122,7 @@ def _whole(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-async def latest(exchange: Exchange) -> Any:  # noqa: ANN401
+async def latest(exchange: Exchange) -> Answer:
     """GET builds/latest: the newest build of a branch, promotions of it included."""
     branch = exchange.query.get("branch") or (await _repository(exchange)).default_branch
     request = builds_pb2.ListBuildsRequest(**exchange.repository, ref=f"refs/heads/{branch}", page_size=1)
@@ -131,18 +132,18 @@ async def latest(exchange: Exchange) -> Any:  # noqa: ANN401
     return await _build(exchange, found[0].number)
 
 
-async def build(exchange: Exchange) -> Any:  # noqa: ANN401
+async def build(exchange: Exchange) -> Answer:
     """GET builds/N."""
     return await _build(exchange, exchange.build)
 
 
-async def _build(exchange: Exchange, wanted: int) -> Any:  # noqa: ANN401
+async def _build(exchange: Exchange, wanted: int) -> Answer:
     request = builds_pb2.GetBuildRequest(**exchange.repository, build=wanted)
     found = await exchange.call(exchange.builds.GetBuild, request)
     return BUILD.json(found)
 
 
-async def create(exchange: Exchange) -> Any:  # noqa: ANN401
+async def create(exchange: Exchange) -> Answer:
     """POST builds: records a build that somebody asks for, of a branch's commit."""
     params = exchange.query
     branch, commit = params.pop("branch", ""), params.pop("commit", "")
@@ -161,7 +162,7 @@ async def create(exchange: Exchange) -> Any:  # noqa: ANN401
     return BUILD.json(made)
 
 
-async def promote(exchange: Exchange) -> Any:  # noqa: ANN401
+async def promote(exchange: Exchange) -> Answer:
     """POST builds/N/promote: the contract."""
     params = exchange.query
     request = builds_pb2.PromoteRequest(
@@ -191,7 +192,7 @@ def _target(in_query: str, form: dict[str, str]) -> str:
     return in_query or in_body
 
 
-async def restart(exchange: Exchange) -> Any:  # noqa: ANN401
+async def restart(exchange: Exchange) -> Answer:
     """POST builds/N: a new build like it, with the query's parameters over its own."""
     request = builds_pb2.RetryBuildRequest(
         **exchange.repository,
@@ -203,7 +204,7 @@ async def restart(exchange: Exchange) -> Any:  # noqa: ANN401
     return BUILD.json(made)
 
 
-async def stop(exchange: Exchange) -> Any:  # noqa: ANN401
+async def stop(exchange: Exchange) -> Answer:
     """DELETE builds/N."""
     request = builds_pb2.CancelBuildRequest(
         **exchange.repository,
@@ -214,7 +215,7 @@ async def stop(exchange: Exchange) -> Any:  # noqa: ANN401
     return BUILD.json(stopped)
 
 
-async def log(exchange: Exchange) -> Any:  # noqa: ANN401
+async def log(exchange: Exchange) -> Answer:
     """GET builds/N/logs/STAGE/STEP: what is there now."""
     request = builds_pb2.TailLogRequest(
         **exchange.repository,
@@ -226,7 +227,7 @@ async def log(exchange: Exchange) -> Any:  # noqa: ANN401
     return [LINE.json(line) async for answer in answers for line in answer.lines]
 
 
-async def deployments(exchange: Exchange) -> Any:  # noqa: ANN401
+async def deployments(exchange: Exchange) -> Answer:
     """GET builds/deployments: what is in each environment, or on its way to the first time."""
     request = environments_pb2.ListDeploymentsRequest(**exchange.repository, page_size=_A_PAGE)
     found: list[builds_pb2.Build] = []
@@ -248,7 +249,7 @@ async def deployments(exchange: Exchange) -> Any:  # noqa: ANN401
 def _not_yet(what: str) -> Handler:
     """Answers 501 to whoever may look at the repository; strangers are told what they always are."""
 
-    async def handler(exchange: Exchange) -> Any:  # noqa: ANN401
+    async def handler(exchange: Exchange) -> Answer:
         if exchange.has_repository:
             await _repository(exchange)
         else:

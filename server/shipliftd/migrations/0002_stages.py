@@ -138,7 +138,6 @@ INDEXES = (
     "CREATE INDEX builds_in_flight ON builds (repo_id, deploy_to, number) WHERE status = 'running'",
     "CREATE INDEX stages_pending ON stages (kind, type, os, arch, id) WHERE status = 'pending'",
     "CREATE INDEX stages_leased ON stages (lease_expires) WHERE lease_expires > 0",
-    "CREATE INDEX stages_running ON stages (repo_id, name) WHERE status = 'running'",
 )
 
 

@@ -7,7 +7,7 @@ from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
-from shipliftd import __version__, derived, messages, plans, stages, steplog
+from shipliftd import __version__, derived, leases, messages, plans, stages, steplog
 from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER
@@ -43,7 +43,7 @@ class StageService(StageServiceServicer):
 
     async def AcceptStage(self, request: pb.AcceptStageRequest, context: Context) -> pb.StageLease:
         """Claims a stage."""
-        leased = resource(await self._store.write(stages.accept, CALLER.get(), request), context)
+        leased = resource(await self._store.write(leases.accept, CALLER.get(), request), context)
         self._runs.accepted(leased.stage)
         try:
             return _lease(leased)
@@ -57,7 +57,7 @@ class StageService(StageServiceServicer):
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
-        return _lease(await self._store.write(stages.lease, CALLER.get(), request))
+        return _lease(await self._store.write(leases.lease, CALLER.get(), request))
 
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
@@ -82,7 +82,7 @@ class StageService(StageServiceServicer):
     ) -> AsyncIterator[pb.WatchStageResponse]:
         """Tells how a stage, or its build, stands and moves."""
         faults = Faults()
-        stages.check_held(request, faults)
+        leases.check_held(request, faults)
         if not request.stage_id and not request.build_id:
             faults.add("stage_id", "is 0: name a stage, or a build with build_id")
         faults.refuse()
@@ -102,9 +102,9 @@ class StageService(StageServiceServicer):
     async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
         caller = CALLER.get()
         if request.build_id:
-            build = await self._store.write(stages.keep_any, caller, request.build_id)
+            build = await self._store.write(leases.keep_any, caller, request.build_id)
             return build.status, build.id
-        stage = await self._store.write(stages.keep, caller, request.stage_id, request.lease_token)
+        stage = await self._store.write(leases.keep, caller, request.stage_id, request.lease_token)
         return stage.status, stage.build_id
 
 
