@@ -16,7 +16,7 @@ from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import leases
 from shipliftd.errors import Unavailable
-from shipliftd.fields import Faults, is_name
+from shipliftd.fields import Faults
 from shipliftd.guard import Caller, reachable
 from shipliftd.known import KnownRunners, Want
 from shipliftd.models import Build, Repository, Stage
@@ -176,12 +176,7 @@ def _want(request: pb.AcquireStageRequest) -> Want:
     for label, value in labels:
         faults.text("labels", label, 100)
         faults.text(f"labels[{label[:60]!r}]", value, 1000)
-    if request.owner:
-        faults.name("owner", request.owner)
-    if request.repo:
-        faults.name("repo", request.repo)
-        if not request.owner and is_name(request.repo):
-            faults.add("owner", "is empty: a repository is named by both")
+    faults.only_of(request.owner, request.repo)
     if request.deploy_to:
         faults.target("deploy_to", request.deploy_to)
     faults.refuse()

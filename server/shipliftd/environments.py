@@ -8,7 +8,7 @@ from shiplift.v1 import environments_pb2 as pb
 from shipliftd import builds, flow, pages
 from shipliftd.clock import now
 from shipliftd.errors import NotFound
-from shipliftd.fields import Faults, is_name
+from shipliftd.fields import Faults
 from shipliftd.guard import Caller, visible
 from shipliftd.models import ENDED, Build, Deployment, Lost, Repository, database
 from shipliftd.rows import BuildRow, StageRow, Standing, StepRow
@@ -65,12 +65,7 @@ def _first_failed(rows: Iterable[Part]) -> Part | None:
 def page(caller: Caller, request: pb.ListDeploymentsRequest) -> Iterator[Standing]:
     """The environments of a page and one more, by owner, repository and name. Raises Invalid, NotFound."""
     faults = Faults()
-    if request.owner:
-        faults.name("owner", request.owner)
-    if request.repo:
-        faults.name("repo", request.repo)
-        if not request.owner and is_name(request.repo):
-            faults.add("owner", "is empty: a repository is named by both")
+    faults.only_of(request.owner, request.repo)
     if request.environment:
         faults.target("environment", request.environment)
     faults.refuse()

@@ -29,6 +29,11 @@ def is_name(name: str) -> bool:
     return NAME.fullmatch(name) is not None and name not in (".", "..")
 
 
+def milliseconds(time: Timestamp) -> int:
+    """A time as milliseconds since 1970; 0 when it is unset."""
+    return time.seconds * 1000 + time.nanos // 1_000_000
+
+
 class Faults:
     """The faults found in a request so far."""
 
@@ -60,6 +65,15 @@ class Faults:
                 f"{shown(value)} is not a name: wanted 1 to 100 of letters, digits, '.', '_', '-',"
                 " and not '.' or '..'",
             )
+
+    def only_of(self, owner: str, repo: str) -> None:
+        """What narrows a request: an owner, a repository by both its names, or nothing."""
+        if owner:
+            self.name("owner", owner)
+        if repo:
+            self.name("repo", repo)
+            if not owner and is_name(repo):
+                self.add("owner", "is empty: a repository is named by both")
 
     def target(self, field: str, value: str) -> None:
         """An environment's name."""
@@ -118,4 +132,4 @@ class Faults:
         if not 0 <= value.seconds <= _LAST_SECOND or not 0 <= value.nanos < 1_000_000_000:
             self.add(field, f"{value.seconds} s is not a time between 1970 and 9999")
             return 0
-        return value.seconds * 1000 + value.nanos // 1_000_000
+        return milliseconds(value)

@@ -329,7 +329,7 @@ def _within(cut: Known | None) -> Any:  # noqa: ANN401
 
 
 def hash_of(secret: str) -> bytes:
-    """What is stored of a token: no salt, for 256 random bits need none."""
+    """What is stored of a token, or a lease's: no salt, for 256 random bits need none."""
     return hashlib.sha256(secret.encode()).digest()
 
 

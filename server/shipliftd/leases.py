@@ -1,6 +1,5 @@
 """Leases: who may have a stage, claiming it, keeping it."""
 
-import hashlib
 import hmac
 import json
 import secrets
@@ -14,7 +13,7 @@ from shipliftd.clock import now
 from shipliftd.compiled import Compiled, Executor, arg
 from shipliftd.errors import Aborted, Denied, NotFound
 from shipliftd.fields import Faults
-from shipliftd.guard import Caller, reachable
+from shipliftd.guard import Caller, hash_of, reachable
 from shipliftd.models import ENDED, Build, Deployment, Repository, Stage, Step, database
 from shipliftd.rows import BuildRow, BuildWithStages, Leased, StageRow, StepRow
 from shipliftd.writes import Written, write
@@ -80,7 +79,7 @@ def room_for(executor: Executor, stage: StageRow) -> bool:
 
 def _load(caller: Caller, stage_id: int) -> Leased:
     stage = StageRow._make(_STAGE.one(database, stage_id))
-    return _leased(caller, stage, BuildRow._make(_BUILD.one(database, stage.build_id)))
+    return _leased(stage, BuildRow._make(_BUILD.one(database, stage.build_id)))
 
 
 @write(load=_load)
@@ -108,7 +107,7 @@ def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
         )
     secret = secrets.token_urlsafe(32)
     at = now()
-    _CLAIM.run(database, stage.id, request.machine, _hash(secret), caller.token_id, at + LEASE_MS, at)
+    _CLAIM.run(database, stage.id, request.machine, hash_of(secret), caller.token_id, at + LEASE_MS, at)
     return Written(_load(caller, stage.id)._replace(secret=secret))
 
 
@@ -126,7 +125,7 @@ def lease(caller: Caller, request: pb.GetLeaseRequest) -> Leased:
     check_held(request, faults)
     faults.refuse()
     stage, build = held_stage(caller, request.stage_id, request.lease_token)
-    return _leased(caller, stage, build)
+    return _leased(stage, build)
 
 
 def keep(caller: Caller, stage_id: int, lease_token: str) -> StageRow:
@@ -157,7 +156,7 @@ def held_stage(caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRo
     stage, build = _reached(caller, stage_id)
     if lease_token:
         is_holder = stage.lease_hash is not None and hmac.compare_digest(
-            stage.lease_hash, _hash(lease_token)
+            stage.lease_hash, hash_of(lease_token)
         )
     else:
         is_holder = stage.lease_token_id == caller.token_id and stage.lease_hash is not None
@@ -206,7 +205,7 @@ def _keep(stage: StageRow) -> StageRow:
     return stage._replace(lease_expires=at + LEASE_MS)
 
 
-def _leased(caller: Caller, stage: StageRow, build: BuildRow) -> Leased:
+def _leased(stage: StageRow, build: BuildRow) -> Leased:
     repository: Repository = Repository.get_by_id(build.repo_id)
     stages = builds.stages_of(database, build.id)
     steps = builds.steps_of_build(database, build.id)
@@ -224,10 +223,6 @@ def _current(build: BuildRow) -> BuildRow | None:
     if found is None or not found.number:
         return None
     return builds.find(database, build.repo_id, found.number)
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def labels_of(stage: StageRow) -> dict[str, str]:

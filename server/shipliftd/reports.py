@@ -111,7 +111,7 @@ def _moved(row: BuildRow, report: _Report, at: int) -> BuildRow:
     faults.refuse()
     return row._replace(
         status=status,
-        error=report.message or "" if status in ("failure", "error", "killed") else "",
+        error=report.message or "" if status in flow.FAILED else "",
         started=started,
         finished=finished,
         updated=at,

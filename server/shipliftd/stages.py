@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
 
@@ -11,7 +10,7 @@ from shipliftd import builds, flow, leases
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, arg, inserting
 from shipliftd.errors import Aborted
-from shipliftd.fields import Faults
+from shipliftd.fields import Faults, milliseconds
 from shipliftd.guard import Caller
 from shipliftd.models import ENDED, Step, database
 from shipliftd.rows import StageRow, StepRow
@@ -150,7 +149,7 @@ def _moved(row: Any, report: _Report, at: int) -> Any:  # noqa: ANN401  # a stag
     # What runs does not go back to waiting.
     status = row.status if report.status in ("", "pending") else report.status
     started = report.started or row.started
-    if not started and (status == "running" or status in ("success", "failure")):
+    if not started and status in ("running", "success", "failure"):
         started = at
     row = row._replace(
         status=status,
@@ -189,8 +188,8 @@ def _new_step(stage: StageRow, report: pb.StepReport) -> StepRow:
         error=report.error,
         errignore=report.errignore,
         exit_code=report.exit_code,
-        started=_ms(report.started),
-        stopped=_ms(report.stopped),
+        started=milliseconds(report.started),
+        stopped=milliseconds(report.stopped),
         version=1,
         depends_on=as_json(list(report.depends_on)),
         image=report.image,
@@ -207,8 +206,8 @@ def _stepped(step: StepRow, report: pb.StepReport, at: int) -> StepRow:
         STATUS_WORD.get(report.status, ""),
         report.error or None,
         report.exit_code or None,
-        _ms(report.started),
-        _ms(report.stopped),
+        milliseconds(report.started),
+        milliseconds(report.stopped),
     )
     moved: StepRow = _moved(step, said, at)._replace(schema=report.schema or step.schema)
     return step if moved == step else _keep_step(moved)
@@ -253,7 +252,3 @@ def _stale(what: str, row_id: int, version: int, seen: int) -> Aborted:
     return Aborted(
         f"{what} {row_id} is at version {version}, not {seen}: read it again", reason="STALE_VERSION"
     )
-
-
-def _ms(time: Timestamp) -> int:
-    return time.seconds * 1000 + time.nanos // 1_000_000

@@ -7,7 +7,7 @@ from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
-from shipliftd import __version__, derived, leases, messages, plans, stages, steplog
+from shipliftd import __version__, derived, flow, leases, messages, plans, stages, steplog
 from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER
@@ -87,10 +87,10 @@ class StageService(StageServiceServicer):
             faults.add("stage_id", "is 0: name a stage, or a build with build_id")
         faults.refuse()
         told = ""
+        _, build_id = await self._look(request)
         while True:
-            status, build_id = await self._look(request)
             event = self._runs.wakes.event("build", build_id)
-            # Once more: it may have moved before there was an event.
+            # After there is an event: what moves from now on sets it.
             status, _ = await self._look(request)
             if status != told:
                 yield pb.WatchStageResponse(status=STATUS_OF[status], stop=status in ENDED)
@@ -119,7 +119,7 @@ def _lease(leased: Leased) -> pb.StageLease:
 
 def _inputs(leased: Leased) -> plans.Inputs:
     build, repository, stage = leased.whole.build, leased.repository, leased.stage
-    failed = any(each.status in ("failure", "error", "killed") for each in leased.whole.stages)
+    failed = any(each.status in flow.FAILED for each in leased.whole.stages)
     return plans.Inputs(
         build=plans.BuildFacts(
             number=build.number,
