@@ -18,7 +18,7 @@ import pytest
 from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
 from shipliftd.store import Lock
 
-from tests.commands import command, refusal, said, shipliftd
+from tests.commands import MIGRATIONS, command, refusal, said, shipliftd
 from tests.harness import Shipliftd
 
 SECRET = re.compile(r"shl_[A-Za-z0-9_-]{43}\n")
@@ -451,7 +451,7 @@ def test_nothing_opens_the_store_before_it_has_the_lock(tmp_path: Path, command:
 
 def test_migrate_makes_a_new_store_once(tmp_path: Path) -> None:
     database = tmp_path / "deep" / "shiplift.db"
-    assert said("migrate", "--database", database) == "applied 0001_initial, 0002_stages\n"
+    assert said("migrate", "--database", database) == f"applied {', '.join(MIGRATIONS)}\n"
     assert said("migrate", "--database", database) == "nothing to apply\n"
     assert said("check", "--database", f"sqlite:///{database}") == (
         f"{database}: ok, 0 repositories, 0 builds, 0 users\n"

@@ -1,5 +1,6 @@
 """The rows that queries make, the models and the migrations speak of the same tables."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -72,7 +73,7 @@ def parts(sql: str) -> set[str]:
             break
     plain = (" ".join(part.replace('"', "").split()) for part in (*found, rest[begin:]))
     # The same, as a migration writes it.
-    return {part.replace("DEFAULT 0 NOT NULL", "NOT NULL DEFAULT 0") for part in plain}
+    return {re.sub(r"DEFAULT (\S+) NOT NULL", r"NOT NULL DEFAULT \1", part) for part in plain}
 
 
 def test_the_migrations_make_what_the_models_say(tmp_path: Path) -> None:

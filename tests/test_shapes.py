@@ -88,7 +88,7 @@ RENAMED = {("Step", "stage_id"): "step_id", ("Repository", "owner"): "namespace"
 OURS = {
     "Build": {
         *("owner", "repo", "origin", "external_id", "release", "artifacts"),
-        *("waiting_for", "retry_of"),
+        *("waiting_for", "retry_of", "warnings"),
     },
     "Stage": {"message", "link"},
 }

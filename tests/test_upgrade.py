@@ -15,7 +15,7 @@ from shipliftd import schema
 from shipliftd.errors import Precondition
 from shipliftd.store import Store
 
-from tests.commands import refusal, said, shipliftd
+from tests.commands import MIGRATIONS, refusal, said, shipliftd
 from tests.harness import Shipliftd
 
 # A rebuild of the table that others point to, and a column that a later release might want.
@@ -109,8 +109,8 @@ def content(database: Path) -> list[str]:
 
 def test_a_migration_keeps_what_is_in_a_filled_store(database: Path, migrations: Path) -> None:
     before = rows(database, "SELECT * FROM stages ORDER BY id")
-    (migrations / "0003_next.py").write_text(NEXT)
-    assert migrate(database) == ["0003_next"]
+    (migrations / "9001_next.py").write_text(NEXT)
+    assert migrate(database) == ["9001_next"]
     assert migrate(database) == []
     assert rows(database, "SELECT number, holds FROM builds ORDER BY number") == [
         (number, f"migrated {number}") for number in range(1, 22)
@@ -120,9 +120,8 @@ def test_a_migration_keeps_what_is_in_a_filled_store(database: Path, migrations:
         ("octocat", "app", "git", 21)
     ]
     assert rows(database, "SELECT name FROM schema_migrations ORDER BY name") == [
-        ("0001_initial",),
-        ("0002_stages",),
-        ("0003_next",),
+        *((name,) for name in MIGRATIONS),
+        ("9001_next",),
     ]
     assert "21 builds" in said("check", "--database", database)
 
@@ -132,7 +131,7 @@ def test_the_indexes_and_constraints_outlive_the_rebuild_of_a_table(
 ) -> None:
     named = "SELECT type, name, tbl_name FROM sqlite_master WHERE type = 'index' ORDER BY name"
     before = rows(database, named)
-    (migrations / "0003_next.py").write_text(NEXT)
+    (migrations / "9001_next.py").write_text(NEXT)
     migrate(database)
     assert rows(database, named) == before
     (text,) = rows(database, "SELECT sql FROM sqlite_master WHERE name = 'repositories'")[0]
@@ -140,7 +139,7 @@ def test_the_indexes_and_constraints_outlive_the_rebuild_of_a_table(
 
 
 def test_this_release_serves_a_newer_store_that_lets_it(database: Path, migrations: Path) -> None:
-    (migrations / "0003_next.py").write_text(NEXT)
+    (migrations / "9001_next.py").write_text(NEXT)
     migrate(database)
     with Shipliftd(database) as server:
         token = server.admin_token
@@ -158,7 +157,7 @@ def test_this_release_serves_a_newer_store_that_lets_it(database: Path, migratio
 def test_a_newer_store_that_shuts_this_release_out_is_refused(
     database: Path, migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (migrations / "0003_next.py").write_text(NEXT)
+    (migrations / "9001_next.py").write_text(NEXT)
     monkeypatch.setattr(schema, "OLDEST_RELEASE", "0.10.0")
     migrate(database)
     before = content(database)
@@ -174,9 +173,9 @@ def test_a_store_is_copied_before_a_migration_and_the_logged_command_undoes_it(
     database: Path, migrations: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = content(database)
-    (migrations / "0003_next.py").write_text(NEXT)
+    (migrations / "9001_next.py").write_text(NEXT)
     migrate(database)
-    copy = database.with_name(f"{database.name}.before-0003_next")
+    copy = database.with_name(f"{database.name}.before-9001_next")
     # Its header says that it is one file, with no -wal beside it.
     assert copy.read_bytes()[18:20] == b"\x01\x01"
     assert (content(copy), copy.stat().st_mode & 0o777) == (before, 0o600)
@@ -192,9 +191,9 @@ def test_a_store_is_copied_before_a_migration_and_the_logged_command_undoes_it(
 
 
 def test_the_copy_is_of_the_last_upgrade(database: Path, migrations: Path) -> None:
-    (migrations / "0003_next.py").write_text(NEXT)
+    (migrations / "9001_next.py").write_text(NEXT)
     migrate(database)
-    copy = database.with_name(f"{database.name}.before-0003_next")
+    copy = database.with_name(f"{database.name}.before-9001_next")
     said("restore", copy, "--database", database)
     with Shipliftd(database) as server:
         promote(server, server.admin_token, "between the upgrades")
@@ -203,13 +202,13 @@ def test_the_copy_is_of_the_last_upgrade(database: Path, migrations: Path) -> No
 
 
 def test_each_of_several_migrations_has_its_copy(database: Path, migrations: Path) -> None:
-    (migrations / "0003_next.py").write_text(NEXT)
-    (migrations / "0004_more.py").write_text(
+    (migrations / "9001_next.py").write_text(NEXT)
+    (migrations / "9002_more.py").write_text(
         'def up(migrator, db):\n    db.execute_sql("CREATE TABLE holds (reason)")\n'
     )
-    assert migrate(database) == ["0003_next", "0004_more"]
+    assert migrate(database) == ["9001_next", "9002_more"]
     copies = sorted(path.name for path in database.parent.glob("*.before-*"))
-    assert copies == [f"{database.name}.before-0003_next", f"{database.name}.before-0004_more"]
+    assert copies == [f"{database.name}.before-9001_next", f"{database.name}.before-9002_more"]
     (columns,) = rows(
         database.with_name(copies[1]), "SELECT count(*) FROM builds WHERE holds LIKE 'migrated%'"
     )
@@ -217,14 +216,14 @@ def test_each_of_several_migrations_has_its_copy(database: Path, migrations: Pat
 
 
 def test_a_new_store_is_not_copied(tmp_path: Path, migrations: Path) -> None:
-    (migrations / "0003_next.py").write_text(NEXT)
-    assert migrate(tmp_path / "new.db") == ["0001_initial", "0002_stages", "0003_next"]
+    (migrations / "9001_next.py").write_text(NEXT)
+    assert migrate(tmp_path / "new.db") == [*MIGRATIONS, "9001_next"]
     assert list(tmp_path.glob("*.before-*")) == []
 
 
 def test_a_migration_that_fails_leaves_the_store_as_it_was(database: Path, migrations: Path) -> None:
     before = content(database)
-    (migrations / "0003_failing.py").write_text(FAILING)
+    (migrations / "9001_failing.py").write_text(FAILING)
     with pytest.raises(RuntimeError, match="power cut"):
         migrate(database)
     assert content(database) == before
@@ -251,13 +250,13 @@ def test_a_migration_that_would_leave_rows_pointing_nowhere_is_undone(
 
 
 def test_a_command_beside_a_server_does_not_migrate(database: Path, migrations: Path) -> None:
-    (migrations / "0003_next.py").write_text(NEXT)
+    (migrations / "9001_next.py").write_text(NEXT)
     before = content(database)
     store = Store(database)
     with pytest.raises(Precondition) as refused:
         store.migrate_if_empty()
     store.close()
-    assert refused.value.message == (f"the store {database} needs 0003_next first: run `shipliftd migrate`")
+    assert refused.value.message == (f"the store {database} needs 9001_next first: run `shipliftd migrate`")
     assert content(database) == before
 
 

@@ -48,6 +48,8 @@ def build(whole: BuildWithStages, waiting_for: str = "") -> builds_pb2.Build:
     message.stages.extend(
         stage(row, [s for s in whole.steps if s.stage_id == row.id]) for row in whole.stages
     )
+    if whole.build.warnings != "[]":
+        message.warnings.extend(texts(whole.build.warnings))
     if waiting_for:
         message.waiting_for = waiting_for
     return message

@@ -198,6 +198,7 @@ class Build(Table):
     # NULL: recorded without a pipeline file.
     pipeline_id = BigIntegerField(null=True)
     retry_of = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    warnings = TextField(default="[]", constraints=[SQL("DEFAULT '[]'")])
 
     class Meta:
         table_name = "builds"

@@ -105,6 +105,7 @@ def _begin(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> Writt
         updated=at,
         version=1,
         external_id=None,
+        warnings="[]",
     )
     # What was recorded has stages already, and they need not be its file's.
     parsed = derived.said_by(build.pipeline_id) if build.parent else None

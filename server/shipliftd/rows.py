@@ -51,6 +51,7 @@ class BuildRow(NamedTuple):
     artifacts: str
     pipeline_id: int | None
     retry_of: int
+    warnings: str
 
 
 class StageRow(NamedTuple):

@@ -192,6 +192,7 @@ def _put_build(session: Session, build: pb.Build) -> None:
             ("status", word(pb.Status, build.status)),
             ("error", build.error),
             ("waiting for", build.waiting_for),
+            ("warnings", "\n".join(build.warnings)),
             ("event", _event(build)),
             ("environment", build.deploy_to),
             ("release", build.release),

@@ -11,7 +11,7 @@ from shiplift import was_replayed
 from shiplift.cli import ci, git
 from shiplift.cli.builds import ParameterOption
 from shiplift.cli.facts import OF_COMMIT, Facts, known, without
-from shiplift.cli.output import put, put_json, word
+from shiplift.cli.output import put, put_json, say, word
 from shiplift.cli.pairs import pairs_of
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.v1 import builds_pb2 as pb
@@ -85,6 +85,8 @@ def record(
     if session.json:
         put_json(made)
         return
+    for warning in made.warnings:
+        say(f"warning: {warning}")
     parts = (
         word(pb.Status, made.status),
         made.release and f"release {made.release}",

@@ -56,7 +56,7 @@ EVENT_PROMOTE: Event
 EVENT_ROLLBACK: Event
 
 class Build(_message.Message):
-    __slots__ = ("id", "repo_id", "owner", "repo", "number", "parent", "origin", "status", "error", "event", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "deploy_to", "author_login", "author_name", "author_email", "author_avatar", "sender", "trigger", "cron", "params", "debug", "timestamp", "started", "finished", "created", "updated", "version", "stages", "external_id", "release", "artifacts", "waiting_for", "retry_of")
+    __slots__ = ("id", "repo_id", "owner", "repo", "number", "parent", "origin", "status", "error", "event", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "deploy_to", "author_login", "author_name", "author_email", "author_avatar", "sender", "trigger", "cron", "params", "debug", "timestamp", "started", "finished", "created", "updated", "version", "stages", "external_id", "release", "artifacts", "waiting_for", "retry_of", "warnings")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,7 @@ class Build(_message.Message):
     ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     RETRY_OF_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: int
     repo_id: int
     owner: str
@@ -148,7 +149,8 @@ class Build(_message.Message):
     artifacts: _containers.RepeatedCompositeFieldContainer[Artifact]
     waiting_for: str
     retry_of: int
-    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., parent: _Optional[int] = ..., origin: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., deploy_to: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., trigger: _Optional[str] = ..., cron: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., debug: bool = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., external_id: _Optional[str] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., waiting_for: _Optional[str] = ..., retry_of: _Optional[int] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., parent: _Optional[int] = ..., origin: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., deploy_to: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., trigger: _Optional[str] = ..., cron: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., debug: bool = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., external_id: _Optional[str] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., waiting_for: _Optional[str] = ..., retry_of: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Artifact(_message.Message):
     __slots__ = ("name", "uri", "digest")

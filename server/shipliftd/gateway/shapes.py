@@ -167,7 +167,7 @@ SHAPES: Mapping[str, Shape] = _shapes(
     Shape(
         "Build",
         _descriptor(builds_pb2.Build),
-        ours=_words("owner repo origin external_id release artifacts waiting_for retry_of"),
+        ours=_words("owner repo origin external_id release artifacts waiting_for retry_of warnings"),
         left_out=_words("parent error title cron deploy_to params debug stages"),
     ),
     Shape(
