@@ -139,7 +139,9 @@ class World:
             return self.server.channel(self.expired()), 1
         kind = WHO[who]
         cuts = {"repositories": kind.repositories, "actions": kind.actions(needed)}
-        return self.server.channel(self.token(kind.login, **cuts).secret), self.token(kind.login).token_id
+        return self.server.channel(self.token(kind.login, **cuts).secret), self.token(
+            kind.login, **cuts
+        ).token_id
 
     def expired(self) -> str:
         """A site admin's token whose time is over."""

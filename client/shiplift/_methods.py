@@ -245,7 +245,7 @@ class Methods:
         timeout: float | None = None,
     ) -> access_pb2.User:
         """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is
-        taken.
+        taken. A site admin is not made by a token that is cut down to environments or some actions.
 
         Args:
             login: The login: 1 to 100 of letters, digits, `.`, `_`, `-`; not `.` or `..`.
@@ -323,7 +323,8 @@ class Methods:
         timeout: float | None = None,
     ) -> access_pb2.ListTokensResponse:
         """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
-        secrets, revoked and expired ones included.
+        secrets, revoked and expired ones included. To a token that is cut down, only those within
+        its cuts.
 
         Args:
             login: Whose; the caller's own when empty. Another user's needs a site admin.
@@ -350,7 +351,8 @@ class Methods:
         timeout: float | None = None,
     ) -> Iterator[access_pb2.Token]:
         """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
-        secrets, revoked and expired ones included.
+        secrets, revoked and expired ones included. To a token that is cut down, only those within
+        its cuts.
 
         Asks for a page when the one before has been used up.
 
@@ -378,7 +380,8 @@ class Methods:
         timeout: float | None = None,
     ) -> access_pb2.Token:
         """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with
-        the answer. Revoking a revoked token changes nothing.
+        the answer. Revoking a revoked token changes nothing. A token that is cut down revokes only
+        those within its cuts, itself among them.
 
         Args:
             id: The token's id. One that is not the caller's is NOT_FOUND, but to a site admin.
@@ -406,7 +409,8 @@ class Methods:
         timeout: float | None = None,
     ) -> access_pb2.Grant:
         """Gives a user a level on a repository, or on all of an owner's; replaces the level that they
-        had there by the same kind of grant.
+        had there by the same kind of grant. Neither may be beyond what the caller's token, if it is
+        cut down, may give.
 
         Args:
             owner: The repository's owner.
@@ -1587,7 +1591,7 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> access_pb2.User:
         """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is
-        taken.
+        taken. A site admin is not made by a token that is cut down to environments or some actions.
 
         Args:
             login: The login: 1 to 100 of letters, digits, `.`, `_`, `-`; not `.` or `..`.
@@ -1665,7 +1669,8 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> access_pb2.ListTokensResponse:
         """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
-        secrets, revoked and expired ones included.
+        secrets, revoked and expired ones included. To a token that is cut down, only those within
+        its cuts.
 
         Args:
             login: Whose; the caller's own when empty. Another user's needs a site admin.
@@ -1692,7 +1697,8 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> AsyncIterator[access_pb2.Token]:
         """Lists the caller's tokens, or, for a site admin, another user's: newest first, without
-        secrets, revoked and expired ones included.
+        secrets, revoked and expired ones included. To a token that is cut down, only those within
+        its cuts.
 
         Asks for a page when the one before has been used up.
 
@@ -1721,7 +1727,8 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> access_pb2.Token:
         """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with
-        the answer. Revoking a revoked token changes nothing.
+        the answer. Revoking a revoked token changes nothing. A token that is cut down revokes only
+        those within its cuts, itself among them.
 
         Args:
             id: The token's id. One that is not the caller's is NOT_FOUND, but to a site admin.
@@ -1749,7 +1756,8 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> access_pb2.Grant:
         """Gives a user a level on a repository, or on all of an owner's; replaces the level that they
-        had there by the same kind of grant.
+        had there by the same kind of grant. Neither may be beyond what the caller's token, if it is
+        cut down, may give.
 
         Args:
             owner: The repository's owner.

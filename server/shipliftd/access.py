@@ -3,24 +3,23 @@
 import json
 import secrets
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from itertools import islice
 
 from shiplift.v1 import access_pb2 as pb
 
-from shipliftd import pages
+from shipliftd import cuts, pages
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Denied, NotFound
-from shipliftd.fields import Faults, is_name
-from shipliftd.guard import Caller, hash_of, is_within, level_of, visible
+from shipliftd.fields import Faults, is_name, milliseconds
+from shipliftd.guard import Caller, hash_of, level_of, visible
 from shipliftd.models import Grant, Repository, Token, User
 from shipliftd.rows import MadeToken, NamedGrant
 from shipliftd.words import ACTION_WORD, VISIBILITY_WORD
-from shipliftd.writes import Written, write
+from shipliftd.writes import Written, admitted, write
 
 TOKEN_PREFIX = "shl_"  # noqa: S105  # what secret scanners look for, no secret
 _MOST_MINUTES = 7 * 24 * 60
 _MOST_CUTS = 100
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def repository(_caller: Caller, repo_id: int) -> Repository:
@@ -29,7 +28,7 @@ def repository(_caller: Caller, repo_id: int) -> Repository:
     return found
 
 
-@write(load=repository)
+@write(load=repository, look=admitted)
 def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Written[Repository]:
     """Registers a repository. Raises Invalid, AlreadyExists."""
     faults = Faults()
@@ -122,7 +121,12 @@ def user_named(login: str, field: str = "login") -> User:
     return found
 
 
-@write(load=user)
+def _not_beyond_its_maker(caller: Caller, request: pb.CreateUserRequest) -> None:
+    if request.admin:
+        cuts.require_level(caller, pb.LEVEL_SITE_ADMIN)
+
+
+@write(load=user, look=_not_beyond_its_maker)
 def create_user(_caller: Caller, request: pb.CreateUserRequest) -> Written[User]:
     """Creates a user. Raises Invalid, AlreadyExists."""
     faults = Faults()
@@ -152,12 +156,23 @@ def token(_caller: Caller, token_id: int) -> MadeToken:
     return MadeToken(found, User.get_by_id(found.user_id).login)
 
 
-@write(load=token)
+def _may_make(caller: Caller, request: pb.CreateTokenRequest) -> None:
+    _require_own(caller, request.login)
+    # Longer ones the verb refuses.
+    cuts.require_making(
+        caller,
+        request.actions[:_MOST_CUTS],
+        request.repositories[:_MOST_CUTS],
+        request.environments[:_MOST_CUTS],
+        milliseconds(request.expires),
+    )
+
+
+@write(load=token, look=_may_make)
 def create_token(caller: Caller, request: pb.CreateTokenRequest) -> Written[MadeToken]:
     """Makes a token. Raises Invalid, NotFound, Denied (for another user, or beyond one's own cuts)."""
     expires = _check_token(request)
     owner = _whose(caller, request.login)
-    _stay_within(caller, request, expires)
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     made = Token.create(
         user=owner.id,
@@ -194,13 +209,16 @@ def _check_token(request: pb.CreateTokenRequest) -> int:
 def _whose(caller: Caller, login: str) -> User:
     if not login or login == caller.login:
         return user(caller, caller.user_id)
-    if not _is_for_others(caller):
+    return user_named(login)
+
+
+def _require_own(caller: Caller, login: str) -> None:
+    if login and login != caller.login and not _is_for_others(caller):
         why = "this token is cut to repositories" if caller.site_admin else f"{caller.login} is none"
         raise Denied(
             f"{caller.method} for {login[:100]!r} needs a site admin; {why}",
             reason="NOT_YOURS",
         )
-    return user_named(login)
 
 
 def _is_for_others(caller: Caller) -> bool:
@@ -208,48 +226,43 @@ def _is_for_others(caller: Caller) -> bool:
     return caller.site_admin and not (caller.cut is not None and caller.cut.repositories)
 
 
-def _stay_within(caller: Caller, request: pb.CreateTokenRequest, expires: int) -> None:
-    cut = caller.cut
-    if cut is None:
-        return
-    beyond = []
-    if cut.actions and not (request.actions and set(request.actions) <= cut.actions):
-        beyond.append("actions: " + ", ".join(sorted(ACTION_WORD[a] for a in cut.actions)))
-    if cut.repositories and not (
-        request.repositories
-        and all(is_within(cut.repositories, *slug.split("/")) for slug in request.repositories)
-    ):
-        beyond.append("repositories: " + ", ".join(cut.repositories))
-    if cut.environments and not (
-        request.environments and set(request.environments) <= set(cut.environments)
-    ):
-        beyond.append("environments: " + ", ".join(cut.environments))
-    if cut.expires and not 0 < expires <= cut.expires:
-        beyond.append(f"expires: {datetime.fromtimestamp(cut.expires // 1000, UTC):{_TIME}} at the latest")
-    if beyond:
-        raise Denied(
-            "this token is cut down, and can only make tokens within its own cuts: " + "; ".join(beyond),
-            reason="BEYOND_OWN_TOKEN",
-        )
-
-
 def list_tokens(caller: Caller, request: pb.ListTokensRequest) -> list[MadeToken]:
     """A user's tokens: a page and one more, newest first. Raises Invalid, Denied, NotFound."""
     most = pages.size(request.page_size)
+    _require_own(caller, request.login)
     owner = _whose(caller, request.login)
     query = Token.select().where(Token.user == owner.id)
     key = pages.after(request, request.page_token)
     if key is not None:
         query = query.where(Token.id < key[0])
-    return [MadeToken(row, owner.login) for row in query.order_by(Token.id.desc()).limit(most + 1)]
+    # A user has few, so those that the caller is not shown are left out one by one.
+    shown = (row for row in query.order_by(Token.id.desc()).iterator() if not _beyond(caller, row))
+    return [MadeToken(row, owner.login) for row in islice(shown, most + 1)]
 
 
-@write(load=token)
-def revoke_token(caller: Caller, request: pb.RevokeTokenRequest) -> Written[MadeToken]:
-    """Makes a token work no more. Raises NotFound, also for another user's."""
+def _beyond(caller: Caller, row: Token) -> list[str]:
+    """The cuts of the caller's token that this one reaches past."""
+    texts = (row.actions, row.repositories, row.environments)
+    return cuts.beyond(caller.cut, *map(json.loads, texts))
+
+
+def _may_revoke(caller: Caller, request: pb.RevokeTokenRequest) -> None:
     found = Token.get_or_none(Token.id == request.id)
     if found is None or (found.user_id != caller.user_id and not _is_for_others(caller)):
         raise NotFound(f"token {request.id} not found among yours: ListTokens shows them")
+    beyond = _beyond(caller, found)
+    if beyond:
+        raise Denied(
+            f"token {request.id} reaches past this one's cuts, so this one cannot revoke it: "
+            + "; ".join(beyond),
+            reason="BEYOND_OWN_TOKEN",
+        )
+
+
+@write(load=token, look=_may_revoke)
+def revoke_token(caller: Caller, request: pb.RevokeTokenRequest) -> Written[MadeToken]:
+    """Makes a token work no more. Raises NotFound, also for another user's."""
+    found = Token.get_by_id(request.id)
     if not found.revoked:
         found.revoked = now()
         found.save(only=[Token.revoked])
@@ -267,7 +280,21 @@ def grant(_caller: Caller, grant_id: int) -> NamedGrant:
     return NamedGrant(found, User.get_by_id(found.user_id).login)
 
 
-@write(load=grant)
+def _may_set_level(caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAccessRequest) -> None:
+    if caller.cut is None or not (caller.cut.actions or caller.cut.environments):
+        return
+    there = (
+        Grant.select(Grant.level)
+        .join(User)
+        .where(User.login == request.login, Grant.owner == request.owner, Grant.repo == request.repo)
+        .scalar()
+    )
+    given = request.level if isinstance(request, pb.GrantAccessRequest) else pb.LEVEL_UNSPECIFIED
+    for level in (given, there or pb.LEVEL_UNSPECIFIED):
+        cuts.require_level(caller, level)
+
+
+@write(load=grant, look=_may_set_level)
 def grant_access(caller: Caller, request: pb.GrantAccessRequest) -> Written[NamedGrant]:
     """Gives a user a level, in place of the one they had there. Raises Invalid, NotFound."""
     allowed = (pb.LEVEL_READ, pb.LEVEL_WRITE, pb.LEVEL_ADMIN)
@@ -277,7 +304,7 @@ def grant_access(caller: Caller, request: pb.GrantAccessRequest) -> Written[Name
     return Written(_set_level(caller, request, request.level))
 
 
-@write(load=grant)
+@write(load=grant, look=_may_set_level)
 def revoke_access(caller: Caller, request: pb.RevokeAccessRequest) -> Written[NamedGrant]:
     """Takes a user's level back. Raises Invalid, NotFound."""
     return Written(_set_level(caller, request, 0))

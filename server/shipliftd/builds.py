@@ -4,6 +4,7 @@ The verbs that make and change them are in `recording.py`, `promotions.py` and `
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from peewee import Value
 from shiplift.v1 import builds_pb2 as pb
@@ -44,6 +45,12 @@ _MOST_SKIPPED = 1_000_000
 _INSERT_BUILD = inserting(Build)
 _INSERT_STAGE = inserting(Stage)
 _INSERT_CHANGE = inserting(Change)
+
+
+class _AboutBuild(Protocol):
+    """A request that names a build."""
+
+    build: int
 
 
 def find(database: Executor, repo_id: int, number: int) -> BuildRow | None:
@@ -106,12 +113,18 @@ def _with_steps(
     return BuildWithStages(build, owner, repo, stages, steps)
 
 
+def in_its_environment(caller: Caller, request: _AboutBuild) -> None:
+    """Raises Denied when the token is cut to other environments than the build's."""
+    if caller.cut is None or not caller.cut.environments:
+        return
+    row = find(database, caller.repo_id, request.build)
+    if row is not None and row.deploy_to:
+        caller.require_environment(row.deploy_to)
+
+
 def load(caller: Caller, build_id: int) -> BuildWithStages:
     """A build that a verb knows to be there, as it stands in its transaction."""
     row = BuildRow._make(_BY_ID.one(database, build_id))
-    if row.deploy_to:
-        # Nor does a repeated request_id lead out of a token's environments.
-        caller.require_environment(row.deploy_to)
     return _with_steps(database, row, caller.owner, caller.repo, stages_of(database, build_id))
 
 

@@ -34,7 +34,7 @@ _WAITING = Compiled(
 )
 
 
-@write(load=builds.load)
+@write(load=builds.load, look=builds.in_its_environment)
 def cancel(caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithStages]:
     """Stops a build: what runs is killed, what waits is skipped. One that has ended stays as it is.
 
@@ -46,8 +46,6 @@ def cancel(caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithS
     build = builds.find(database, caller.repo_id, request.build)
     if build is None:
         raise builds.not_found(caller, request.build)
-    if build.deploy_to:
-        caller.require_environment(build.deploy_to)
     if build.status not in ENDED:
         at = now()
         told = f"cancelled by {caller.login}"

@@ -124,13 +124,16 @@ def key_of(row: Standing) -> pages.Key:
 
 def _load(caller: Caller, build_id: int) -> Standing:
     build = Build.get_by_id(build_id)
-    caller.require_environment(build.deploy_to)
     found = standing(Repository.get_by_id(caller.repo_id), build.deploy_to)
     assert found is not None  # noqa: S101  # this build was promoted to it
     return found
 
 
-@write(load=_load)
+def _in_it(caller: Caller, request: pb.SettleEnvironmentRequest) -> None:
+    caller.require_environment(request.environment)
+
+
+@write(load=_load, look=_in_it)
 def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Standing]:
     """Says what is in an environment now. Raises Invalid, NotFound, Denied."""
     faults = Faults()
@@ -140,7 +143,6 @@ def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Stan
     faults.not_negative("current", request.current)
     faults.text("comment", request.comment, 2000)
     faults.refuse()
-    caller.require_environment(request.environment)
     mine = (Build.repo == caller.repo_id) & (Build.deploy_to == request.environment) & (Build.parent > 0)
     newest = _newest(mine)
     if newest is None:

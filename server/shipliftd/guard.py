@@ -67,6 +67,15 @@ class Known(NamedTuple):
     environments: tuple[str, ...]
     expires: int
 
+    def may(self, action: pb.Action) -> bool:
+        """Whether it is not cut to other actions."""
+        return not self.actions or action in self.actions
+
+    @property
+    def action_words(self) -> str:
+        """The actions that it is cut to, for people."""
+        return ", ".join(sorted(ACTION_WORD[action] for action in self.actions))
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -93,7 +102,8 @@ class Caller:
         cut = self.cut.environments if self.cut is not None else ()
         if cut and environment not in cut:
             raise Denied(
-                f"this token is cut to the environments {', '.join(cut)}; {environment} is not one of them",
+                f"this token is cut to the environments {', '.join(cut)}; {environment[:100]} is not one of"
+                " them",
                 reason="TOKEN_CUT_TO_ENVIRONMENTS",
             )
 
@@ -342,10 +352,10 @@ def _check_names(owner: str, repo: str | None = None) -> None:
 
 
 def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
-    if token.actions and rule.action and rule.action not in token.actions:
+    if rule.action and not token.may(rule.action):
         raise Denied(
             f"{method} needs the action {ACTION_WORD[rule.action]}; this token is cut to"
-            f" {', '.join(sorted(ACTION_WORD[action] for action in token.actions))}",
+            f" {token.action_words}",
             reason="TOKEN_CUT_TO_ACTIONS",
         )
 

@@ -82,14 +82,18 @@ def _load(caller: Caller, stage_id: int) -> Leased:
     return _leased(stage, BuildRow._make(_BUILD.one(database, stage.build_id)))
 
 
-@write(load=_load)
+def _in_reach(caller: Caller, request: pb.AcceptStageRequest) -> None:
+    _reached(caller, request.stage_id)
+
+
+@write(load=_load, look=_in_reach)
 def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     """Claims a stage for the caller. Raises Invalid, NotFound, Aborted (somebody else has it)."""
     faults = Faults()
     check_held(request, faults)
     check_machine(request.machine, faults)
     faults.refuse()
-    stage, build = _reached(caller, request.stage_id)
+    stage, build = _stage_and_build(request.stage_id)
     if not _is_to_be_taken(stage, build):
         raise _missing(stage.id)
     if stage.status != "pending" or stage.lease_hash is not None:
@@ -176,18 +180,30 @@ def held_step(caller: Caller, step_id: int, lease_token: str) -> tuple[StepRow, 
 
 def _reached(caller: Caller, stage_id: int) -> tuple[StageRow, BuildRow]:
     """A stage that the caller's token lets it do, whoever has it. Raises NotFound."""
+    stage, build = _stage_and_build(stage_id)
+    if not _reaches(caller, build):
+        raise _missing(stage_id)
+    return stage, build
+
+
+def _stage_and_build(stage_id: int) -> tuple[StageRow, BuildRow]:
     row = _STAGE.one(database, stage_id)
     if row is None:
         raise _missing(stage_id)
     stage = StageRow._make(row)
-    build = BuildRow._make(_BUILD.one(database, stage.build_id))
-    allowed = Repository.select(Repository.id).where(
-        Repository.id == stage.repo_id, reachable(caller, access_pb2.LEVEL_WRITE)
-    )
+    return stage, BuildRow._make(_BUILD.one(database, stage.build_id))
+
+
+def _reaches(caller: Caller, build: BuildRow) -> bool:
+    """Whether the caller may do a build's stages: write on its repository, and the token's cuts."""
     cut = caller.cut.environments if caller.cut is not None else ()
-    if not allowed.exists() or (cut and build.deploy_to not in cut):
-        raise _missing(stage_id)
-    return stage, build
+    if cut and build.deploy_to not in cut:
+        return False
+    allowed = Repository.select(Repository.id).where(
+        Repository.id == build.repo_id, reachable(caller, access_pb2.LEVEL_WRITE)
+    )
+    found: bool = allowed.exists()
+    return found
 
 
 def _missing(stage_id: int) -> NotFound:

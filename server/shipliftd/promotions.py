@@ -29,7 +29,11 @@ _LOST = Compiled(
 )
 
 
-@write(load=builds.load)
+def _to_its_target(caller: Caller, request: pb.PromoteRequest) -> None:
+    caller.require_environment(request.target)
+
+
+@write(load=builds.load, look=_to_its_target)
 def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -> Written[BuildWithStages]:
     """Makes a new build of event promote: the parent's commit, pending stages, the target.
 
@@ -45,7 +49,6 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     parent = found[0] if found else None
     params = _params(request.params, parent, rules, faults)
     faults.refuse()
-    caller.require_environment(request.target)
     if found is None:
         raise builds.not_found(caller, request.build)
     require_known(caller.repo_id, request.target)
@@ -60,7 +63,7 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     )
 
 
-@write(load=builds.load)
+@write(load=builds.load, look=builds.in_its_environment)
 def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) -> Written[BuildWithStages]:
     """Makes a new build that is another try of one that has ended: the same event, parent and target.
 
@@ -75,7 +78,6 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
         raise builds.not_found(caller, request.build)
     build, stages = found
     if build.deploy_to:
-        caller.require_environment(build.deploy_to)
         require_known(caller.repo_id, build.deploy_to)
     if build.status not in ENDED:
         raise Precondition(

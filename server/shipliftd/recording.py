@@ -70,7 +70,15 @@ _STAGE_TEXTS = {
 }
 
 
-@write(load=builds.load)
+def _by_its_number(caller: Caller, request: pb.CreateBuildRequest) -> None:
+    if request.HasField("number") and caller.level < access_pb2.LEVEL_ADMIN:
+        raise Denied(
+            f"a number of one's own choice needs admin on {caller.owner}/{caller.repo};"
+            f" {caller.login} has write: leave `number` out to get the next one"
+        )
+
+
+@write(load=builds.load, look=_by_its_number)
 def create(
     caller: Caller, request: pb.CreateBuildRequest, rules: ParameterRules, parsed: Pipelines | None
 ) -> Written[BuildWithStages]:
@@ -285,11 +293,6 @@ def _number(caller: Caller, request: pb.CreateBuildRequest) -> int:
     if not request.HasField("number"):
         return builds.next_number(caller.repo_id)
     number = request.number
-    if caller.level < access_pb2.LEVEL_ADMIN:
-        raise Denied(
-            f"a number of one's own choice needs admin on {caller.owner}/{caller.repo};"
-            f" {caller.login} has write: leave `number` out to get the next one"
-        )
     if builds.find(database, caller.repo_id, number) is not None:
         raise AlreadyExists(
             f"{caller.owner}/{caller.repo} has a build {number}: import this one under another"

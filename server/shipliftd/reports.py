@@ -26,7 +26,7 @@ class _Report(NamedTuple):
     link: str | None
 
 
-@write(load=builds.load)
+@write(load=builds.load, look=builds.in_its_environment)
 def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithStages]:
     """Moves a build, and its stages that have not ended, onwards.
 
@@ -37,8 +37,6 @@ def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithS
     row = builds.find(database, caller.repo_id, request.build)
     if row is None:
         raise builds.not_found(caller, request.build)
-    if row.deploy_to:
-        caller.require_environment(row.deploy_to)
     if request.HasField("version") and request.version != row.version:
         raise Aborted(
             f"build {row.number} is at version {row.version}, not {request.version}: read it again",

@@ -53,16 +53,26 @@ _AUDIT = inserting(Audit)
 Verb = Callable[Concatenate[Caller, Q, P], Written[R]]
 
 
-def write(load: Callable[[Caller, int], R]) -> Callable[[Verb[Q, P, R]], Verb[Q, P, R]]:
+def admitted(_caller: Caller, _request: Message) -> None:
+    """The `look` of a write of which the interceptor has seen all that there is to see."""
+
+
+def write(
+    load: Callable[[Caller, int], R],
+    look: Callable[[Caller, Any], None],  # of the verb's own request
+) -> Callable[[Verb[Q, P, R]], Verb[Q, P, R]]:
     """Makes a verb answer a request_id that it has seen, and stand in the audit.
 
-    `load` reads the resource that the first call made, as it stands now. The verb raises AlreadyExists
-    when the id was used with another request.
+    `look` raises where the caller may not do this, for what the interceptor cannot see: a verb leaves it
+    to this, so that a repeated request_id is looked at as the first call was. It runs before the request
+    is checked, which may hold anything therefore. `load` reads the resource that the first call made, as
+    it stands now. The verb raises AlreadyExists when the id was used with another request.
     """
 
     def decorate(verb: Verb[Q, P, R]) -> Verb[Q, P, R]:
         @functools.wraps(verb)
         def run(caller: Caller, request: Q, *args: P.args, **kwargs: P.kwargs) -> Written[R]:
+            look(caller, request)
             request_id = cast(_Repeatable, request).request_id
             if not request_id:
                 written = verb(caller, request, *args, **kwargs)

@@ -31,7 +31,13 @@ class AccessServiceStub(object):
     Callers prove who they are with the metadata `authorization: Bearer TOKEN`. Each rpc states in
     the option `access` what it needs; the refusals are: UNAUTHENTICATED where a token is missing or
     no longer valid, NOT_FOUND for a repository that the caller may not read (in the same words as
-    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this.
+    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this. A repeated
+    request_id is looked at like a new call.
+
+    What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
+    (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
+    repository, so a token that is cut to environments, or has not got every action that a level stands
+    for, gives and takes back LEVEL_READ at most, and makes no site admin.
     """
 
     def __init__(self, channel):
@@ -103,7 +109,13 @@ class AccessServiceServicer(object):
     Callers prove who they are with the metadata `authorization: Bearer TOKEN`. Each rpc states in
     the option `access` what it needs; the refusals are: UNAUTHENTICATED where a token is missing or
     no longer valid, NOT_FOUND for a repository that the caller may not read (in the same words as
-    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this.
+    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this. A repeated
+    request_id is looked at like a new call.
+
+    What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
+    (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
+    repository, so a token that is cut to environments, or has not got every action that a level stands
+    for, gives and takes back LEVEL_READ at most, and makes no site admin.
     """
 
     def CreateRepository(self, request, context):
@@ -131,7 +143,8 @@ class AccessServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateUser(self, request, context):
-        """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken.
+        """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken. A
+        site admin is not made by a token that is cut down to environments or some actions.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,7 +161,7 @@ class AccessServiceServicer(object):
 
     def ListTokens(self, request, context):
         """Lists the caller's tokens, or, for a site admin, another user's: newest first, without secrets,
-        revoked and expired ones included.
+        revoked and expired ones included. To a token that is cut down, only those within its cuts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,7 +169,8 @@ class AccessServiceServicer(object):
 
     def RevokeToken(self, request, context):
         """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with the
-        answer. Revoking a revoked token changes nothing.
+        answer. Revoking a revoked token changes nothing. A token that is cut down revokes only those within
+        its cuts, itself among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,7 +178,8 @@ class AccessServiceServicer(object):
 
     def GrantAccess(self, request, context):
         """Gives a user a level on a repository, or on all of an owner's; replaces the level that they had
-        there by the same kind of grant.
+        there by the same kind of grant. Neither may be beyond what the caller's token, if it is cut down,
+        may give.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,7 +279,13 @@ class AccessService(object):
     Callers prove who they are with the metadata `authorization: Bearer TOKEN`. Each rpc states in
     the option `access` what it needs; the refusals are: UNAUTHENTICATED where a token is missing or
     no longer valid, NOT_FOUND for a repository that the caller may not read (in the same words as
-    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this.
+    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this. A repeated
+    request_id is looked at like a new call.
+
+    What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
+    (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
+    repository, so a token that is cut to environments, or has not got every action that a level stands
+    for, gives and takes back LEVEL_READ at most, and makes no site admin.
     """
 
     @staticmethod

@@ -34,7 +34,13 @@ class AccessServiceStub:
     Callers prove who they are with the metadata `authorization: Bearer TOKEN`. Each rpc states in
     the option `access` what it needs; the refusals are: UNAUTHENTICATED where a token is missing or
     no longer valid, NOT_FOUND for a repository that the caller may not read (in the same words as
-    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this.
+    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this. A repeated
+    request_id is looked at like a new call.
+
+    What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
+    (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
+    repository, so a token that is cut to environments, or has not got every action that a level stands
+    for, gives and takes back LEVEL_READ at most, and makes no site admin.
     """
 
     @_typing.overload
@@ -53,7 +59,9 @@ class AccessServiceStub:
     the public ones.
     """
     CreateUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateUserRequest, _access_pb2.User]
-    """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken."""
+    """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken. A
+    site admin is not made by a token that is cut down to environments or some actions.
+    """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.CreateTokenRequest, _access_pb2.Token]
     """Creates a token for the caller, or, for a site admin, for another user. The secret is in this
     answer only: the server keeps its SHA-256 and its first characters. A token that is itself cut down can only
@@ -61,15 +69,17 @@ class AccessServiceStub:
     """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListTokensRequest, _access_pb2.ListTokensResponse]
     """Lists the caller's tokens, or, for a site admin, another user's: newest first, without secrets,
-    revoked and expired ones included.
+    revoked and expired ones included. To a token that is cut down, only those within its cuts.
     """
     RevokeToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.RevokeTokenRequest, _access_pb2.Token]
     """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with the
-    answer. Revoking a revoked token changes nothing.
+    answer. Revoking a revoked token changes nothing. A token that is cut down revokes only those within
+    its cuts, itself among them.
     """
     GrantAccess: _grpc.UnaryUnaryMultiCallable[_access_pb2.GrantAccessRequest, _access_pb2.Grant]
     """Gives a user a level on a repository, or on all of an owner's; replaces the level that they had
-    there by the same kind of grant.
+    there by the same kind of grant. Neither may be beyond what the caller's token, if it is cut down,
+    may give.
     """
     RevokeAccess: _grpc.UnaryUnaryMultiCallable[_access_pb2.RevokeAccessRequest, _access_pb2.Grant]
     """Takes a grant back. Returns it with its level unset. Taking back what is not there changes
@@ -87,7 +97,13 @@ class AccessServiceAsyncStub(AccessServiceStub):
     Callers prove who they are with the metadata `authorization: Bearer TOKEN`. Each rpc states in
     the option `access` what it needs; the refusals are: UNAUTHENTICATED where a token is missing or
     no longer valid, NOT_FOUND for a repository that the caller may not read (in the same words as
-    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this.
+    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this. A repeated
+    request_id is looked at like a new call.
+
+    What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
+    (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
+    repository, so a token that is cut to environments, or has not got every action that a level stands
+    for, gives and takes back LEVEL_READ at most, and makes no site admin.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -103,7 +119,9 @@ class AccessServiceAsyncStub(AccessServiceStub):
     the public ones.
     """
     CreateUser: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateUserRequest, _access_pb2.User]  # type: ignore[assignment]
-    """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken."""
+    """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken. A
+    site admin is not made by a token that is cut down to environments or some actions.
+    """
     CreateToken: _aio.UnaryUnaryMultiCallable[_access_pb2.CreateTokenRequest, _access_pb2.Token]  # type: ignore[assignment]
     """Creates a token for the caller, or, for a site admin, for another user. The secret is in this
     answer only: the server keeps its SHA-256 and its first characters. A token that is itself cut down can only
@@ -111,15 +129,17 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """
     ListTokens: _aio.UnaryUnaryMultiCallable[_access_pb2.ListTokensRequest, _access_pb2.ListTokensResponse]  # type: ignore[assignment]
     """Lists the caller's tokens, or, for a site admin, another user's: newest first, without secrets,
-    revoked and expired ones included.
+    revoked and expired ones included. To a token that is cut down, only those within its cuts.
     """
     RevokeToken: _aio.UnaryUnaryMultiCallable[_access_pb2.RevokeTokenRequest, _access_pb2.Token]  # type: ignore[assignment]
     """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with the
-    answer. Revoking a revoked token changes nothing.
+    answer. Revoking a revoked token changes nothing. A token that is cut down revokes only those within
+    its cuts, itself among them.
     """
     GrantAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.GrantAccessRequest, _access_pb2.Grant]  # type: ignore[assignment]
     """Gives a user a level on a repository, or on all of an owner's; replaces the level that they had
-    there by the same kind of grant.
+    there by the same kind of grant. Neither may be beyond what the caller's token, if it is cut down,
+    may give.
     """
     RevokeAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.RevokeAccessRequest, _access_pb2.Grant]  # type: ignore[assignment]
     """Takes a grant back. Returns it with its level unset. Taking back what is not there changes
@@ -136,7 +156,13 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     Callers prove who they are with the metadata `authorization: Bearer TOKEN`. Each rpc states in
     the option `access` what it needs; the refusals are: UNAUTHENTICATED where a token is missing or
     no longer valid, NOT_FOUND for a repository that the caller may not read (in the same words as
-    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this.
+    for one that does not exist), PERMISSION_DENIED where the caller may read but not do this. A repeated
+    request_id is looked at like a new call.
+
+    What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
+    (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
+    repository, so a token that is cut to environments, or has not got every action that a level stands
+    for, gives and takes back LEVEL_READ at most, and makes no site admin.
     """
 
     @_abc_1.abstractmethod
@@ -174,7 +200,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.CreateUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.User, _abc.Awaitable[_access_pb2.User]]:
-        """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken."""
+        """Creates a user: a person, or a machine user for a service. ALREADY_EXISTS when the login is taken. A
+        site admin is not made by a token that is cut down to environments or some actions.
+        """
 
     @_abc_1.abstractmethod
     def CreateToken(
@@ -194,7 +222,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.ListTokensResponse, _abc.Awaitable[_access_pb2.ListTokensResponse]]:
         """Lists the caller's tokens, or, for a site admin, another user's: newest first, without secrets,
-        revoked and expired ones included.
+        revoked and expired ones included. To a token that is cut down, only those within its cuts.
         """
 
     @_abc_1.abstractmethod
@@ -204,7 +232,8 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.Token, _abc.Awaitable[_access_pb2.Token]]:
         """Revokes one of the caller's tokens, or, for a site admin, anybody's. It stops working with the
-        answer. Revoking a revoked token changes nothing.
+        answer. Revoking a revoked token changes nothing. A token that is cut down revokes only those within
+        its cuts, itself among them.
         """
 
     @_abc_1.abstractmethod
@@ -214,7 +243,8 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.Grant, _abc.Awaitable[_access_pb2.Grant]]:
         """Gives a user a level on a repository, or on all of an owner's; replaces the level that they had
-        there by the same kind of grant.
+        there by the same kind of grant. Neither may be beyond what the caller's token, if it is cut down,
+        may give.
         """
 
     @_abc_1.abstractmethod
