@@ -164,7 +164,7 @@ CUTS = ("repository", "environment", "others", "only")
 
 def sufficient(rpc: str) -> int:
     """The action that does for the write of the table."""
-    return rule(RPCS[rpc.partition(" ")[0]]).action
+    return pb.ACTION_PROMOTE if rpc == "UpdateBuild" else rule(RPCS[rpc.partition(" ")[0]]).action
 
 
 def cut(rpc: str, way: str) -> dict[str, object]:
@@ -174,7 +174,10 @@ def cut(rpc: str, way: str) -> dict[str, object]:
         return {"environments": ["elsewhere"]}
     if way == "only":
         return {"actions": [sufficient(rpc)]}
-    return {"actions": [action for action in ACTIONS if action != sufficient(rpc)]}
+    needed = rule(RPCS[rpc.partition(" ")[0]])
+    # What does for a part of the rpc alone is among the others, for the other part.
+    enough = {sufficient(rpc), *(needed.or_actions if rpc == "UpdateBuild" else ())}
+    return {"actions": [action for action in ACTIONS if action not in enough]}
 
 
 @pytest.fixture

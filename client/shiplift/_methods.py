@@ -743,6 +743,10 @@ class Methods:
         status that it has, reported once more, changes nothing but that it keeps the leases of the
         build's stages.
 
+        A token that is cut to actions needs `record` for a build without `deploy_to`. For one with
+        it, which decides what is in an environment, it needs `promote`, or `run` and the leases of
+        all of the build's stages that have not ended.
+
         Args:
             owner: The repository's owner.
             repo: The repository's name.
@@ -2090,6 +2094,10 @@ class AsyncMethods:
         failure, error or killed. What has ended does not change again (FAILED_PRECONDITION); the
         status that it has, reported once more, changes nothing but that it keeps the leases of the
         build's stages.
+
+        A token that is cut to actions needs `record` for a build without `deploy_to`. For one with
+        it, which decides what is in an environment, it needs `promote`, or `run` and the leases of
+        all of the build's stages that have not ended.
 
         Args:
             owner: The repository's owner.

@@ -97,6 +97,19 @@ class Caller:
         """When the token stops working; 0: never."""
         return self.cut.expires if self.cut is not None else 0
 
+    def may(self, action: pb.Action) -> bool:
+        """Whether the token is not cut to other actions."""
+        return self.cut is None or self.cut.may(action)
+
+    def require_action(self, action: pb.Action, what: str, otherwise: str = "") -> None:
+        """Raises Denied when the token is cut to other actions; `what` needs it."""
+        if self.cut is not None and not self.cut.may(action):
+            needed = ", ".join(filter(None, (ACTION_WORD[action], otherwise)))
+            raise Denied(
+                f"{what} needs the action {needed}; this token is cut to {self.cut.action_words}",
+                reason="TOKEN_CUT_TO_ACTIONS",
+            )
+
     def require_environment(self, environment: str) -> None:
         """Raises Denied when the token is cut to other environments."""
         cut = self.cut.environments if self.cut is not None else ()
@@ -352,10 +365,13 @@ def _check_names(owner: str, repo: str | None = None) -> None:
 
 
 def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
-    if rule.action and not token.may(rule.action):
+    if not rule.action or token.may(rule.action):
+        return
+    # Which of them it needs for what, the verb says.
+    if token.actions.isdisjoint(rule.or_actions):
+        needed = " or ".join(ACTION_WORD[action] for action in (rule.action, *rule.or_actions))
         raise Denied(
-            f"{method} needs the action {ACTION_WORD[rule.action]}; this token is cut to"
-            f" {token.action_words}",
+            f"{method} needs the action {needed}; this token is cut to {token.action_words}",
             reason="TOKEN_CUT_TO_ACTIONS",
         )
 

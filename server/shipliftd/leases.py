@@ -155,6 +155,13 @@ def keep_any(caller: Caller, build_id: int) -> BuildRow:
     return BuildRow._make(row)
 
 
+def holds(caller: Caller, build_id: int) -> bool:
+    """Whether the caller's token has every stage of a build that has not ended, or had the last of them."""
+    stages = builds.stages_of(database, build_id)
+    mine = {stage.id for stage in stages if stage.lease_token_id == caller.token_id}
+    return bool(mine) and all(stage.id in mine for stage in stages if stage.status not in ENDED)
+
+
 def held_stage(caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRow, BuildRow]:
     """A stage that the caller holds; its lease is kept. Raises NotFound, Denied."""
     stage, build = _reached(caller, stage_id)

@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
+from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, flow, leases, stages
 from shipliftd.clock import now
-from shipliftd.errors import Aborted, Precondition
+from shipliftd.errors import Aborted, Denied, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import ENDED, Stage, database
@@ -26,7 +27,34 @@ class _Report(NamedTuple):
     link: str | None
 
 
-@write(load=builds.load, look=builds.in_its_environment)
+def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
+    """Whether the token may say how this build goes on.
+
+    What a CI system made is reported by whoever records; a report on a promotion decides what is in an
+    environment, and is for whoever promotes, or has its stages.
+    """
+    if caller.cut is None or not (caller.cut.actions or caller.cut.environments):
+        return
+    row = builds.find(database, caller.repo_id, request.build)
+    if row is None:
+        return
+    if not row.deploy_to:
+        caller.require_action(access_pb2.ACTION_RECORD, "a report on a recorded build")
+        return
+    caller.require_environment(row.deploy_to)
+    what = f"a report on build {row.number}, which goes to {row.deploy_to},"
+    if caller.may(access_pb2.ACTION_RUN) and not caller.may(access_pb2.ACTION_PROMOTE):
+        if leases.holds(caller, row.id):
+            return
+        raise Denied(
+            f"{what} needs the action promote, or all of its stages that have not ended, and this token has"
+            " not got these: AcceptStage (shiplift take) gives a stage, UpdateStage reports on it",
+            reason="NO_LEASE",
+        )
+    caller.require_action(access_pb2.ACTION_PROMOTE, what, "or the action run and its stages")
+
+
+@write(load=builds.load, look=_look)
 def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithStages]:
     """Moves a build, and its stages that have not ended, onwards.
 

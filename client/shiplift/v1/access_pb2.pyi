@@ -80,14 +80,16 @@ ACCESS_FIELD_NUMBER: _ClassVar[int]
 access: _descriptor.FieldDescriptor
 
 class AccessRule(_message.Message):
-    __slots__ = ("level", "scope", "action")
+    __slots__ = ("level", "scope", "action", "or_actions")
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
+    OR_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     level: Level
     scope: Scope
     action: Action
-    def __init__(self, level: _Optional[_Union[Level, str]] = ..., scope: _Optional[_Union[Scope, str]] = ..., action: _Optional[_Union[Action, str]] = ...) -> None: ...
+    or_actions: _containers.RepeatedScalarFieldContainer[Action]
+    def __init__(self, level: _Optional[_Union[Level, str]] = ..., scope: _Optional[_Union[Scope, str]] = ..., action: _Optional[_Union[Action, str]] = ..., or_actions: _Optional[_Iterable[_Union[Action, str]]] = ...) -> None: ...
 
 class Repository(_message.Message):
     __slots__ = ("id", "user_id", "owner", "name", "slug", "scm", "git_http_url", "git_ssh_url", "link", "default_branch", "visibility", "config_path", "timeout", "counter", "permissions", "created", "updated", "version")

@@ -114,6 +114,10 @@ class BuildServiceServicer(object):
         """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
         error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
         has, reported once more, changes nothing but that it keeps the leases of the build's stages.
+
+        A token that is cut to actions needs `record` for a build without `deploy_to`. For one with it, which
+        decides what is in an environment, it needs `promote`, or `run` and the leases of all of the build's
+        stages that have not ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,6 +54,10 @@ class BuildServiceStub:
     """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
     error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
     has, reported once more, changes nothing but that it keeps the leases of the build's stages.
+
+    A token that is cut to actions needs `record` for a build without `deploy_to`. For one with it, which
+    decides what is in an environment, it needs `promote`, or `run` and the leases of all of the build's
+    stages that have not ended.
     """
     RetryBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
@@ -100,6 +104,10 @@ class BuildServiceAsyncStub(BuildServiceStub):
     """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
     error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
     has, reported once more, changes nothing but that it keeps the leases of the build's stages.
+
+    A token that is cut to actions needs `record` for a build without `deploy_to`. For one with it, which
+    decides what is in an environment, it needs `promote`, or `run` and the leases of all of the build's
+    stages that have not ended.
     """
     RetryBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
@@ -161,6 +169,10 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reports how a recorded build or a promotion goes on: pending, running, then success, failure,
         error or killed. What has ended does not change again (FAILED_PRECONDITION); the status that it
         has, reported once more, changes nothing but that it keeps the leases of the build's stages.
+
+        A token that is cut to actions needs `record` for a build without `deploy_to`. For one with it, which
+        decides what is in an environment, it needs `promote`, or `run` and the leases of all of the build's
+        stages that have not ended.
         """
 
     @_abc_1.abstractmethod
