@@ -59,7 +59,7 @@ ROOMS = {
         "stages",
         "steplog",
     },
-    "rules": {"cuts", "guard", "pages", "parameters", "writes"},
+    "rules": {"answers", "cuts", "guard", "pages", "parameters", "writes"},
     "pipelines": {"conditions", "documents", "globs", "graphs", "pipelines", "plans", "substitution"},
     "messages": {"messages"},
     "store": {"backups", "migrations", "schema", "store"},

@@ -91,6 +91,8 @@ class Caller:
     repo: str = ""
     repo_id: int = 0
     cut: Known | None = None
+    # Whether the token may read where the request points.
+    reads: bool = True
 
     @property
     def expires(self) -> int:
@@ -191,6 +193,7 @@ def admit(
         level=pb.LEVEL_ADMIN if token.admin or owner else pb.LEVEL_USER,
         owner=owner,
         cut=token,
+        reads=token.may(pb.ACTION_READ),
     )
     _require_action(token, rule, method)
     if scope in _OWNER_SCOPES:
@@ -238,6 +241,7 @@ def _admit_to_repository(
         repo,
         repo_id,
         token,
+        visibility == "public" or token.may(pb.ACTION_READ),
     )
 
 

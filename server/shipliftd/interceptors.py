@@ -12,6 +12,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from shiplift.v1 import access_pb2 as pb
 
+from shipliftd.answers import bounded
 from shipliftd.api import path_of, writes
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
 from shipliftd.guard import CALLER, Caller, Guard
@@ -190,6 +191,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 caller = self._guard.admit(rpc.name, rpc.rule, request, told.authorization)
                 self._enter(caller)
                 answer: Message = await behavior(request, context)
+                if rpc.writes and not caller.reads:
+                    answer = bounded(answer, request)
             except asyncio.CancelledError:
                 raise
             except Exception as error:

@@ -38,6 +38,10 @@ class AccessServiceStub(object):
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
     for, gives and takes back LEVEL_READ at most, and makes no site admin.
+
+    The answer to a write shows a token without the action READ which build, environment or repository it
+    is and how far it is, and what the request itself said; not the parameters, messages and authors that
+    GetBuild would refuse to it.
     """
 
     def __init__(self, channel):
@@ -116,6 +120,10 @@ class AccessServiceServicer(object):
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
     for, gives and takes back LEVEL_READ at most, and makes no site admin.
+
+    The answer to a write shows a token without the action READ which build, environment or repository it
+    is and how far it is, and what the request itself said; not the parameters, messages and authors that
+    GetBuild would refuse to it.
     """
 
     def CreateRepository(self, request, context):
@@ -286,6 +294,10 @@ class AccessService(object):
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
     for, gives and takes back LEVEL_READ at most, and makes no site admin.
+
+    The answer to a write shows a token without the action READ which build, environment or repository it
+    is and how far it is, and what the request itself said; not the parameters, messages and authors that
+    GetBuild would refuse to it.
     """
 
     @staticmethod

@@ -41,6 +41,10 @@ class AccessServiceStub:
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
     for, gives and takes back LEVEL_READ at most, and makes no site admin.
+
+    The answer to a write shows a token without the action READ which build, environment or repository it
+    is and how far it is, and what the request itself said; not the parameters, messages and authors that
+    GetBuild would refuse to it.
     """
 
     @_typing.overload
@@ -104,6 +108,10 @@ class AccessServiceAsyncStub(AccessServiceStub):
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
     for, gives and takes back LEVEL_READ at most, and makes no site admin.
+
+    The answer to a write shows a token without the action READ which build, environment or repository it
+    is and how far it is, and what the request itself said; not the parameters, messages and authors that
+    GetBuild would refuse to it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -163,6 +171,10 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
     for, gives and takes back LEVEL_READ at most, and makes no site admin.
+
+    The answer to a write shows a token without the action READ which build, environment or repository it
+    is and how far it is, and what the request itself said; not the parameters, messages and authors that
+    GetBuild would refuse to it.
     """
 
     @_abc_1.abstractmethod
