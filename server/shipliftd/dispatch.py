@@ -11,15 +11,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from peewee import fn
 from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
-from shipliftd import leases
+from shipliftd import clock, leases
 from shipliftd.errors import Unavailable
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller, reachable
 from shipliftd.known import KnownRunners, Want
-from shipliftd.models import Build, Repository, Stage
+from shipliftd.models import Build, Repository, Stage, Token
 from shipliftd.rows import StageRow
 from shipliftd.store import Store
 
@@ -194,7 +195,9 @@ def _want(request: pb.AcquireStageRequest) -> Want:
     )
 
 
+# Stand in the query for what is known when it runs.
 _LAST = -1
+_NOW = -2
 
 
 def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
@@ -210,6 +213,8 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
             Stage.lease_expires == 0,
             Stage.id > _LAST,
             reachable(caller, access_pb2.LEVEL_WRITE),
+            # The caller was let in some time ago.
+            fn.EXISTS(Token.select(Token.id).where(*_works(caller.token_id))),
         )
     )
     for column, word in (
@@ -230,5 +235,10 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
     return query.order_by(Stage.id).limit(_CHUNK)
 
 
+def _works(token_id: int) -> tuple[Any, ...]:
+    return Token.id == token_id, Token.revoked == 0, (Token.expires == 0) | (Token.expires > _NOW)
+
+
 def _filled(params: list[Any], last: int) -> list[Any]:
-    return [last if param == _LAST else param for param in params]
+    now = {_LAST: last, _NOW: clock.now()}
+    return [now.get(param, param) for param in params]

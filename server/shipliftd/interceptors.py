@@ -1,9 +1,11 @@
 """Access and errors: the one pass that every call takes, and the only place that ends one with a status."""
 
 import asyncio
+import contextlib
+import functools
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import grpc
@@ -14,6 +16,7 @@ from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.answers import bounded
 from shipliftd.api import path_of, writes
+from shipliftd.clock import now
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
 from shipliftd.guard import CALLER, Caller, Guard
 from shipliftd.store import Store, is_away
@@ -29,6 +32,8 @@ SHUTTING_DOWN = "the server is shutting down: try again"
 _QUIET_SECONDS = 0.05
 _QUIET_TRIES = 10
 _MOST_ID = 128
+# Rpcs that answer once something has come, or half a minute later: they are like streams to their callers.
+_WAITING = frozenset({"AcquireStage"})
 # The peer of calls that came over no wire.
 IN_PROCESS = "in-process"
 
@@ -95,6 +100,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._draining = asyncio.Event()
         self._late = 0
         self._guard = Guard(store.reader)
+        # Lets those look again who look at grants themselves.
+        self.when_access_changes: Callable[[], None] = lambda: None
         self.used_tokens: set[int] = set()
         self.strangers = 0
 
@@ -181,7 +188,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
         if rpc.writes and rpc.rule.action == pb.ACTION_ADMIN:
-            behavior = self._announced(behavior)
+            behavior = self._announced(behavior, rpc)
+        if rpc.name in _WAITING:
+            behavior = self._waiting(behavior, rpc)
 
         async def call(request: Message | Malformed, context: Context) -> Message:
             told = _told(context)
@@ -208,35 +217,53 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if caller.token_id:
             self.used_tokens.add(caller.token_id)
 
-    def _announced(self, behavior: Callable[..., Any]) -> Callable[..., Any]:
+    def _announced(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
         """The same, after which every caller is looked up again."""
 
         async def call(request: Message, context: Context) -> Message:
             # A task of its own: a caller who hangs up does not stop the write, nor what follows from it.
             task: asyncio.Task[Message] = asyncio.ensure_future(behavior(request, context))
-            task.add_done_callback(self._access_written)
+            task.add_done_callback(functools.partial(self._access_written, rpc))
             return await asyncio.shield(task)
 
         return call
 
-    def _access_written(self, task: asyncio.Task[Message]) -> None:
+    def _access_written(self, rpc: _Rpc, task: asyncio.Task[Message]) -> None:
         if not task.cancelled() and task.exception() is None:
-            self.access_changed()
+            self.access_changed(of_tokens_alone=rpc.rule.scope == pb.SCOPE_SELF)
+
+    def _waiting(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        """The same, which ends when its caller may no longer wait."""
+
+        async def once(request: Message, context: Context) -> AsyncIterator[Message]:
+            yield await behavior(request, context)
+
+        async def call(request: Message, context: Context) -> Message:
+            def admit() -> Caller:
+                return self._guard.admit_anew(rpc.name, rpc.rule, request, _told(context).authorization)
+
+            # What waits is answered by itself when the server drains.
+            answers = self._watched(once(request, context), admit, draining=asyncio.Event())
+            async with contextlib.aclosing(answers):
+                return await anext(answers)
+
+        return call
 
     def _stream(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
         async def call(request: Message | Malformed, context: Context) -> AsyncIterator[Message]:
             told = _told(context)
 
-            def admit() -> None:
+            def admit() -> Caller:
                 if self._draining.is_set():
                     raise Unavailable(SHUTTING_DOWN)
                 if isinstance(request, Malformed):
                     raise _malformed(request)
-                self._enter(self._guard.admit_anew(rpc.name, rpc.rule, request, told.authorization))
+                caller = self._guard.admit_anew(rpc.name, rpc.rule, request, told.authorization)
+                self._enter(caller)
+                return caller
 
             try:
-                admit()
-                async for message in self._watched(behavior(request, context), admit):
+                async for message in self._watched(behavior(request, context), admit, self._draining):
                     yield message
             except asyncio.CancelledError:
                 raise
@@ -246,30 +273,29 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return call
 
     async def _watched(
-        self, stream: AsyncIterator[Message], admit: Callable[[], None]
-    ) -> AsyncIterator[Message]:
+        self, stream: AsyncIterator[Message], admit: Callable[[], Caller], draining: asyncio.Event
+    ) -> AsyncGenerator[Message]:
         """The stream's messages, as long as its caller may have them."""
         loop = asyncio.get_running_loop()
-        message = asyncio.ensure_future(anext(stream))
         # Counted and timed, for a stream that is never silent would not see an event that came and went.
-        seen, due = self._changes, loop.time() + RECHECK_SECONDS
+        seen, due = self._changes, _due(admit())
+        message = asyncio.ensure_future(anext(stream))
         try:
             while True:
                 changed = asyncio.ensure_future(self._changed.wait())
-                draining = asyncio.ensure_future(self._draining.wait())
+                drained = asyncio.ensure_future(draining.wait())
                 try:
                     await asyncio.wait(
-                        {message, changed, draining},
+                        {message, changed, drained},
                         timeout=max(0.0, due - loop.time()),
                         return_when=asyncio.FIRST_COMPLETED,
                     )
                 finally:
                     # Or each caller who hangs up leaves two that wait for ever.
                     changed.cancel()
-                    draining.cancel()
-                if seen != self._changes or loop.time() >= due or self._draining.is_set():
-                    admit()
-                    seen, due = self._changes, loop.time() + RECHECK_SECONDS
+                    drained.cancel()
+                if seen != self._changes or loop.time() >= due or draining.is_set():
+                    seen, due = self._changes, _due(admit())
                 if message.done():
                     try:
                         ready = message.result()
@@ -280,12 +306,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
         finally:
             message.cancel()
 
-    def access_changed(self) -> None:
-        """Looks up every caller again, those of open streams at once."""
+    def access_changed(self, of_tokens_alone: bool = False) -> None:
+        """Looks up every caller again, those of open calls at once."""
         self._guard.forget()
         self._changes += 1
         self._changed.set()
         self._changed = asyncio.Event()
+        # Tokens are all looked at here, and everybody may make some and revoke them.
+        if not of_tokens_alone:
+            self.when_access_changes()
 
     async def _refuse(
         self,
@@ -316,6 +345,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
             await self._store.write(audit, caller, kept, 0, refusal.code.name, refusal.status().message)
         except Refusal:
             log.warning("not audited", extra={"method": rpc.name, "login": token.login, **told.named})
+
+
+def _due(caller: Caller) -> float:
+    """When the caller of an open call is looked at again, by the loop's clock."""
+    left = (caller.expires - now()) / 1000 if caller.expires else RECHECK_SECONDS
+    return asyncio.get_running_loop().time() + min(max(left, 0.0), RECHECK_SECONDS)
 
 
 def _malformed(request: Malformed) -> Invalid:

@@ -147,12 +147,13 @@ def keep_all(build_id: int) -> None:
 def keep_any(caller: Caller, build_id: int) -> BuildRow:
     """Keeps the leases that the caller holds of a build's stages. Raises NotFound, Denied."""
     row = _BUILD.one(database, build_id)
+    build = None if row is None else BuildRow._make(row)
     held = [s for s in builds.stages_of(database, build_id) if s.lease_token_id == caller.token_id]
-    if row is None or not held:
+    if build is None or not held or not _reaches(caller, build):
         raise NotFound(f"build {build_id} not found: no stage of it is yours", reason="BUILD_NOT_FOUND")
     for stage in held:
         _keep(stage)
-    return BuildRow._make(row)
+    return build
 
 
 def holds(caller: Caller, build_id: int) -> bool:

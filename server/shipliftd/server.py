@@ -79,6 +79,7 @@ async def _run(settings: Settings, store: Store, credentials: grpc.ServerCredent
     inprocess = InProcess(interceptor)
     healths = health.aio.HealthServicer()
     runs = Runs(store)
+    interceptor.when_access_changes = runs.access_changed
     rules = ParameterRules(settings.refuse_params)
     for door in (server, cast(grpc.aio.Server, inprocess)):
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)

@@ -22,6 +22,12 @@ class Wakes:
         if event is not None:
             event.set()
 
+    def wake_all(self) -> None:
+        """Lets everybody look again."""
+        for event in list(self._events.values()):
+            event.set()
+        self._events.clear()
+
 
 async def within(event: asyncio.Event, seconds: float) -> None:
     """Waits for an event, but not for long."""

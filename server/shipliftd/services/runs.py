@@ -33,6 +33,11 @@ class Runs:
         """A step's log has more lines."""
         self.wakes.wake("step", step_id)
 
+    def access_changed(self) -> None:
+        """Somebody may be allowed less, or more."""
+        self.wakes.wake_all()
+        self.dispatcher.wake()
+
     def end(self) -> None:
         """Lets those go who wait for a stage: the server shuts down."""
         self.dispatcher.end()
