@@ -46,8 +46,16 @@ def fault(text: str) -> tuple[str, str]:
         ("kind: pipeline\nname: *a", "2:7", "the alias '*a' has no anchor before it"),
         ("kind: &a\n--- *a", "2:5", "the alias '*a' has no anchor before it"),
         ("kind: &a [*a]", "1:11", "the alias '*a' stands in what it is an alias of"),
-        ("kind: pipeline\nkind: secret", "2:1", "the key 'kind' stands there twice, first in line 1"),
-        ("kind: pipeline\nnode: {a: 1, a: 2}", "2:14", "the key 'a' stands there twice, first in line 2"),
+        (
+            "kind: template\nload: a.yaml\ndata: {b: c}",
+            "1:7",
+            "templates are not supported: send the pipelines that it makes instead",
+        ),
+        (
+            "clone: {git: {depth: 1}}\npipeline:\n  build: {image: a}",
+            "2:1",
+            "`pipeline:` without a kind is the format of Drone 0.8: `drone convert --save` converts it",
+        ),
         ("kind: pipeline\n<<: 3", "2:5", "'<<' is text ('3'): wanted a mapping or a list of them"),
         ("kind: pipeline\n? [a]\n: b", "2:3", "a key is a list: wanted text"),
         ("- a", "1:1", "the document is a list: wanted a mapping with kind: pipeline"),
@@ -65,18 +73,18 @@ def fault(text: str) -> tuple[str, str]:
         ("kind: pipeline\nsteps: [a]", "2:9", "a step is text ('a'): wanted a mapping with a name"),
         ("kind: pipeline\nsteps:\n- image: a", "3:3", "a step has no name: give it one"),
         (
-            "kind: pipeline\nsteps:\n- name: a\n  commands:\n  - echo: a",
-            "5:5",
+            "kind: pipeline\nsteps:\n- name: a\n  image: b\n  commands:\n  - echo: a",
+            "6:5",
             "an item of commands is a mapping: wanted text, quoted if it holds ': '",
         ),
         (
-            "kind: pipeline\nsteps: [{name: a, commands: {a: b}}]",
-            "2:29",
+            "kind: pipeline\nsteps: [{name: a, image: b, commands: {a: b}}]",
+            "2:39",
             "commands is a mapping: wanted text or a list of texts",
         ),
         (
-            "kind: pipeline\nsteps: [{name: a, detach: 7}]",
-            "2:27",
+            "kind: pipeline\nsteps: [{name: a, image: b, detach: 7}]",
+            "2:37",
             "detach is text ('7'): wanted true or false",
         ),
         (
@@ -114,13 +122,13 @@ def fault(text: str) -> tuple[str, str]:
             "'default' is another pipeline of this file, too, in line 1: give each a name of its own",
         ),
         (
-            "kind: pipeline\nsteps:\n- name: a\n- name: a",
-            "4:9",
+            "kind: pipeline\nsteps:\n- {name: a, image: b}\n- {name: a, image: b}",
+            "4:10",
             "'a' is another step of this pipeline, too, in line 3: give each a name of its own",
         ),
         ("kind: pipeline\ndepends_on: [a]", "2:14", "'a' is not a pipeline of this file"),
         (
-            "kind: pipeline\nclone: {disable: true}\nsteps:\n- name: a\n  depends_on: clone",
+            "kind: pipeline\nclone: {disable: true}\nsteps:\n- {name: a, image: b,\n  depends_on: clone}",
             "5:15",
             "'clone' is not a step of this pipeline",
         ),
@@ -155,12 +163,15 @@ kind: pipeline
 name: [a]
 trigger: {event: {include: [push, '[']}}
 concurrency: {limit: many}
+type: exec
 steps:
 - name: a
+  commands: d
   depends_on: [c, b]
 - name: b
+  commands: d
   depends_on: a
-- {}
+- commands: d
 ---
 kind: pipeline
 depends_on: {a: b}
@@ -169,14 +180,14 @@ depends_on: {a: b}
         ("pipeline:2:7", "name is a list: wanted text"),
         ("pipeline:3:35", "'[' is not a pattern: a '[' has no ']'"),
         ("pipeline:4:22", "limit is text ('many'): wanted a whole number from 0 to 2147483647"),
-        ("pipeline:7:16", "'c' is not a step of this pipeline"),
-        ("pipeline:7:19", "wait for each other, so that none can begin: 'a' -> 'b' -> 'a'"),
-        ("pipeline:10:3", "a step has no name: give it one"),
+        ("pipeline:9:16", "'c' is not a step of this pipeline"),
+        ("pipeline:9:19", "wait for each other, so that none can begin: 'a' -> 'b' -> 'a'"),
+        ("pipeline:13:3", "a step has no name: give it one"),
         (
-            "pipeline:12:1",
+            "pipeline:15:1",
             "'default' is another pipeline of this file, too, in line 2: give each a name of its own",
         ),
-        ("pipeline:13:13", "depends_on is a mapping: wanted text or a list of texts"),
+        ("pipeline:16:13", "depends_on is a mapping: wanted text or a list of texts"),
     ]
 
 
@@ -188,7 +199,7 @@ def test_a_thousand_faults_are_enough() -> None:
 
 
 def steps(count: int) -> str:
-    return "kind: pipeline\nsteps:\n" + "".join(f"- name: s{n}\n" for n in range(count))
+    return "kind: pipeline\nsteps:\n" + "".join(f"- name: s{n}\n  image: a\n" for n in range(count))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +210,7 @@ def steps(count: int) -> str:
             "---\nkind: pipeline\nname: p99",
             ("pipeline:301:1", "is one pipeline more than the 100 that are taken"),
         ),
-        (steps(200), "- name: more", ("pipeline:3:1", "201 steps: at most 200")),
+        (steps(200), "- name: more\n  image: a", ("pipeline:3:1", "201 steps: at most 200")),
         ("---\n" * 200, "---\n", ("pipeline:201:1", "is one document more than the 200 that are taken")),
         (
             "#" + "x" * (MIB - 1),
@@ -208,7 +219,7 @@ def steps(count: int) -> str:
         ),
         ("#x" + "é" * (MIB // 2 - 1), "é", ("pipeline", f"has {MIB + 2} bytes: at most {MIB} (1 MiB)")),
         (
-            "kind: pipeline\nsteps: [{name: a, commands: [" + "x" * (64 * 1024 - 1),
+            "kind: pipeline\nsteps: [{name: a, image: b, commands: [" + "x" * (64 * 1024 - 1),
             "x",
             ("pipeline:2:9", "65537 bytes of commands in a step: at most 65536 (64 KiB)"),
         ),
@@ -218,9 +229,14 @@ def steps(count: int) -> str:
             ("pipeline:2:149990", "more than 50000 values, with aliases written out, are not taken"),
         ),
         (
-            "kind: secret\na: &a b\nc: [" + "*a, " * 100,
-            "*a",
-            ("pipeline:3:405", "is one alias more than the 100 that are taken"),
+            "kind: secret\na: &a\n" + "- b\n" * 99 + "c: [" + "*a, " * 498 + "d, " * 94,
+            "d",
+            ("pipeline:102:2279", "more than 50000 values, with aliases written out, are not taken"),
+        ),
+        (
+            "kind: secret\na: &a " + "x" * 1000 + "\nc: [" + "*a, " * 1046 + "*a",
+            ", *a",
+            ("pipeline:3:4193", "more than 1 MiB of text, with aliases written out, is not taken"),
         ),
         (
             "kind: secret\na: " + "[" * 63,
@@ -234,7 +250,17 @@ def steps(count: int) -> str:
         ),
     ],
     ids=[
-        *("pipelines", "steps", "documents", "characters", "bytes", "commands", "nodes", "aliases"),
+        *(
+            "pipelines",
+            "steps",
+            "documents",
+            "characters",
+            "bytes",
+            "commands",
+            "nodes",
+            "aliases",
+            "laughs",
+        ),
         *("depth", "labels"),
     ],
 )

@@ -17,11 +17,11 @@ from shipliftd.fields import Faults
 MOST_BYTES = 1024 * 1024
 MOST_DEPTH = 64
 MOST_NODES = 50_000
-MOST_ALIASES = 100
 MOST_DOCUMENTS = 200
 # Each is compared with all before it, in C: 70,000 of them took 6.5 s.
 MOST_DIRECTIVES = 100
 _MOST_FAULTS = 1000
+_MOST_WARNINGS = 20
 
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
@@ -90,6 +90,17 @@ class Reader:
 
     def __init__(self) -> None:
         self._found: list[tuple[int, int, str]] = []
+        self._odd: list[tuple[int, int, str]] = []
+
+    def warn(self, node: Node, description: str) -> None:
+        """Notes that a node is odd, and taken nevertheless."""
+        self._odd.append((node.line, node.column, description))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd, as it stands in the file; past a number how much more there is."""
+        told = [f"{_field(line, column)}: {text}" for line, column, text in sorted(self._odd)]
+        more = len(told) - _MOST_WARNINGS
+        return (*told[:_MOST_WARNINGS], f"pipeline: and {more} more") if more > 0 else tuple(told)
 
     def fault(self, node: Node, description: str) -> None:
         """Notes that a node is wrong; raises Invalid when that is too often."""
@@ -244,7 +255,7 @@ class _Building:
         self._open: list[_Open] = []
         # A node by its anchor, with what it counts for.
         self._anchors: dict[str, tuple[Node, int, int]] = {}
-        self._nodes = self._characters = self._aliases = 0
+        self._nodes = self._characters = 0
 
     def take(self, event: yaml.Event) -> None:
         """Takes the next event; raises Invalid past a limit."""
@@ -277,9 +288,6 @@ class _Building:
         (self._open[-1].children if self._open else self.documents).append(node)
 
     def _alias(self, line: int, column: int, name: str) -> Node:
-        self._aliases += 1
-        if self._aliases > MOST_ALIASES:
-            self._refuse(line, column, f"is one alias more than the {MOST_ALIASES} that are taken")
         if name not in self._anchors:
             inside = any(opened.anchor == name for opened in self._open)
             where = "stands in what it is an alias of" if inside else "has no anchor before it"
@@ -305,22 +313,26 @@ class _Building:
         for key, value in zip(children[::2], children[1::2], strict=True):
             if not isinstance(key, Text):
                 self._reader.wrong(key, "a key", "text")
-            elif key.value in own:
-                first = own[key.value][0].line
-                self._reader.fault(
-                    key, f"the key {shown(key.value)} stands there twice, first in line {first}"
-                )
+            elif key.plain and key.value == "<<":
+                merged.update(self._merged(value))
             else:
+                if key.value in own:
+                    # YAML 1.2 forbids it; readers of YAML 1.1 take the last one, Drone's among them.
+                    first = own.pop(key.value)[0].line
+                    told = f"the key {shown(key.value)} stands there twice, first in line {first}"
+                    self._reader.warn(key, f"{told}: the last one counts")
                 own[key.value] = (key, value)
-        if "<<" in own and own["<<"][0].plain:
-            _, value = own.pop("<<")
-            # The first of a list of them wins.
-            for node in reversed(value.nodes if isinstance(value, Items) else [value]):
-                if isinstance(node, Fields):
-                    merged.update(node.nodes)
-                else:
-                    self._reader.wrong(node, "'<<'", "a mapping or a list of them")
         return merged | own
+
+    def _merged(self, value: Node) -> dict[str, tuple[Text, Node]]:
+        merged: dict[str, tuple[Text, Node]] = {}
+        # The first of a list of them wins.
+        for node in reversed(value.nodes if isinstance(value, Items) else [value]):
+            if isinstance(node, Fields):
+                merged.update(node.nodes)
+            else:
+                self._reader.wrong(node, "'<<'", "a mapping or a list of them")
+        return merged
 
     def _count(self, line: int, column: int, nodes: int, characters: int) -> None:
         self._nodes += nodes

@@ -75,9 +75,10 @@ class Pipeline:
 
 
 class Pipelines(NamedTuple):
-    """The pipelines of a file, in its order."""
+    """The pipelines of a file, in its order; and what was odd about a file that has just been read."""
 
     pipelines: tuple[Pipeline, ...]
+    warnings: tuple[str, ...] = ()
 
     def find(self, name: str) -> Pipeline | None:
         """The pipeline of a name, which is that of its stage."""
@@ -108,7 +109,7 @@ def parse(text: str) -> Pipelines:
     reader = Reader()
     found = _Schema(reader).pipelines(read_documents(text, reader))
     reader.refuse()
-    return Pipelines(found)
+    return Pipelines(found, reader.warnings())
 
 
 def dump(pipelines: Pipelines) -> str:
@@ -215,10 +216,19 @@ class _Schema:
             self._reader.wrong(node, "the document", "a mapping with kind: pipeline")
             return False
         kind = node.get("kind")
-        if kind is None:
+        if kind is None and "pipeline" in node.nodes:
+            self._reader.fault(
+                node.nodes["pipeline"][0],
+                "`pipeline:` without a kind is the format of Drone 0.8: `drone convert --save` converts it",
+            )
+        elif kind is None:
             self._reader.fault(node, "has no kind: wanted kind: pipeline")
         elif not isinstance(kind, Text):
             self._reader.wrong(kind, "kind", "text")
+        elif kind.value == "template":
+            self._reader.fault(
+                kind, "templates are not supported: send the pipelines that it makes instead"
+            )
         return isinstance(kind, Text) and kind.value == "pipeline"
 
     def _pipeline(self, node: Fields, depends_on: list[Text]) -> Pipeline:

@@ -125,7 +125,7 @@ def create(
         artifacts=as_json([[a.name, a.uri, a.digest] for a in request.artifacts]),
         pipeline_id=None if parsed is None else derived.keep_pipeline(request.pipeline, parsed),
         retry_of=0,
-        warnings="[]",
+        warnings="[]" if parsed is None else as_json(list(parsed.warnings)),
         **{field: getattr(request, field) for field in _TEXTS},
     )
     if parsed is not None and not request.stages:
