@@ -60,11 +60,20 @@ ROOMS = {
         "steplog",
     },
     "rules": {"answers", "cuts", "guard", "pages", "parameters", "writes"},
-    "pipelines": {"conditions", "documents", "globs", "graphs", "pipelines", "plans", "substitution"},
+    "pipelines": {
+        "conditions",
+        "documents",
+        "globs",
+        "graphs",
+        "matching",
+        "pipelines",
+        "plans",
+        "substitution",
+    },
     "messages": {"messages"},
     "store": {"backups", "migrations", "schema", "store"},
     "models": {"compiled", "models", "rows"},
-    "words": {"api", "clock", "errors", "fields", "logs", "settings", "signals", "tls", "words"},
+    "words": {"ahead", "api", "clock", "errors", "fields", "logs", "settings", "signals", "tls", "words"},
 }
 
 # Inside a room modules may import each other. Verbs and messages never see the store: a verb runs in

@@ -296,7 +296,8 @@ BOMBS = {
     "spaces": "a:" + " " * 1_000_000 + "[",
     "lines": "a: |\n" + "\n" * 1_000_000,
     "comments": "#\n" * 500_000 + "[",
-    "patterns": json.dumps({"kind": "pipeline", "trigger": {"ref": [f"*{n}*" for n in range(5001)]}}),
+    "patterns": json.dumps({"kind": "pipeline", "trigger": {"ref": [f"*{n}*" for n in range(6000)]}}),
+    "classes": json.dumps({"kind": "pipeline", "trigger": {"ref": [f"[{n}]" for n in range(9000)]}}),
     "globs": json.dumps({"kind": "pipeline", "trigger": {"ref": "[" * 500}}),
     "steps": json.dumps(
         {

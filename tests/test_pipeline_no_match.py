@@ -3,7 +3,8 @@
 import pytest
 from shipliftd.conditions import Facts
 from shipliftd.errors import Precondition
-from shipliftd.pipelines import match, parse
+from shipliftd.matching import match
+from shipliftd.pipelines import parse
 
 from tests.test_pipelines import PROMOTE, file
 
@@ -41,6 +42,7 @@ def test_nothing_matches() -> None:
 @pytest.mark.parametrize(
     ("target", "hint"),
     [
+        ("PROD", ", did you mean the target 'production'?"),
         ("Staging", ", did you mean the target 'staging'?"),
         ("prod", ", did you mean the target 'production'?"),
         ("qa", ":"),

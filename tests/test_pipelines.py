@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from shipliftd.conditions import Condition, Conditions, Facts
 from shipliftd.errors import Precondition
-from shipliftd.pipelines import MatchedStage, Pipeline, Pipelines, Secret, Step, match, parse
+from shipliftd.matching import MatchedStage, match
+from shipliftd.pipelines import Pipeline, Pipelines, Secret, Step, parse
 
 PROMOTE = Facts(branch="main", event="promote", repo="octocat/hello-world", target="production")
 
@@ -154,7 +155,6 @@ def test_a_stage_is_made_in_full() -> None:
             on_success=True,
             on_failure=True,
             depends_on=(),
-            status="pending",
         )
     ]
 
@@ -175,7 +175,6 @@ def test_a_stage_has_the_defaults_of_drone() -> None:
             on_success=True,
             on_failure=False,
             depends_on=(),
-            status="pending",
         )
     ]
 
@@ -289,9 +288,6 @@ def test_fan_out_and_fan_in(facts: Facts, expected: dict[str, tuple[str, ...]]) 
     assert {stage.name: stage.depends_on for stage in stages} == expected
     assert [stage.name for stage in stages] == list(expected)
     assert [stage.number for stage in stages] == list(range(1, len(expected) + 1))
-    assert [stage.status for stage in stages] == [
-        "waiting_on_dependencies" if waits_for else "pending" for waits_for in expected.values()
-    ]
 
 
 def test_steps_run_one_after_the_other_unless_one_says_what_it_waits_for() -> None:

@@ -1,8 +1,10 @@
 """The conditions of pipelines and steps: which builds they run for. Pure."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from shipliftd import globs
 from shipliftd.documents import Fields, Reader
@@ -41,13 +43,18 @@ class Condition:
 
     def matches(self, value: str) -> bool:
         """Whether a value does."""
-        if self.exclude and self.excludes(value):
-            return False
-        return not self.include or any(globs.matches(pattern, value) for pattern in self.include)
+        return self.lets({pattern for pattern in self.patterns if globs.matches(pattern, value)})
 
-    def excludes(self, value: str) -> bool:
-        """Whether a value is excluded, included or not."""
-        return any(globs.matches(pattern, value) for pattern in self.exclude)
+    def lets(self, matching: AbstractSet[str]) -> bool:
+        """Whether a value does that all these patterns match, and no other."""
+        if self.exclude and not matching.isdisjoint(self.exclude):
+            return False
+        return not self.include or not matching.isdisjoint(self.include)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All that a value is compared with."""
+        return self.include + self.exclude
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +71,10 @@ class Conditions:
     instance: Condition = Condition()
     status: Condition = Condition()
 
-    def failed(self, facts: Facts, names: Sequence[str]) -> str:
-        """The first of the conditions of these names that the facts fail, or nothing."""
-        return next((name for name in names if not self[name].matches(getattr(facts, name))), "")
-
     def __getitem__(self, name: str) -> Condition:
         """The condition of a name."""
         condition: Condition = getattr(self, name)
         return condition
-
-    @property
-    def patterns(self) -> int:
-        """How many patterns there are."""
-        return sum(len(self[name].include) + len(self[name].exclude) for name in (*WHEN, "status"))
 
     @property
     def on_success(self) -> bool:
@@ -88,14 +86,57 @@ class Conditions:
         """Whether it runs when something before it failed: only where the file says so."""
         return self.status != Condition() and self.status.matches("failure")
 
-    def why_not(self, facts: Facts, names: Sequence[str]) -> str:
-        """In words the first condition that the facts fail."""
-        name = self.failed(facts, names)
-        value: str = getattr(facts, name)
+
+# What asks for nothing is this object, and known at once.
+ALWAYS = Conditions()
+
+# The patterns that are more than words, by the name of what they are compared with.
+Asked: TypeAlias = Mapping[str, globs.Globs]
+
+
+def asked(conditions: Iterable[Conditions]) -> Asked:
+    """What conditions ask of a build's facts."""
+    found = special(conditions, WHEN)
+    return {name: globs.Globs(patterns) for name, patterns in found.items()}
+
+
+def special(conditions: Iterable[Conditions], names: Sequence[str]) -> dict[str, dict[str, None]]:
+    """The patterns of conditions that are more than words, each once, by the names of the conditions."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for each in conditions:
+        if each is not ALWAYS:
+            for name in names:
+                for pattern in each[name].patterns:
+                    if not globs.is_plain(pattern):
+                        found[name][pattern] = None
+    return found
+
+
+class Answers:
+    """What conditions say to a build: each of its facts is compared once, with all patterns."""
+
+    def __init__(self, facts: Facts, asked: Asked) -> None:
+        """`asked` is of all conditions that are to be looked at."""
+        self._facts = facts
+        self._matching: dict[str, AbstractSet[str]] = {}
+        for name in WHEN:
+            value: str = getattr(facts, name)
+            itself = frozenset({value} if globs.is_plain(value) else ())
+            self._matching[name] = itself | asked[name].matching(value) if name in asked else itself
+
+    def failed(self, conditions: Conditions, names: Sequence[str]) -> str:
+        """The first of the conditions of these names that the facts fail, or nothing."""
+        if conditions is ALWAYS:
+            return ""
+        return next((name for name in names if not conditions[name].lets(self._matching[name])), "")
+
+    def why_not(self, conditions: Conditions, name: str) -> str:
+        """In words why the facts fail the condition of a name."""
+        value: str = getattr(self._facts, name)
         told = f"{name} is {shown(value)}" if value else f"{name} is not set"
-        if self[name].excludes(value):
+        if not self._matching[name].isdisjoint(conditions[name].exclude):
             return f"{told}, which is excluded"
-        return f"{told}, wanted {_listed(self[name].include)}"
+        return f"{told}, wanted {_listed(conditions[name].include)}"
 
 
 def _listed(patterns: Sequence[str]) -> str:
@@ -112,6 +153,8 @@ def _bare(pattern: str) -> str:
 def read(reader: Reader, parent: Fields, key: str) -> Conditions:
     """The conditions under a key; each is a text, a list, or {include, exclude}."""
     fields = reader.fields(parent, key)
+    if not fields.nodes:
+        return ALWAYS
     return Conditions(**{name: _condition(reader, fields, name) for name in (*WHEN, "status")})
 
 

@@ -4,13 +4,20 @@ import functools
 import hashlib
 from collections.abc import Iterable
 
-from shipliftd import pipelines
+from shipliftd import matching, pipelines
+from shipliftd.ahead import ahead
 from shipliftd.compiled import Compiled, arg, inserting
 from shipliftd.conditions import Facts
+from shipliftd.errors import Precondition
+from shipliftd.matching import MatchedStage
 from shipliftd.models import Pipeline, database
-from shipliftd.pipelines import MatchedStage, Pipelines
+from shipliftd.pipelines import Pipelines
 from shipliftd.rows import BuildRow, StageRow
 from shipliftd.words import as_json
+
+# What is more is done beside the loop: so much takes some 3 ms.
+_MOST_WORK = 2000
+_MOST_TEXT = 16 * 1024
 
 _BY_HASH = Compiled(Pipeline.select(Pipeline.id).where(Pipeline.hash == arg(0)))
 _WHOLE = Compiled(Pipeline.select(Pipeline.text, Pipeline.parsed).where(Pipeline.id == arg(0)))
@@ -25,7 +32,9 @@ def keep_pipeline(text: str, parsed: Pipelines) -> int:
     if row is not None:
         found: int = row[0]
         return found
-    return _INSERT.insert(database, digest, text, pipelines.dump(parsed))
+    dump = functools.partial(pipelines.dump, parsed)
+    dumped = dump() if parsed.work <= _MOST_WORK else ahead(("dumped", digest), dump)
+    return _INSERT.insert(database, digest, text, dumped)
 
 
 def pipeline(pipeline_id: int | None) -> tuple[str, Pipelines | None]:
@@ -41,8 +50,30 @@ def said_by(pipeline_id: int | None) -> Pipelines | None:
     return None if pipeline_id is None else _loaded(_PARSED.one(database, pipeline_id)[0])
 
 
-# By what was parsed and not by the id, which another file gets when a transaction is rolled back.
-_loaded = functools.lru_cache(256)(pipelines.load)
+class _Kept:
+    """What stored files say, of those used last and of so many characters together.
+
+    By what was parsed and not by the id, which another file gets when a transaction is rolled back.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+        self._kept: dict[str, Pipelines] = {}
+
+    def loaded(self, text: str) -> Pipelines:
+        said = self._kept.pop(text, None)
+        if said is None:
+            load = functools.partial(pipelines.load, text)
+            said = load() if len(text) <= _MOST_TEXT else ahead(("loaded", text), load)
+            self._left -= len(text)
+            while self._left < 0 and self._kept:
+                self._left += len(oldest := next(iter(self._kept)))
+                del self._kept[oldest]
+        self._kept[text] = said
+        return said
+
+
+_loaded = _Kept(8 * 1024 * 1024).loaded
 
 
 def facts(build: BuildRow, slug: str) -> Facts:
@@ -67,7 +98,25 @@ def again(
     """
     if parsed is None:
         return [_fresh(stage, at) for stage in stages]
-    return [_of_file(stage, build.repo_id, at) for stage in pipelines.match(parsed, facts(build, slug))]
+    return [_of_file(stage, build.repo_id, at) for stage in _matched(parsed, facts(build, slug))]
+
+
+def _matched(parsed: Pipelines, asked: Facts) -> list[MatchedStage]:
+    found = (
+        _match(parsed, asked)
+        if parsed.work <= _MOST_WORK
+        else ahead(("matched", asked), functools.partial(_match, parsed, asked))
+    )
+    if isinstance(found, Precondition):
+        raise found
+    return found
+
+
+def _match(parsed: Pipelines, asked: Facts) -> list[MatchedStage] | Precondition:
+    try:
+        return matching.match(parsed, asked)
+    except Precondition as refusal:
+        return refusal
 
 
 def _fresh(stage: StageRow, at: int) -> StageRow:
@@ -99,7 +148,7 @@ def _of_file(stage: MatchedStage, repo_id: int, at: int) -> StageRow:
         name=stage.name,
         kind=stage.kind,
         type=stage.type,
-        status=stage.status,
+        status="waiting_on_dependencies" if stage.depends_on else "pending",
         error="",
         errignore=False,
         exit_code=0,

@@ -1,20 +1,20 @@
-"""A pipeline file's pipelines, and which of them a build runs. Pure: text and facts in, stages out.
+"""A pipeline file's pipelines: text in, what it says out. Pure.
 
 The file is Drone's: YAML documents of `kind: pipeline`. Keys that stand here for nothing are let be,
 since the runners of each type have their own.
 """
 
-import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar, cast
 
-from shipliftd import conditions, globs, graphs
-from shipliftd.conditions import TRIGGER, WHEN, Condition, Conditions, Facts
+from shipliftd import conditions, graphs
+from shipliftd.conditions import ALWAYS, WHEN, Asked, Condition, Conditions
 from shipliftd.documents import Fields, Items, Node, Reader, Text
 from shipliftd.documents import read as read_documents
-from shipliftd.errors import Precondition, shown
+from shipliftd.errors import shown
 
 MOST_PIPELINES = 100
 MOST_STEPS = 200
@@ -22,10 +22,9 @@ MOST_NAME = 100
 MOST_COMMANDS = 64 * 1024
 _MOST_TEXT = 1000
 _MOST_LABELS = 100
-# Of one a regular expression is made, in 50 us.
-_MOST_PATTERNS = 5000
-
-_ALWAYS = Conditions()
+# Of patterns that are more than words, each counted once for what it is compared with. The longest values
+# that a build may hold are compared with so many in 0.1 s.
+MOST_PATTERNS = 16 * 1024
 
 T = TypeVar("T")
 _Makers: TypeAlias = dict[str, Callable[[Any], object]]
@@ -46,7 +45,7 @@ class Step:
     image: str = ""
     commands: tuple[str, ...] = ()
     environment: Mapping[str, str | Secret] = field(default_factory=dict)
-    when: Conditions = _ALWAYS
+    when: Conditions = ALWAYS
     depends_on: tuple[str, ...] = ()
     ignore_failure: bool = False
     detach: bool = False
@@ -67,49 +66,60 @@ class Pipeline:
     labels: Mapping[str, str] = field(default_factory=dict)
     limit: int = 0
     depends_on: tuple[str, ...] = ()
-    trigger: Conditions = _ALWAYS
+    trigger: Conditions = ALWAYS
     clone_disabled: bool = False
     workspace: str = ""
     environment: Mapping[str, str | Secret] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
 
 
-class Pipelines(NamedTuple):
+@dataclass(frozen=True)
+class Pipelines:
     """The pipelines of a file, in its order; and what was odd about a file that has just been read."""
 
     pipelines: tuple[Pipeline, ...]
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What its triggers and steps ask of a build."""
+        return conditions.asked(self._conditions())
+
+    @cached_property
+    def work(self) -> int:
+        """How much there is to compare with a build: conditions, their patterns, and what these hold."""
+        looked_at = sum(
+            1 if each is ALWAYS else sum(1 + len(each[name].patterns) for name in WHEN)
+            for each in self._conditions()
+        )
+        return looked_at + self.size_of_patterns
+
+    @property
+    def size_of_patterns(self) -> int:
+        """The characters of all patterns that are more than words."""
+        special = conditions.special(self._conditions(), (*WHEN, "status"))
+        return sum(len(pattern) for patterns in special.values() for pattern in patterns)
+
+    def _conditions(self) -> Iterator[Conditions]:
+        for pipeline in self.pipelines:
+            yield pipeline.trigger
+            yield from (step.when for step in pipeline.steps)
 
     def find(self, name: str) -> Pipeline | None:
         """The pipeline of a name, which is that of its stage."""
         return next((pipeline for pipeline in self.pipelines if pipeline.name == name), None)
 
 
-class MatchedStage(NamedTuple):
-    """A stage as a build starts with it."""
-
-    number: int
-    name: str
-    kind: str
-    type: str
-    os: str
-    arch: str
-    variant: str
-    kernel: str
-    limit: int
-    labels: Mapping[str, str]
-    on_success: bool
-    on_failure: bool
-    depends_on: tuple[str, ...]
-    status: str
-
-
 def parse(text: str) -> Pipelines:
     """The pipelines of a file. Raises Invalid with every fault, each at its line and column."""
     reader = Reader()
-    found = _Schema(reader).pipelines(read_documents(text, reader))
+    documents = read_documents(text, reader)
+    found = Pipelines(_Schema(reader).pipelines(documents))
+    if (size := found.size_of_patterns) > MOST_PATTERNS:
+        told = f"{size} characters of patterns with '*', '?', '[' or '\\'"
+        reader.fault(documents[0], f"{told} in all triggers and steps: at most {MOST_PATTERNS}")
     reader.refuse()
-    return Pipelines(found, reader.warnings())
+    return _counted(replace(found, warnings=reader.warnings()))
 
 
 def dump(pipelines: Pipelines) -> str:
@@ -119,71 +129,13 @@ def dump(pipelines: Pipelines) -> str:
 
 def load(text: str) -> Pipelines:
     """The pipelines of what `dump` made, of this release or an earlier one."""
-    return Pipelines(tuple(_pipeline(value) for value in json.loads(text)))
+    return _counted(Pipelines(tuple(_pipeline(value) for value in json.loads(text))))
 
 
-def match(pipelines: Pipelines, facts: Facts) -> list[MatchedStage]:
-    """The stages of the pipelines whose triggers let the build through.
-
-    Raises Precondition, with what each pipeline failed on, when there are none.
-    """
-    matched = [pipeline for pipeline in pipelines.pipelines if not pipeline.trigger.failed(facts, TRIGGER)]
-    if not matched:
-        raise _no_match(pipelines, facts)
-    waits_for = graphs.skipping(
-        {pipeline.name: pipeline.depends_on for pipeline in pipelines.pipelines},
-        {pipeline.name for pipeline in matched},
-    )
-    return [
-        _stage(number, pipeline, waits_for[pipeline.name])
-        for number, pipeline in enumerate(matched, start=1)
-    ]
-
-
-def _stage(number: int, pipeline: Pipeline, depends_on: tuple[str, ...]) -> MatchedStage:
-    return MatchedStage(
-        number=number,
-        name=pipeline.name,
-        kind="pipeline",
-        type=pipeline.type,
-        os=pipeline.os,
-        arch=pipeline.arch,
-        variant=pipeline.variant,
-        kernel=pipeline.kernel,
-        limit=pipeline.limit,
-        labels=pipeline.labels,
-        on_success=pipeline.trigger.on_success,
-        on_failure=pipeline.trigger.on_failure,
-        depends_on=depends_on,
-        status="waiting_on_dependencies" if depends_on else "pending",
-    )
-
-
-def _no_match(pipelines: Pipelines, facts: Facts) -> Precondition:
-    if not pipelines.pipelines:
-        return Precondition("the file has no document of kind pipeline", reason="NO_PIPELINE_MATCHES")
-    failed = [(pipeline.name, pipeline.trigger.why_not(facts, TRIGGER)) for pipeline in pipelines.pipelines]
-    told = "; ".join(f"{name}: {text}" for name, text in failed[:10])
-    more = f"; and {len(failed) - 10} more" if len(failed) > 10 else ""
-    nearest = _nearest_target(pipelines, facts)
-    hint = f", did you mean the target {nearest!r}?" if nearest else ":"
-    return Precondition(
-        f"no pipeline of the file runs for this build{hint} {told}{more}",
-        reason="NO_PIPELINE_MATCHES",
-        violations=failed,
-    )
-
-
-def _nearest_target(pipelines: Pipelines, facts: Facts) -> str:
-    named = dict.fromkeys(
-        pattern
-        for pipeline in pipelines.pipelines
-        if pipeline.trigger.failed(facts, TRIGGER) == "target"
-        for pattern in pipeline.trigger.target.include
-        if globs.is_plain(pattern) and len(pattern) <= MOST_NAME
-    )
-    target = facts.target[:MOST_NAME]
-    return next(iter(difflib.get_close_matches(target, list(named)[:200], n=1, cutoff=0.5)), "")
+def _counted(said: Pipelines) -> Pipelines:
+    # Reading is done beside the loop where it takes long, and so is this.
+    _ = said.work
+    return said
 
 
 class _Schema:
@@ -206,9 +158,6 @@ class _Schema:
                 found.append(self._pipeline(node, depends_on))
                 parts.append(graphs.Part(node.get("name") or node, found[-1].name, depends_on))
         graphs.check(self._reader, "pipeline of this file", parts)
-        patterns = sum(pipeline.trigger.patterns for pipeline in found)
-        if patterns > _MOST_PATTERNS:
-            self._reader.fault(nodes[0], f"{patterns} patterns in the triggers: at most {_MOST_PATTERNS}")
         return tuple(found)
 
     def _is_pipeline(self, node: Node) -> bool:
@@ -381,6 +330,8 @@ def _environment(value: Mapping[str, Any]) -> dict[str, str | Secret]:
 
 
 def _conditions(value: Mapping[str, Any]) -> Conditions:
+    if not value:
+        return ALWAYS
     return _made(Conditions, value, **dict.fromkeys((*WHEN, "status"), _condition))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shipliftd import graphs
-from shipliftd.conditions import WHEN, Facts
+from shipliftd.conditions import WHEN, Answers, Facts, asked
 from shipliftd.pipelines import MOST_NAME, Pipeline, Secret, Step
 from shipliftd.substitution import Substitution
 
@@ -140,7 +140,8 @@ def steps(pipeline: Pipeline, facts: Facts, common: Mapping[str, str]) -> tuple[
     put_in = Substitution(
         {name: value for name, value in common.items() if name not in _RUNTIME}, MOST_BYTES
     )
-    kept = [step for step in pipeline.steps if not step.when.failed(facts, WHEN)]
+    answers = Answers(facts, asked(step.when for step in pipeline.steps))
+    kept = [step for step in pipeline.steps if not answers.failed(step.when, WHEN)]
     names = _names(kept, put_in)
     waits_for = graphs.skipping({step.name: step.depends_on for step in pipeline.steps}, names)
     shared = _put_into(pipeline.environment, put_in)

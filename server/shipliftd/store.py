@@ -22,6 +22,7 @@ import peewee
 from peewee import SqliteDatabase
 
 from shipliftd import models, schema
+from shipliftd.ahead import Ahead, Made, having
 from shipliftd.errors import Precondition, Unavailable
 
 P = ParamSpec("P")
@@ -51,9 +52,14 @@ PRAGMAS = {
 }
 
 
+# How often a verb may need something that is made ahead.
+_MOST_TURNS = 4
+
+
 class _Waiting(NamedTuple):
     future: asyncio.Future[Any]
     verb: Callable[[], Any]
+    made: Made
 
 
 class Store:
@@ -78,6 +84,8 @@ class Store:
         self._task: asyncio.Task[None] | None = None
         self._commit_thread = ThreadPoolExecutor(1, "commit")
         self._list_threads = ThreadPoolExecutor(2, "list")
+        # One: more would only take the GIL from each other.
+        self._ahead_thread = ThreadPoolExecutor(1, "ahead")
 
     def migrate(self) -> list[str]:
         """Brings the schema up to date; see `schema.migrate`."""
@@ -90,10 +98,23 @@ class Store:
     async def write(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs the verb in a transaction; what it did is on disk when this returns.
 
-        Raises what the verb raises, having undone it; Unavailable when the store cannot take it.
+        What the verb needs made ahead is made beside the loop, and it runs again. Raises what the verb
+        raises, having undone it; Unavailable when the store cannot take it.
         """
+        made: Made = {}
+        for _ in range(_MOST_TURNS):
+            try:
+                return await self._written(lambda: verb(*args, **kwargs), made)
+            except Ahead as needed:
+                make = needed.make
+                made[needed.key] = await asyncio.get_running_loop().run_in_executor(
+                    self._ahead_thread, make
+                )
+        raise RuntimeError(f"{verb} needed more than {_MOST_TURNS} things made ahead")
+
+    async def _written(self, verb: Callable[[], T], made: Made) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._batch.append(_Waiting(future, lambda: verb(*args, **kwargs)))
+        self._batch.append(_Waiting(future, verb, made))
         if self._task is None:
             self._task = asyncio.create_task(self._commit_batches())
         elif len(self._batch) == self._wanted:
@@ -123,6 +144,7 @@ class Store:
         """Closes the file."""
         self._commit_thread.shutdown()
         self._list_threads.shutdown()
+        self._ahead_thread.shutdown()
         self.reader.close()
         self.writer.close()
 
@@ -179,7 +201,7 @@ class Store:
         pause = loop.time() + _TURN_SECONDS
         for waiting in batch:
             if not waiting.future.done():
-                done.append((waiting.future, *self._run(waiting.verb)))
+                done.append((waiting.future, *self._run(waiting)))
             if loop.time() > pause:
                 # Reads, health and cancellations take their turn between heavy verbs.
                 await asyncio.sleep(0)
@@ -207,11 +229,12 @@ class Store:
                     raise
                 await asyncio.sleep(_BUSY_PAUSE)
 
-    def _run(self, verb: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    def _run(self, waiting: _Waiting) -> tuple[Any, Exception | None]:
         execute: Callable[[str], object] = self.writer.execute_sql
         execute("SAVEPOINT verb")
         try:
-            result = verb()
+            with having(waiting.made):
+                result = waiting.verb()
         except Exception as error:
             if not _is_statement_error(error):
                 raise
