@@ -142,6 +142,29 @@ def fault(text: str) -> tuple[str, str]:
             "3:14",
             "wait for each other, so that none can begin: 'a' -> 'b' -> 'a'",
         ),
+        (
+            "kind: pipeline\ntype: exec\nsteps:\n- name: a\n  image: b\n  settings: {c: d}",
+            "5:3",
+            "step 'a' has an image, but a pipeline of type exec runs commands on the runner's own machine:"
+            " leave that out, or make the pipeline one of type docker",
+        ),
+        (
+            "kind: pipeline\ntype: exec\nsteps:\n- name: a\n  settings: {c: d}\n  commands: e",
+            "5:3",
+            "step 'a' has settings, but a pipeline of type exec runs commands on the runner's own machine:"
+            " leave that out, or make the pipeline one of type docker",
+        ),
+        (
+            "kind: pipeline\ntype: exec\nsteps:\n- name: a\n  commands: []",
+            "4:3",
+            "step 'a' has no commands, but a pipeline of type exec runs commands on the runner's own"
+            " machine and nothing else",
+        ),
+        (
+            "kind: pipeline\ntype: kubernetes\nsteps:\n- name: a\n  commands: b",
+            "4:3",
+            "step 'a' has no image: a pipeline of type kubernetes runs each step in one",
+        ),
         ('a: "\\0"', "1:4", "has a NUL character"),
         ("a: b\nc: \x00", "2:4", "has the character U+0000: not in YAML"),
         ("a: b\r\nc: d\r\r\x1b", "4:1", "has the character U+001B: not in YAML"),

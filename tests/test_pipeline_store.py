@@ -22,7 +22,7 @@ def test_what_is_stored_leaves_out_defaults() -> None:
         {
             "name": "a",
             "trigger": {"event": {"include": ["push"]}},
-            "steps": [{"name": "b", "commands": ["make"]}],
+            "steps": [{"name": "b", "image": "alpine", "commands": ["make"]}],
         }
     ]
 

@@ -155,7 +155,7 @@ def plan(
     *written: dict[str, Any], facts: Facts = PROMOTE, params: dict[str, str] | None = None, **keys: object
 ) -> tuple[PlannedStep, ...]:
     """The plan of a pipeline of these steps; JSON is YAML, too."""
-    (pipeline,) = parse(json.dumps({"kind": "pipeline", "steps": written, **keys})).pipelines
+    (pipeline,) = parse(json.dumps({"kind": "pipeline", "type": "any", "steps": written, **keys})).pipelines
     return steps(pipeline, facts, environment(INPUTS, params or {}))
 
 

@@ -31,6 +31,7 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
     text = pipelines(
         {
             "name": "deploy",
+            "type": "docker",
             "clone": {"disable": True},
             "workspace": {"path": "/src"},
             "environment": {"REGION_OF": "<${REGION}>"},
@@ -125,7 +126,7 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
                 "DRONE_STAGE_NUMBER": "1",
                 "DRONE_STAGE_OS": "linux",
                 "DRONE_STAGE_STATUS": "success",
-                "DRONE_STAGE_TYPE": "exec",
+                "DRONE_STAGE_TYPE": "docker",
                 "DRONE_SYSTEM_HOST": "localhost",
                 "DRONE_SYSTEM_HOSTNAME": "localhost",
                 "DRONE_SYSTEM_PROTO": "http",
@@ -155,6 +156,7 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
                 pb.PlanStep(
                     number=2,
                     name="mourn",
+                    image="alpine",
                     environment={
                         "REGION_OF": "<eu>",
                         "DRONE_STEP_NAME": "mourn",

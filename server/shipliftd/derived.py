@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections.abc import Iterable
 
-from shipliftd import matching, pipelines
+from shipliftd import flow, matching, pipelines
 from shipliftd.ahead import ahead
 from shipliftd.compiled import Compiled, arg, inserting
 from shipliftd.conditions import Facts
@@ -94,11 +94,21 @@ def again(
 ) -> list[StageRow]:
     """The stages of a new build, to be done: from its file, else those of the build that it stands on.
 
-    Raises Precondition where no pipeline of the file matches.
+    Raises Precondition where no stage would begin, and what `matching.match` raises.
     """
     if parsed is None:
-        return [_fresh(stage, at) for stage in stages]
-    return [_of_file(stage, build.repo_id, at) for stage in _matched(parsed, facts(build, slug))]
+        begun = flow.begin([_fresh(stage, at) for stage in stages])
+    else:
+        matched = _matched(parsed, facts(build, slug))
+        begun = flow.begin([_of_file(stage, build.repo_id, at) for stage in matched])
+    if not any(stage.status == "pending" for stage in begun):
+        names = [stage.name for stage in begun]
+        raise Precondition(
+            f"no stage would begin, as each does so only after a failure: {', '.join(names[:10])}",
+            reason="NO_STAGE_BEGINS",
+            violations=[(name, "begins only after a failure") for name in names],
+        )
+    return begun
 
 
 def _matched(parsed: Pipelines, asked: Facts) -> list[MatchedStage]:
@@ -121,7 +131,6 @@ def _match(parsed: Pipelines, asked: Facts) -> list[MatchedStage] | Precondition
 
 def _fresh(stage: StageRow, at: int) -> StageRow:
     return stage._replace(
-        status="pending" if stage.depends_on == "[]" else "waiting_on_dependencies",
         error="",
         exit_code=0,
         # Of a stage that was taken it is its runner's.
@@ -148,7 +157,7 @@ def _of_file(stage: MatchedStage, repo_id: int, at: int) -> StageRow:
         name=stage.name,
         kind=stage.kind,
         type=stage.type,
-        status="waiting_on_dependencies" if stage.depends_on else "pending",
+        status="pending",
         error="",
         errignore=False,
         exit_code=0,

@@ -5,7 +5,7 @@ where on_success and on_failure say so; the first stage that did not go well dec
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from shipliftd import builds
 from shipliftd.compiled import Compiled, arg
@@ -119,19 +119,30 @@ def follow(build: BuildRow, stages: Sequence[StageRow], at: int) -> BuildRow:
     return build
 
 
+def begin(stages: Iterable[StageRow]) -> list[StageRow]:
+    """How new stages stand: those that wait for nothing are pending, or skipped as nothing has failed."""
+    by_name = {stage.name: stage._replace(status="waiting_on_dependencies") for stage in stages}
+    while moved := _ready(by_name):
+        by_name |= {stage.name: stage for stage in moved}
+    return list(by_name.values())
+
+
 def _released(stages: Sequence[StageRow], at: int) -> list[StageRow]:
     """The stages, with those moved that wait for nothing any more."""
     by_name = {stage.name: stage for stage in stages}
-    while True:
-        moved = [
-            keep_stage(stage._replace(status=_next(stage, by_name), updated=at))
-            for stage in by_name.values()
-            if stage.status == "waiting_on_dependencies"
-            and all(by_name[name].status in ENDED for name in _depends_on(stage) if name in by_name)
-        ]
-        if not moved:
-            return list(by_name.values())
+    while moved := [keep_stage(stage._replace(updated=at)) for stage in _ready(by_name)]:
         by_name |= {stage.name: stage for stage in moved}
+    return list(by_name.values())
+
+
+def _ready(by_name: dict[str, StageRow]) -> list[StageRow]:
+    """Those of the stages that wait for nothing any more, moved."""
+    return [
+        stage._replace(status=_next(stage, by_name))
+        for stage in by_name.values()
+        if stage.status == "waiting_on_dependencies"
+        and all(by_name[name].status in ENDED for name in _depends_on(stage) if name in by_name)
+    ]
 
 
 def _next(stage: StageRow, by_name: dict[str, StageRow]) -> str:

@@ -6,12 +6,15 @@ from itertools import islice
 from typing import NamedTuple
 
 from shipliftd import globs, graphs
-from shipliftd.conditions import TRIGGER, Answers, Conditions, Facts
+from shipliftd.conditions import TRIGGER, WHEN, Answers, Conditions, Facts
 from shipliftd.errors import Precondition
-from shipliftd.pipelines import MOST_NAME, Pipeline, Pipelines
+from shipliftd.pipelines import MOST_NAME, STEPPED, Pipeline, Pipelines, Step, cannot_run
 
+_DEPLOYS = frozenset({"promote", "rollback"})
 _MOST_TOLD = 10
+_MOST_VIOLATIONS = 100
 _MOST_TARGETS = 200
+_AFTER_FAILURE = "begins only after a failure, and nothing before it can fail"
 
 
 class MatchedStage(NamedTuple):
@@ -35,13 +38,16 @@ class MatchedStage(NamedTuple):
 def match(said: Pipelines, facts: Facts) -> list[MatchedStage]:
     """The stages of the pipelines whose triggers let the build through.
 
-    Raises Precondition, with what each pipeline failed on, when there are none.
+    Raises Precondition, with what each pipeline failed on, when none begins; and for what deploys when no
+    step would run, or one that its pipeline cannot run.
     """
     answers = Answers(facts, said.asked)
     failed = [(pipeline, answers.failed(pipeline.trigger, TRIGGER)) for pipeline in said.pipelines]
     matched = [pipeline for pipeline, name in failed if not name]
-    if not matched:
+    if not any(pipeline.trigger.on_success for pipeline in matched):
         raise _no_match(answers, failed, facts)
+    if facts.event in _DEPLOYS:
+        _require_steps(answers, failed, facts)
     waits_for = graphs.skipping(
         {pipeline.name: pipeline.depends_on for pipeline in said.pipelines},
         {pipeline.name for pipeline in matched},
@@ -77,13 +83,63 @@ _Failed = Sequence[tuple[Pipeline, str]]
 def _no_match(answers: Answers, failed: _Failed, facts: Facts) -> Precondition:
     if not failed:
         return Precondition("the file has no document of kind pipeline", reason="NO_PIPELINE_MATCHES")
-    why = [(pipeline.name, answers.why_not(pipeline.trigger, name)) for pipeline, name in failed]
+    why = [
+        (pipeline.name, answers.why_not(pipeline.trigger, name) if name else _AFTER_FAILURE)
+        for pipeline, name in failed
+    ]
     hint = _hint(_targets(_triggers(failed)), facts)
     return Precondition(
         f"no pipeline of the file runs for this build{hint} {_told(why, len(why))}",
         reason="NO_PIPELINE_MATCHES",
         violations=why,
     )
+
+
+def _require_steps(answers: Answers, failed: _Failed, facts: Facts) -> None:
+    """Raises Precondition where a promotion would do nothing, or cannot do what it should."""
+    matched = [pipeline for pipeline, name in failed if not name]
+    steps = [
+        (pipeline, step, answers.failed(step.when, WHEN)) for pipeline in matched for step in pipeline.steps
+    ]
+    unable = [
+        (f"{pipeline.name}/{step.name}", problem)
+        for pipeline, step, name in steps
+        if not name and (problem := cannot_run(pipeline.type, step))
+    ]
+    if unable:
+        raise Precondition(
+            f"the file has steps that cannot be run: {_told(unable, len(unable))}",
+            reason="STEP_CANNOT_RUN",
+            violations=unable[:_MOST_VIOLATIONS],
+        )
+    begin = {pipeline.name for pipeline in matched if pipeline.trigger.on_success}
+    # What stages of other types have to do stands where only their runners read it.
+    if any(pipeline.name in begin and pipeline.type not in STEPPED for pipeline in matched):
+        return
+    if any(pipeline.name in begin and not name and step.when.on_success for pipeline, step, name in steps):
+        return
+    why = list(islice(_why_no_step(answers, matched, begin, steps), _MOST_VIOLATIONS))
+    whens = ((step.when, name) for _, step, name in steps)
+    hint = _hint(_targets((*_triggers(failed), *whens)), facts)
+    raise Precondition(
+        f"no step of the file runs for this build{hint} {_told(why, max(len(why), len(steps)))}",
+        reason="NO_STEP_RUNS",
+        violations=why,
+    )
+
+
+def _why_no_step(
+    answers: Answers,
+    matched: Iterable[Pipeline],
+    begin: set[str],
+    steps: Iterable[tuple[Pipeline, Step, str]],
+) -> Iterator[tuple[str, str]]:
+    yield from ((pipeline.name, "has no steps") for pipeline in matched if not pipeline.steps)
+    for pipeline, step, name in steps:
+        if name:
+            yield f"{pipeline.name}/{step.name}", answers.why_not(step.when, name)
+        else:
+            yield f"{pipeline.name}/{step.name}", _AFTER_FAILURE
 
 
 def _told(why: Sequence[tuple[str, str]], count: int) -> str:

@@ -25,6 +25,9 @@ _MOST_LABELS = 100
 # Of patterns that are more than words, each counted once for what it is compared with. The longest values
 # that a build may hold are compared with so many in 0.1 s.
 MOST_PATTERNS = 16 * 1024
+# Types whose pipelines do nothing but their steps.
+STEPPED = frozenset({"docker", "kubernetes", "exec", "ssh", "digitalocean", "macstadium", "aws", "vm"})
+_IN_CONTAINERS = frozenset({"docker", "kubernetes"})
 
 T = TypeVar("T")
 _Makers: TypeAlias = dict[str, Callable[[Any], object]]
@@ -183,10 +186,11 @@ class _Schema:
     def _pipeline(self, node: Fields, depends_on: list[Text]) -> Pipeline:
         read = self._reader
         platform = read.fields(node, "platform")
+        of_type = read.text(node, "type", "docker")
         clone_disabled = read.flag(read.fields(node, "clone"), "disable")
         return Pipeline(
             name=read.text(node, "name", "default", MOST_NAME),
-            type=read.text(node, "type", "docker"),
+            type=of_type,
             os=read.text(platform, "os", "linux"),
             arch=read.text(platform, "arch", "amd64"),
             variant=read.text(platform, "variant"),
@@ -198,7 +202,7 @@ class _Schema:
             clone_disabled=clone_disabled,
             workspace=read.text(read.fields(node, "workspace"), "path", most=_MOST_TEXT),
             environment=self._environment(node),
-            steps=self._steps(node, clone_disabled),
+            steps=self._steps(node, of_type, clone_disabled),
         )
 
     def _labels(self, node: Fields) -> dict[str, str]:
@@ -226,7 +230,7 @@ class _Schema:
                 self._reader.wrong(value, name, "text or {from_secret: NAME}")
         return found
 
-    def _steps(self, pipeline: Fields, clone_disabled: bool) -> tuple[Step, ...]:
+    def _steps(self, pipeline: Fields, of_type: str, clone_disabled: bool) -> tuple[Step, ...]:
         read = self._reader
         steps: list[Step] = []
         parts: list[graphs.Part] = []
@@ -234,6 +238,7 @@ class _Schema:
             if isinstance(node, Fields):
                 depends_on = read.texts(node, "depends_on")
                 steps.append(self._step(node, depends_on))
+                self._check_can_run(node, of_type, steps[-1])
                 parts.append(graphs.Part(node.get("name") or node, steps[-1].name, depends_on))
             else:
                 read.wrong(node, "a step", "a mapping with a name")
@@ -269,6 +274,28 @@ class _Schema:
             privileged=read.flag(node, "privileged"),
             shell=read.text(node, "shell", most=_MOST_TEXT),
         )
+
+    def _check_can_run(self, node: Fields, of_type: str, step: Step) -> None:
+        problem = cannot_run(of_type, step, has_settings=node.get("settings") is not None)
+        if problem:
+            at = next((node.nodes[key][0] for key in ("image", "settings") if node.get(key)), node)
+            self._reader.fault(at, f"step {shown(step.name)} {problem}")
+
+
+def cannot_run(of_type: str, step: Step, has_settings: bool = False) -> str:
+    """Why a pipeline of the type cannot run a step, or nothing; of types not known here nothing is.
+
+    As the linter of Drone's docker and kubernetes runners has it; Drone's exec runner passes over an image.
+    """
+    if of_type in _IN_CONTAINERS:
+        return "" if step.image else f"has no image: a pipeline of type {of_type} runs each step in one"
+    if of_type != "exec":
+        return ""
+    on_machine = "a pipeline of type exec runs commands on the runner's own machine"
+    if step.image or has_settings:
+        what = "an image" if step.image else "settings"
+        return f"has {what}, but {on_machine}: leave that out, or make the pipeline one of type docker"
+    return "" if step.commands else f"has no commands, but {on_machine} and nothing else"
 
 
 def _names_in(node: Node | None) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, derived
+from shipliftd import builds, derived, flow
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Denied, Precondition
 from shipliftd.fields import Faults
@@ -130,6 +130,8 @@ def create(
     )
     if parsed is not None and not request.stages:
         stages = _matching(caller, build, parsed, stages, at)
+    else:
+        stages = flow.begin(stages)
     if build.status != "pending":
         stages = [s._replace(status=build.status, started=started, stopped=finished) for s in stages]
     return Written(builds.insert(caller, build, stages))
@@ -261,7 +263,7 @@ def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
         name=spec.name or "default",
         kind=kind,
         type=spec.type or docker,
-        status="waiting_on_dependencies" if spec.depends_on else "pending",
+        status="pending",
         error="",
         errignore=spec.errignore,
         exit_code=0,
