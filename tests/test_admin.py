@@ -219,6 +219,17 @@ def test_check_runs_beside_a_server(own_server: Shipliftd, busy: list[int]) -> N
     assert before < int(found[1])
 
 
+def test_commands_beside_a_server_take_nothing_away_from_it(store: Path, tmp_path: Path) -> None:
+    # A file that was there before the server, as it is from its second start on.
+    server = Shipliftd(store).start()
+    for n, words in enumerate((("check",), ("user", "add", "dora"), ("backup", tmp_path / "copy.db"))):
+        said(*words, "--database", store)
+        assert promote(server.builds()).number == 301 + n
+        assert numbers(store)[-1] == 301 + n
+    server.stop(signal.SIGKILL)
+    assert numbers(store) == list(range(1, 304))
+
+
 @pytest.mark.parametrize("command", ["migrate", "restore"])
 def test_what_would_change_the_store_under_a_server_is_refused(
     server: Shipliftd, repo: str, filled: Path, command: str

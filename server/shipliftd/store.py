@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
@@ -311,13 +312,23 @@ def open_database(path: Path, timeout: float) -> SqliteDatabase:
     """Opens the file, which is made (0600) if it is not there; its words are for people."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make(path)
         # The commit has a thread of its own, which uses the connection while no other does.
         database = SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=timeout, check_same_thread=False)
         database.connect()
     except (OSError, peewee.DatabaseError) as error:
         raise _cannot_open(path, error) from error
     return database
+
+
+def _make(path: Path) -> None:
+    """Makes an empty file where there is none.
+
+    One that is there is not opened: to close it would give up the locks of this process's connections to
+    it (POSIX takes all of a process at once), and the next command to end would remove the -wal in use.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _cannot_open(path: Path, error: Exception) -> Precondition:
