@@ -11,7 +11,7 @@ GRACE_SECONDS = 5.0
 # After SIGKILL only the kernel is waited for.
 _KILL_SECONDS = 2.0
 _POLL_SECONDS = 0.02
-_GUARD = 'read -r _; kill -s KILL -- "-$1"'
+_GUARD = 'group=; while read -r line; do group=$line; done; [ -z "$group" ] || kill -s KILL -- "-$group"'
 
 
 class Group:
@@ -51,20 +51,11 @@ class Group:
             OSError: It cannot be started.
             ValueError: The command or the environment has a NUL in it.
         """
-        leader = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=directory,
-            # As bytes: what they are does not depend on this process's locale.
-            env={name.encode(): value.encode() for name, value in environment.items()},
-            stdin=stdin,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        # The guard first, so that no group is there without one; it is told which as soon as that begins.
         read, write = os.pipe()
         try:
             guard = await asyncio.create_subprocess_exec(
-                *("/bin/sh", "-c", _GUARD, "sh", str(leader.pid)),
+                *("/bin/sh", "-c", _GUARD),
                 stdin=read,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
@@ -72,10 +63,26 @@ class Group:
             )
         except BaseException:
             os.close(write)
-            leader.kill()
             raise
         finally:
             os.close(read)
+        try:
+            leader = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=directory,
+                # As bytes: what they are does not depend on this process's locale.
+                env={name.encode(): value.encode() for name, value in environment.items()},
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        except BaseException:
+            # Told of no group, it ends.
+            os.close(write)
+            await guard.wait()
+            raise
+        os.write(write, b"%d\n" % leader.pid)
         return cls(leader, guard, write)
 
     async def wait(self) -> int:
