@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.patience import SECONDS
+
 COMMAND = (sys.executable, "-m", "shiplift")
-SECONDS = 60
 
 
 class Said(NamedTuple):

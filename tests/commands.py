@@ -8,7 +8,8 @@ from pathlib import Path
 
 from shipliftd import schema
 
-SECONDS = 60
+from tests.patience import SECONDS
+
 # Every migration that there is, in the order in which they are applied.
 MIGRATIONS = tuple(sorted(path.stem for path in schema.MIGRATIONS.glob("0*.py")))
 _GO_ON = "import os, sys; os.execv(sys.executable, [sys.executable, '-m', 'shipliftd', *sys.argv[1:]])"

@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
@@ -11,8 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, Self, cast
 from urllib.parse import urlencode
 
 from tests.harness import Daemon
-
-SECONDS = 20
+from tests.patience import SECONDS, until
 
 
 class Answer(NamedTuple):
@@ -153,14 +151,15 @@ class Raw:
 
 def logged(daemon: Daemon, x_request_id: str, event: str = "request") -> dict[str, Any]:
     """The line in a log for what had this id."""
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        for line in daemon.log.copy():
-            if (line.get("x_request_id"), line["event"]) == (x_request_id, event):
-                return line
-        # The harness reads the log in a thread of its own, which tells nobody.
-        time.sleep(0.01)
-    raise AssertionError(f"no line of {x_request_id}")
+
+    def look() -> dict[str, Any] | None:
+        lines = daemon.log.copy()
+        return next(
+            (a for a in lines if (a.get("x_request_id"), a["event"]) == (x_request_id, event)), None
+        )
+
+    # The harness reads the log in a thread of its own, which tells nobody.
+    return until(look)
 
 
 def _named(headers: list[tuple[str, str]]) -> dict[str, str]:

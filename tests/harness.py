@@ -18,7 +18,7 @@ from typing import Any, Self
 import grpc
 from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2_grpc
 
-START_SECONDS = 30
+from tests.patience import SECONDS
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Daemon:
         ready: Queue[dict[str, str]] = Queue()
         self._reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
         self._reader.start()
-        self.listening = ready.get(timeout=START_SECONDS)
+        self.listening = ready.get(timeout=SECONDS)
         if not self.listening:
             raise RuntimeError(f"shipliftd did not start: {self.log}")
         return self
@@ -74,11 +74,11 @@ class Daemon:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            code = self.process.wait(timeout=START_SECONDS)
+            code = self.process.wait(timeout=SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-        self._reader.join(timeout=START_SECONDS)
+        self._reader.join(timeout=SECONDS)
         return code
 
     def __enter__(self) -> Self:
@@ -177,7 +177,7 @@ def held(database: Path) -> Iterator[sqlite3.Connection]:
 class _Details(grpc.ClientCallDetails):
     def __init__(self, details: grpc.ClientCallDetails, secret: str) -> None:
         self.method = details.method
-        self.timeout = details.timeout or 20.0
+        self.timeout = details.timeout or SECONDS
         self.credentials = details.credentials
         self.wait_for_ready = details.wait_for_ready
         self.compression = details.compression

@@ -17,7 +17,8 @@ from shipliftd.interceptors import Interceptor
 from shipliftd.services.access import AccessService
 from shipliftd.store import Store
 
-SECONDS = 20
+from tests.patience import SECONDS
+
 Metadata = tuple[tuple[str, str], ...]
 
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 from tests.repository import Repository
 
-SECONDS = 20.0
 # What drone-runner-exec asks for.
 FILTER = {"kind": "pipeline", "type": "exec", "os": "linux", "arch": "amd64", "variant": "", "kernel": ""}
 PIPELINE = """\
@@ -71,7 +71,7 @@ class DroneRunner:
     ) -> Answer:
         """Any call; with a `length` that is not the body's the rest never comes."""
         with self.calling(method, path, body, seconds, length) as connection:
-            return _answer(connection)
+            return answer_of(connection)
 
     @contextmanager
     def calling(
@@ -127,7 +127,7 @@ class DroneRunner:
         return self.call("POST", f"/build/{build}/watch", None, seconds)
 
 
-def _answer(connection: socket.socket) -> Answer:
+def answer_of(connection: socket.socket) -> Answer:
     with connection.makefile("rb") as stream:
         status = int(stream.readline().split()[1])
         headers = {}
@@ -198,7 +198,7 @@ class Api:
         ]
         with socket.create_connection((host, int(port)), timeout=SECONDS) as connection:
             connection.sendall("\r\n".join([*head, "", ""]).encode())
-            return _answer(connection)
+            return answer_of(connection)
 
 
 def begun(stage: Any) -> Any:  # noqa: ANN401

@@ -1,12 +1,10 @@
 """A repository with a pipeline, and local runners for it: real processes on a real server."""
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from shiplift import Client
 from shiplift.runner.taking import this_platform
@@ -15,10 +13,8 @@ from shiplift.v1 import builds_pb2 as pb
 
 from tests.cli import Cli, Said
 from tests.harness import Shipliftd
+from tests.patience import SECONDS, until
 from tests.repository import Repository
-
-SECONDS = 30
-R = TypeVar("R")
 
 _SYSTEM, _ARCHITECTURE = this_platform()
 HEAD = f"""\
@@ -32,17 +28,6 @@ platform: {{os: {_SYSTEM}, arch: {_ARCHITECTURE}}}
 def pipeline(steps: str, head: str = HEAD) -> str:
     """A pipeline file for this machine, of these steps."""
     return f"{head}steps:\n{steps}"
-
-
-def until(look: Callable[[], R | None], seconds: float = SECONDS) -> R:
-    """What is seen once it is there."""
-    end = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
 
 
 @dataclass
@@ -129,6 +114,12 @@ def pids(folder: Path, count: int) -> list[int]:
     """The process ids that steps have written to files, once all are there."""
     until(lambda: len(list(folder.glob("*.pid"))) == count)
     return [int(until(path.read_text)) for path in sorted(folder.glob("*.pid"))]
+
+
+def counting(folder: Path) -> str:
+    """A step that prints 0, 1, 2 ... until a file `go` is there; `count` has a byte for each."""
+    body = f"echo $n; printf x >> {folder}/count; n=$((n + 1)); sleep 0.05"
+    return f"- {{name: only, commands: ['n=0; while [ ! -e {folder}/go ]; do {body}; done']}}\n"
 
 
 def waiting_for(path: Path) -> str:

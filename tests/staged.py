@@ -12,6 +12,7 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 from tests.refusals import code_of
 from tests.repository import Repository
 from tests.test_pipelines import file
@@ -48,7 +49,14 @@ class Runner:
 
     def offered(self, seconds: float = 20.0, **want: object) -> str:
         """The name of the stage that is offered; '' without one."""
-        return self.stages.AcquireStage(self.wants(**want), timeout=seconds).offer.name
+        while True:
+            try:
+                return self.stages.AcquireStage(self.wants(**want), timeout=seconds).offer.name
+            except grpc.RpcError as error:
+                # A machine that is too busy for an answer by then.
+                if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED or seconds > SECONDS:
+                    raise
+                seconds *= 2
 
     def accept(self, stage: int, **fields: object) -> pb.StageLease:
         """AcceptStage."""

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 from tests.refusals import Refusal, invalid, refusal
 from tests.repository import Repository, replayed
 
@@ -22,7 +23,7 @@ def shown(value: str) -> str:
 
 def is_now(time: Timestamp) -> bool:
     now = datetime.now(UTC)
-    return now - timedelta(seconds=20) < time.ToDatetime(UTC) <= now
+    return now - timedelta(seconds=SECONDS) < time.ToDatetime(UTC) <= now
 
 
 def taken_request_id(request_id: str, method: str) -> Refusal:

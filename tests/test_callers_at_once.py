@@ -8,6 +8,7 @@ import uvloop
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import builds_pb2_grpc
 
+from tests.patience import SECONDS
 from tests.repository import Repository
 
 
@@ -20,7 +21,7 @@ def together(repository: Repository, calls: list[list[pb.PromoteRequest]]) -> li
     ) -> list[tuple[pb.Build, bool]]:
         answers = []
         for request in requests:
-            call = builds.PromoteBuild(request, metadata=metadata, timeout=60)
+            call = builds.PromoteBuild(request, metadata=metadata, timeout=SECONDS)
             build = await call
             trailers = tuple(await call.trailing_metadata() or ())
             answers.append((build, ("shiplift-replayed", "true") in trailers))

@@ -11,6 +11,7 @@ from shiplift import Client
 
 from tests.cli import Cli
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 
 AFTER = "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e"
 # A commit's message as somebody malicious writes it: markup, colours, a window title, a fake line.
@@ -159,7 +160,7 @@ def test_a_server_that_is_away_ends_with_3_and_the_id_to_repeat_with(tmp_path: P
         read = cli.start("builds")
         write = cli.start("promote", "1", "production")
         (read_out, read_err), (write_out, write_err) = (
-            each.communicate(timeout=60) for each in (read, write)
+            each.communicate(timeout=SECONDS) for each in (read, write)
         )
     assert (read.returncode, read_out, write.returncode, write_out) == (3, "", 3, "")
     assert read_err.startswith(f"shiplift: no answer from {cli.server}: ")
@@ -298,15 +299,15 @@ def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        silent.settimeout(30)
+        silent.settimeout(SECONDS)
         process = Cli(tmp_path, f"127.0.0.1:{silent.getsockname()[1]}").start("whoami")
         connection, _ = silent.accept()
         with connection:
             # What it sends first shows that it waits for the answer.
-            connection.settimeout(30)
+            connection.settimeout(SECONDS)
             assert connection.recv(1)
             process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=30) == ("", "")
+            assert process.communicate(timeout=SECONDS) == ("", "")
     assert process.returncode == 130
 
 
@@ -316,7 +317,7 @@ def test_a_closed_pipe_ends_quietly(cli: Cli, arguments: tuple[str, ...]) -> Non
     process = cli.start(*arguments, stdout=write)
     os.close(write)
     os.close(read)
-    assert process.communicate(timeout=30)[1] == ""
+    assert process.communicate(timeout=SECONDS)[1] == ""
     assert process.returncode == 141
 
 

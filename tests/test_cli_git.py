@@ -9,6 +9,7 @@ from shiplift.cli.git import remote_repository
 
 from tests.cli import Cli
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git makes the checkouts")
 
@@ -64,7 +65,12 @@ def git(place: Path, *arguments: str) -> str:
         "commit.gpgsign=false",
     )
     done = subprocess.run(
-        ["git", *options, *arguments], cwd=place, capture_output=True, text=True, check=True, timeout=30
+        ["git", *options, *arguments],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=SECONDS,
     )
     return done.stdout.strip()
 

@@ -2,15 +2,15 @@
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS, until
 from tests.repository import Repository
-from tests.runners import HEAD, SECONDS, Fleet, pipeline, until, waiting_for
+from tests.runners import HEAD, Fleet, counting, pipeline, waiting_for
 
 STEPS = "- {name: build it, commands: ['echo one', 'echo two']}\n- {name: ship, commands: ['echo three']}\n"
 FIRST, SECOND = "+ echo one\none\n+ echo two\ntwo\n", "+ echo three\nthree\n"
@@ -72,21 +72,26 @@ def test_a_log_is_followed_to_the_end_of_the_build(fleet: Fleet, tmp_path: Path)
 def test_a_log_is_followed_through_a_restart_of_the_server(own_server: Shipliftd, tmp_path: Path) -> None:
     repository = Repository.make(own_server, "octocat", "again")
     fleet = Fleet.make(own_server, repository, tmp_path)
-    build = fleet.promote("- {name: only, commands: ['for i in $(seq 50); do echo $i; sleep 0.1; done']}\n")
+    build = fleet.promote(counting(tmp_path))
     listen = own_server.address
     with fleet.running("--once"):
         until(lambda: repository.get(build).stages[0].steps)
         follower = fleet.person.start("log", str(build), "-f", "--json")
         try:
-            time.sleep(1)
+            assert follower.stdout is not None
+            assert json.loads(follower.stdout.readline())["text"].startswith("+ ")
             own_server.stop()
+            counted = len((tmp_path / "count").read_text())
+            until(lambda: len((tmp_path / "count").read_text()) > counted + 30)
             own_server.listen = listen
             own_server.start()
+            (tmp_path / "go").touch()
             out, _ = follower.communicate(timeout=SECONDS)
         finally:
             follower.kill()
     lines = [json.loads(line)["text"] for line in out.splitlines()]
-    assert lines[1:] == [f"{number}\n" for number in range(1, 51)]
+    printed = len((tmp_path / "count").read_text())
+    assert lines == [f"{number}\n" for number in range(printed)]
 
 
 def test_show_has_the_steps_and_what_is_waited_for(fleet: Fleet) -> None:

@@ -14,6 +14,7 @@ from shiplift import Client
 
 from tests.cli import COMMAND, Cli
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ class Terminal:
 
     def until(self, text: str) -> None:
         """Reads until the text was shown."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + SECONDS
         while text not in self.shown:
             assert time.monotonic() < end, self.shown
             self.shown += os.read(self._own, 4096).decode()
@@ -158,7 +159,7 @@ class Terminal:
             # How Linux says that nobody has the other side open.
             pass
         os.close(self._own)
-        return self.process.wait(timeout=30), self.shown.replace("\r\n", "\n")
+        return self.process.wait(timeout=SECONDS), self.shown.replace("\r\n", "\n")
 
 
 def test_login_asks_on_a_terminal_and_does_not_show_the_token(server: Shipliftd, stranger: Cli) -> None:

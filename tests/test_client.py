@@ -20,6 +20,7 @@ from shiplift.settings import TokenFile
 from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 
 AFTER = "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e"
 
@@ -351,7 +352,7 @@ def test_the_library_loads_neither_the_command_s_libraries_nor_the_server() -> N
         "import shiplift; shiplift.Client; print(*sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS
     )
     grpc_before, loaded = done.stdout.splitlines()
     heavy = {"typer", "rich", "platformdirs", "shipliftd", "peewee"}

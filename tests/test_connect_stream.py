@@ -3,7 +3,6 @@
 import itertools
 import json
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ import pytest
 from shiplift.v1 import builds_pb2
 
 from tests.harness import Gateway, Shipliftd
-from tests.runner_wire import SECONDS, Work, line
+from tests.patience import SECONDS, until, within
+from tests.runner_wire import Work, line
 
 TAIL = "/shiplift.v1.BuildService/TailLog"
 _numbers = itertools.count(1)
@@ -167,9 +167,10 @@ def test_a_stream_ends_at_the_deadline_that_its_caller_sets(work: Work) -> None:
     work.running()
     message = json.dumps(asked(work, follow=True)).encode()
     began = time.monotonic()
-    stream = Stream.of(work.runner.address, work.api.token, message, connect_timeout_ms="700")
-    assert stream.end()["error"]["code"] == "deadline_exceeded"
-    assert 0.6 < time.monotonic() - began < 3
+    with within(1.5):
+        stream = Stream.of(work.runner.address, work.api.token, message, connect_timeout_ms="700")
+        assert stream.end()["error"]["code"] == "deadline_exceeded"
+    assert time.monotonic() - began > 0.6
 
 
 @pytest.mark.parametrize(
@@ -209,10 +210,7 @@ def hang_up(work: Work) -> None:
         stream.response.close()
         stream.connection.close()
     # A request's line is written when it is over.
-    until = time.monotonic() + 5
-    while len(over := [e for e in work.repository.server.log if e.get("path") == TAIL]) < 3:
-        assert time.monotonic() < until, over
-        time.sleep(0.05)
+    until(lambda: len([e for e in work.repository.server.log if e.get("path") == TAIL]) == 3)
 
 
 def test_a_stream_ends_when_the_gateway_stops(served: Shipliftd) -> None:
@@ -222,9 +220,8 @@ def test_a_stream_ends_when_the_gateway_stops(served: Shipliftd) -> None:
         work.runner.batch(step, line(0))
         stream = tail(work, follow=True)
         assert stream.message() == {"lines": shown(line(0)), "nextPosition": 1}
-        began = time.monotonic()
-        assert gateway.stop() == 0
-        assert time.monotonic() - began < 3
+        with within(3):
+            assert gateway.stop() == 0
         assert stream.end()["error"] == {
             "code": "unavailable",
             "message": "the gateway is shutting down: try again",
@@ -235,14 +232,15 @@ def test_a_wait_for_a_stage_answers_before_the_callers_deadline(work: Work) -> N
     connection = HTTPConnection(work.runner.address, timeout=SECONDS)
     headers = {
         "content-type": "application/json",
-        "connect-timeout-ms": "2000",
+        "connect-timeout-ms": "3000",
         "authorization": f"Bearer {work.runner.token}",
     }
     began = time.monotonic()
     connection.request("POST", "/shiplift.v1.StageService/AcquireStage", b'{"machine": "box"}', headers)
     answer = connection.getresponse()
     assert (answer.status, answer.read()) == (200, b"{}")
-    assert 0.8 < time.monotonic() - began < 2
+    # And before its deadline, or it would be none.
+    assert time.monotonic() - began > 1.8
 
 
 def test_a_watch_tells_of_a_cancel(work: Work) -> None:
@@ -251,6 +249,6 @@ def test_a_watch_tells_of_a_cancel(work: Work) -> None:
     path = "/shiplift.v1.StageService/WatchStage"
     stream = Stream.of(work.runner.address, work.runner.token or "", message, path=path)
     assert stream.message() == {"status": "STATUS_RUNNING"}
-    threading.Timer(0.2, lambda: work.api.call("DELETE", "/builds/2")).start()
+    assert work.api.call("DELETE", "/builds/2").status == 200
     assert stream.message() == {"status": "STATUS_KILLED", "stop": True}
     assert stream.end() == {}

@@ -9,9 +9,9 @@ from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import environments_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 
+from tests.patience import until
 from tests.refusals import Refusal, code_of, invalid, refusal
 from tests.repository import Repository, replayed
-from tests.runners import until
 from tests.staged import ERROR, FAILURE, KILLED, RUNNING, SUCCESS, Staged, lose, stored
 from tests.test_promote import BAD_TARGET
 

@@ -21,13 +21,14 @@ from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
 
 from tests.commands import said
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 
 LONG = os.environ.get("SHIPLIFT_FAULTS") == "long"
 KILLS, CALLS = (10, 5_000) if LONG else (2, 1_000)
 CALLERS = 64
 
 
-@pytest.mark.timeout(900 if LONG else 120)
+@pytest.mark.timeout(900 if LONG else 300)
 def test_a_kill_loses_nothing_that_was_acknowledged_and_repeats_nothing(tmp_path: Path) -> None:
     database = tmp_path / "shiplift.db"
     with Shipliftd(database) as server:
@@ -121,7 +122,7 @@ def _promote(
     async def caller(channel: grpc.aio.Channel) -> None:
         builds = builds_pb2_grpc.BuildServiceStub(channel)
         for request_id in left:
-            call = builds.PromoteBuild(_promotion(request_id), metadata=credentials, timeout=30)
+            call = builds.PromoteBuild(_promotion(request_id), metadata=credentials, timeout=SECONDS)
             try:
                 build = await call
             except grpc.aio.AioRpcError as error:

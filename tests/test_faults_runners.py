@@ -20,8 +20,9 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS, until
 from tests.repository import Repository
-from tests.runners import HEAD, Fleet, until
+from tests.runners import HEAD, Fleet
 
 LONG = os.environ.get("SHIPLIFT_FAULTS") == "long"
 PROMOTIONS = 200 if LONG else 20
@@ -97,7 +98,7 @@ class Farm:
         victim = moment.choice(at_work or self.runners)
         self.runners.remove(victim)
         victim.kill()
-        victim.communicate(timeout=30)
+        victim.communicate(timeout=SECONDS)
         self.start()
 
 
@@ -119,7 +120,7 @@ def farm(fleet: Fleet) -> Iterator[Farm]:
         for runner in made.runners:
             runner.terminate()
         for runner in made.runners:
-            runner.communicate(timeout=60)
+            runner.communicate(timeout=SECONDS)
 
 
 def promote_all(fleet: Fleet, pipeline: str, count: int) -> list[int]:
@@ -136,12 +137,12 @@ def fleet(own_server: Shipliftd, tmp_path: Path) -> Fleet:
     return Fleet.make(own_server, Repository(own_server, "octocat", "app"), tmp_path)
 
 
-@pytest.mark.timeout(900 if LONG else 180)
+@pytest.mark.timeout(900)
 def test_every_stage_runs_once_in_order_and_within_its_limit(fleet: Fleet, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     with farm(fleet):
         builds = promote_all(fleet, diamond(journal, 0.05), PROMOTIONS)
-        ended = [fleet.ended(build, 600 if LONG else 120) for build in builds]
+        ended = [fleet.ended(build, 600) for build in builds]
     assert Counter(build.status for build in ended) == {pb.STATUS_SUCCESS: PROMOTIONS}
     noted = journal_of(journal)
     assert noted.keys() == {(build, name) for build in builds for name in ("left", "right", "join")}
@@ -153,7 +154,7 @@ def test_every_stage_runs_once_in_order_and_within_its_limit(fleet: Fleet, tmp_p
     assert most_at_once(list(runs.values())) <= RUNNERS
 
 
-@pytest.mark.timeout(900 if LONG else 300)
+@pytest.mark.timeout(900)
 def test_a_runner_that_is_killed_costs_its_stage_and_no_stage_runs_twice(
     fleet: Fleet, tmp_path: Path
 ) -> None:
@@ -196,7 +197,7 @@ def test_a_runner_that_is_killed_costs_its_stage_and_no_stage_runs_twice(
         assert (build.number, build.status) == (build.number, expected)
 
 
-@pytest.mark.timeout(400 if LONG else 120)
+@pytest.mark.timeout(900)
 def test_a_server_that_is_away_loses_nothing_of_a_stage_that_runs(tmp_path: Path) -> None:
     database, ready = tmp_path / "shiplift.db", tmp_path / "ready"
     server = Shipliftd(database).start()
@@ -219,9 +220,7 @@ def test_a_server_that_is_away_loses_nothing_of_a_stage_that_runs(tmp_path: Path
             repository = Repository(back, "octocat", "app")
             assert repository.get(number).status == pb.STATUS_RUNNING
             ready.touch()
-            build = until(
-                lambda: found if (found := repository.get(number)).HasField("finished") else None, 60
-            )
+            build = until(lambda: found if (found := repository.get(number)).HasField("finished") else None)
             lines = Fleet(repository, fleet.runner, fleet.person).log(number, 1)
     assert build.status == pb.STATUS_SUCCESS
     counted = [line for line in lines if not line.startswith("+ ")]

@@ -17,6 +17,8 @@ from shipliftd.parameters import ParameterRules
 from shipliftd.rows import BuildWithStages, StageRow
 from shipliftd.store import Store
 
+from tests.patience import SECONDS
+
 FAILED = ("failure", "error", "killed")
 OUTCOMES = ("success", "success", "success", *FAILED, "skipped", "lost")
 RULES = ParameterRules(())
@@ -68,7 +70,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             owner="octocat",
             name="app",
             visibility="private",
-            timeout=60,
+            timeout=SECONDS,
             created=1,
             updated=1,
             **dict.fromkeys(

@@ -4,8 +4,7 @@ import json
 import resource
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +13,9 @@ import pytest
 from shiplift.v1 import access_pb2
 
 from tests.commands import refusal, said
-from tests.gateway import SECONDS, Caller, Raw, request
+from tests.gateway import Caller, Raw, request
 from tests.harness import Daemon, Gateway, Shipliftd, held
+from tests.patience import SECONDS, until
 from tests.repository import Repository
 
 HTTP = ("--http", "127.0.0.1:0")
@@ -36,14 +36,6 @@ def alone(tmp_path: Path) -> Iterator[Shipliftd]:
     """A server with its gateway, of the test's own."""
     with Shipliftd(tmp_path / "shiplift.db", HTTP) as running:
         yield running
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another process comes to know by itself."""
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 # Where it listens.
@@ -203,7 +195,6 @@ def test_a_store_that_takes_no_writes_is_not_ready(alone: Shipliftd) -> None:
     assert repository.numbers() == [1]
 
 
-@pytest.mark.timeout(90)
 def test_a_server_that_does_not_answer_in_time_is_told_of(tmp_path: Path) -> None:
     with Shipliftd(tmp_path / "shiplift.db") as server, Gateway(server.address) as gateway:
         filled(server)
@@ -211,7 +202,7 @@ def test_a_server_that_does_not_answer_in_time_is_told_of(tmp_path: Path) -> Non
         assert caller.get("/readyz").status == 200
         server.process.send_signal(signal.SIGSTOP)
         try:
-            with ThreadPoolExecutor(2) as threads, Raw(gateway.http, 45) as raw:
+            with ThreadPoolExecutor(2) as threads, Raw(gateway.http) as raw:
                 token = f"authorization: Bearer {server.admin_token}"
                 raw.send(request(f"POST {PROMOTION}?target=production", token))
                 rpc = threads.submit(

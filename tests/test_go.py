@@ -10,8 +10,9 @@ import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
+from tests.patience import until
 from tests.repository import Repository
-from tests.runners import Fleet, is_running, pids, until
+from tests.runners import Fleet, is_running, pids
 from tests.toolchains import ROOT, SECONDS, make, need, run
 
 # Downloading and compiling the modules is part of the first test.

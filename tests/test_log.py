@@ -12,6 +12,7 @@ from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 from tests.refusals import Refusal, code_of, invalid, refusal
 from tests.repository import Repository
 from tests.staged import FAILURE, RUNNING, SUCCESS, Staged, lose
@@ -31,7 +32,7 @@ def tail(
     repository: Repository,
     position: int = 0,
     *,
-    timeout: float = 20,
+    timeout: float = SECONDS,
     **fields: Any,  # noqa: ANN401
 ) -> Iterator[api.TailLogResponse]:
     fields = {"build": 2, "stage": 1, "step": 1, **fields}
@@ -208,7 +209,7 @@ def test_who_follows_hears_the_end_however_it_comes(staged: Staged, how: str) ->
     repository = staged.repository
     (step,) = staged.stepping()
     staged.runner.append(step.id, 0, "a")
-    follow = tail(repository, follow=True, timeout=8)
+    follow = tail(repository, follow=True, timeout=SECONDS)
     assert next(follow).next_position == 1
     if how == "stage":
         staged.runner.report(step.stage_id, SUCCESS)
@@ -239,7 +240,7 @@ def test_many_follow_a_step_at_once(staged: Staged) -> None:
         staged.runner.append(step.id, n, line)
     staged.runner.report_step(step.id, SUCCESS)
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=SECONDS)
     assert seen == [lines] * len(follows)
 
 

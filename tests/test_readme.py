@@ -71,7 +71,7 @@ def output(command: list[str], environment: dict[str, str], directory: Path = RO
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -94,7 +94,7 @@ def test_the_python_example_promotes(environment: dict[str, str]) -> None:
 def test_the_curl_example_promotes(environment: dict[str, str]) -> None:
     need("curl")
     snippet = moved(block("sh", "curl -X POST"), environment)
-    build = json.loads(subprocess.check_output(["sh", "-euc", snippet], env=environment, timeout=60))
+    build = json.loads(subprocess.check_output(["sh", "-euc", snippet], env=environment, timeout=SECONDS))
     found = [build[name] for name in ("event", "parent", "deploy_to", "params", "status")]
     assert found == ["promote", 41, "production", {"REGION": "eu-west-1"}, "pending"]
 
@@ -114,7 +114,7 @@ def test_the_fetch_example_says_why_not(environment: dict[str, str]) -> None:
         env={**environment, "SHIPLIFT_TOKEN": "shl_wrong"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
     )
     assert (done.stdout, done.returncode) == ("", 1)
     assert "Error: unauthenticated: the token is not known here: " in done.stderr

@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import builds_pb2 as pb
 
+from tests.patience import SECONDS
 from tests.refusals import Refusal, invalid, refusal
 from tests.repository import Repository, replayed
 
@@ -25,7 +26,7 @@ def word(status: pb.Status) -> str:
 def moved(before: pb.Build, after: pb.Build, on_stages: dict[str, object], **changes: object) -> pb.Build:
     """`before` as one report changes it; `updated` must be now."""
     now = after.updated.ToDatetime(UTC)
-    assert datetime.now(UTC) - timedelta(seconds=20) < now <= datetime.now(UTC)
+    assert datetime.now(UTC) - timedelta(seconds=SECONDS) < now <= datetime.now(UTC)
     expected = pb.Build()
     expected.CopyFrom(before)
     expected.ClearField("waiting_for")

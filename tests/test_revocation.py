@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +11,10 @@ import grpc.aio
 import pytest
 from shiplift.v1 import access_pb2 as pb
 
+from tests import patience
 from tests.commands import said
-from tests.inside import SECONDS, inside
+from tests.inside import inside
+from tests.patience import SECONDS
 from tests.refusals import code_of, told
 from tests.repository import Repository
 
@@ -21,11 +22,8 @@ ROUNDS = 20
 
 
 def until(code: grpc.StatusCode, call: Callable[[], object]) -> None:
-    """Repeats a call until it ends with this code; it must soon."""
-    end = time.monotonic() + 10
-    while code_of(call) != code:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    """Repeats a call until it ends with this code."""
+    patience.until(lambda: code_of(call) == code)
 
 
 def test_a_grant_counts_at_once_and_so_does_its_end(repository: Repository) -> None:

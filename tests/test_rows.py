@@ -13,6 +13,8 @@ from shipliftd.rows import BuildRow, StageRow, StepRow
 from shipliftd.schema import HISTORY
 from shipliftd.store import Store
 
+from tests.patience import SECONDS
+
 
 class Row(NamedTuple):
     """A kind of row, and the model whose columns it has."""
@@ -125,7 +127,7 @@ def test_the_database_enforces_the_rules_itself(tmp_path: Path, statement: str, 
         default_branch="main",
         visibility="private",
         config_path="",
-        timeout=60,
+        timeout=SECONDS,
         created=1,
         updated=1,
     )

@@ -13,6 +13,7 @@ from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
 
 from tests.harness import Shipliftd
+from tests.patience import within
 from tests.refusals import Refusal, code_of, invalid, refusal
 from tests.repository import Repository
 from tests.staged import AT_ONCE, PENDING, RUNNING, SUCCESS, Runner, Staged, pipelines, runner_of, stored
@@ -124,26 +125,25 @@ def test_the_oldest_is_offered_first(staged: Staged) -> None:
 
 def test_without_work_the_answer_is_empty_a_second_before_the_deadline(staged: Staged) -> None:
     begun = time.monotonic()
-    answer = staged.runner.stages.AcquireStage(staged.runner.wants(), timeout=2.5)
+    answer = staged.runner.stages.AcquireStage(staged.runner.wants(), timeout=3)
     assert answer == pb.AcquireStageResponse()
-    assert 1.4 <= time.monotonic() - begun < 2.4
+    # And before its deadline, or it would be none.
+    assert time.monotonic() - begun >= 1.9
 
 
 def test_a_promotion_wakes_who_waits(staged: Staged) -> None:
     waiting = staged.runner.waiting()
     promoted = staged.promoted()
-    begun = time.monotonic()
-    assert waiting.result().offer == promoted.stages[0]
-    assert time.monotonic() - begun < 1
+    with within(1):
+        assert waiting.result().offer == promoted.stages[0]
 
 
 def test_the_end_of_a_stage_wakes_who_waits_for_the_next(staged: Staged) -> None:
     lease = staged.running({"name": "a"}, {"name": "b", "depends_on": ["a"]})
     waiting = staged.runner.waiting()
     staged.runner.report(lease.stage.id, SUCCESS)
-    begun = time.monotonic()
-    assert waiting.result().offer.name == "b"
-    assert time.monotonic() - begun < 1
+    with within(1):
+        assert waiting.result().offer.name == "b"
 
 
 def test_each_who_waits_is_offered_a_stage_of_its_own(staged: Staged) -> None:
@@ -354,9 +354,8 @@ def test_what_would_be_over_a_limit_is_not_offered_either(staged: Staged, limits
     staged.runner.accept(first)
     assert not waiting[1].done()
     staged.runner.report(first, SUCCESS)
-    begun = time.monotonic()
-    assert waiting[1].result().offer.id == second
-    assert time.monotonic() - begun < 1
+    with within(1):
+        assert waiting[1].result().offer.id == second
 
 
 def test_a_throttle_holds_for_the_repository(staged: Staged) -> None:

@@ -8,9 +8,9 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 
 from tests.harness import Shipliftd
+from tests.patience import until
 from tests.refusals import Refusal, refusal
 from tests.repository import Repository
-from tests.runners import until
 from tests.staged import (
     ERROR,
     PENDING,

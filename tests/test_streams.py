@@ -22,7 +22,8 @@ from shipliftd.errors import Precondition
 from shipliftd.guard import CALLER
 from shipliftd.interceptors import rules_of
 
-from tests.inside import SECONDS, Inside, Metadata, inside, service
+from tests.inside import Inside, Metadata, inside, service
+from tests.patience import SECONDS
 from tests.refusals import Refusal, told
 
 READ = access_pb2.AccessRule(
@@ -276,7 +277,7 @@ def test_a_stream_ends_when_its_token_expires(play: Play, monkeypatch: pytest.Mo
     async def act(scene: Scene) -> None:
         soon = Timestamp()
         soon.GetCurrentTime()
-        soon.FromMilliseconds(soon.ToMilliseconds() + 500)
+        soon.FromMilliseconds(soon.ToMilliseconds() + 2000)
         scene.mona, token_id = await scene.server.token("short", expires=soon)
         request = grant(access_pb2.LEVEL_READ)
         request.login = "short"

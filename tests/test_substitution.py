@@ -122,7 +122,7 @@ def test_texts_together_have_a_limit() -> None:
 )
 def test_no_text_takes_long(text: str) -> None:
     put_in = Substitution({"A": "a" * 32 * 1024, "B": "a" * 100, "E": ""}, MIB)
-    began = time.monotonic()
+    began = time.thread_time()
     try:
         assert len(put_in((text * MIB)[:MIB])) <= MIB
     except Invalid as refused:
@@ -133,7 +133,7 @@ def test_no_text_takes_long(text: str) -> None:
         f"its steps come to more than {MIB} bytes with the parameters",
         "the ${...} of its steps are too much work with these parameters",
     }
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 pieces = st.sampled_from([*"${}#%/^,:-=*?[]\\ax09", "${", "$$", "${A", "${A}", "${REF", ":-", "//"])

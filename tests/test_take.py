@@ -3,16 +3,18 @@
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
-import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS, until, within
 from tests.repository import Repository
-from tests.runners import SECONDS, Fleet, is_running, pids, until
+from tests.runners import Fleet, is_running, pids
 
 HELM = """\
 #!/bin/sh
@@ -107,9 +109,8 @@ def test_a_cancel_ends_the_command_and_its_children(fleet: Fleet, tmp_path: Path
     assert fleet.person.run("cancel", str(build)).out == (
         f"{fleet.repository.slug}: build {build} is killed\n"
     )
-    begun = time.monotonic()
-    until(lambda: not any(map(is_running, started)), 2)
-    assert time.monotonic() - begun < 2
+    with within(2):
+        until(lambda: not any(map(is_running, started)))
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 143
     assert "cancelled" in err
@@ -155,14 +156,24 @@ def test_only_what_goes_to_the_environment_is_taken(fleet: Fleet) -> None:
     assert fleet.runner.run("take", "staging", "-R", fleet.repository.slug).code == 0
 
 
+def waiting(fleet: Fleet, name: str) -> "subprocess.Popen[str]":
+    """A deployer that has asked, and waits."""
+    process = fleet.runner.start("take", "production", "--name", name)
+
+    def has_asked() -> bool:
+        with closing(sqlite3.connect(fleet.repository.server.database)) as store:
+            return bool(store.execute("SELECT 1 FROM runners WHERE machine = ?", [name]).fetchall())
+
+    until(has_asked)
+    return process
+
+
 def test_waits_for_a_promotion_and_goes_when_interrupted(fleet: Fleet) -> None:
-    process = fleet.runner.start("take", "production")
-    time.sleep(1)
+    process = waiting(fleet, f"first-{fleet.repository.name}")
     build = fleet.repository.promote(1).number
     out, _ = process.communicate(timeout=SECONDS)
     assert json.loads(out)["build"]["number"] == build
-    process = fleet.runner.start("take", "production")
-    time.sleep(1)
+    process = waiting(fleet, f"second-{fleet.repository.name}")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 130

@@ -14,6 +14,7 @@ from shiplift.v1 import access_pb2, access_pb2_grpc
 from tests.commands import refusal
 from tests.gateway import Caller
 from tests.harness import Gateway, Shipliftd
+from tests.patience import SECONDS
 
 
 class Files:
@@ -67,7 +68,7 @@ def whoami(server: Shipliftd, credentials: grpc.ChannelCredentials | None) -> st
         answer = access_pb2_grpc.AccessServiceStub(channel).WhoAmI(
             access_pb2.WhoAmIRequest(),
             metadata=(("authorization", f"Bearer {server.admin_token}"),),
-            timeout=20,
+            timeout=SECONDS,
         )
     return answer.user.login
 
@@ -98,7 +99,7 @@ def test_http2_is_negotiated(server: Shipliftd, files: Files) -> None:
     context.set_alpn_protocols(["h2"])
     host, port = server.address.split(":")
     with (
-        socket.create_connection((host, int(port)), timeout=20) as plain,
+        socket.create_connection((host, int(port)), timeout=SECONDS) as plain,
         context.wrap_socket(plain, server_hostname=host) as secure,
     ):
         assert secure.selected_alpn_protocol() == "h2"

@@ -10,6 +10,7 @@ from shiplift.v1 import access_pb2 as pb
 from shiplift.v1 import builds_pb2
 
 from tests.harness import Shipliftd
+from tests.patience import SECONDS
 from tests.refusals import Refusal, invalid, refusal
 from tests.repository import Repository, replayed
 
@@ -64,7 +65,7 @@ def test_a_token_comes_back_whole(server: Shipliftd, name: str) -> None:
         )
     )
     now = datetime.now(UTC)
-    assert now - timedelta(seconds=20) < made.created.ToDatetime(UTC) <= now
+    assert now - timedelta(seconds=SECONDS) < made.created.ToDatetime(UTC) <= now
     who = server.access(made.secret).WhoAmI(pb.WhoAmIRequest())
     assert (who.user.login, who.token) == (name, without_secret(made))
     assert listed(server, made.secret)[0] == without_secret(made)

@@ -4,7 +4,8 @@ import re
 import socket
 import struct
 
-SECONDS = 10
+from tests.patience import SECONDS
+
 _HEADERS, _DATA, _RST_STREAM, _SETTINGS, _GOAWAY = 1, 0, 3, 4, 7
 _END_STREAM, _END_HEADERS = 1, 4
 _STATUS = re.compile(rb"grpc-status[\x01\x02](\d+)")
