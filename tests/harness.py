@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+from google.protobuf.message import Message
 from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2_grpc
 
+from tests.leaks import Secrets
 from tests.patience import SECONDS
 
 
@@ -30,6 +32,7 @@ class Daemon:
     # A bench has better things to do than to read a line a request.
     keeps_log: bool = field(default=True, kw_only=True)
     environment: dict[str, str] = field(default_factory=dict, kw_only=True)
+    secrets: Secrets = field(default_factory=Secrets, init=False)
 
     def command(self) -> list[str]:
         """What runs, after `shipliftd`."""
@@ -79,7 +82,13 @@ class Daemon:
             self.process.kill()
             raise
         self._reader.join(timeout=SECONDS)
+        self.look_for_leaks()
         return code
+
+    def look_for_leaks(self) -> None:
+        """Fails where a token or a parameter's value has got out."""
+        self.secrets.look("the log", (json.dumps(line, ensure_ascii=False) for line in self.log))
+        assert not self.secrets.seen, self.secrets.seen
 
     def __enter__(self) -> Self:
         return self.start()
@@ -127,6 +136,11 @@ class Shipliftd(Daemon):
         """The token that the first start made."""
         return Path(f"{self.database}.admin-token").read_text().strip()
 
+    def look_for_leaks(self) -> None:
+        """Fails where a token or a parameter's value has got out."""
+        self.secrets.look_into(self.database)
+        super().look_for_leaks()
+
     def builds(self, token: str | None = None) -> builds_pb2_grpc.BuildServiceStub:
         """BuildService, called with this token (`""`: with none; unset: the admin's)."""
         return builds_pb2_grpc.BuildServiceStub(self.channel(token))
@@ -140,7 +154,7 @@ class Shipliftd(Daemon):
         # Without a pool of its own each channel of the process would share one connection.
         channel = grpc.insecure_channel(self.address, [("grpc.use_local_subchannel_pool", 1)])
         secret = self.admin_token if token is None else token
-        return grpc.intercept_channel(channel, _Bearer(secret)) if secret else channel
+        return grpc.intercept_channel(channel, _Bearer(secret, self.secrets))
 
     def user(
         self,
@@ -181,12 +195,14 @@ class _Details(grpc.ClientCallDetails):
         self.credentials = details.credentials
         self.wait_for_ready = details.wait_for_ready
         self.compression = details.compression
-        self.metadata = (*(details.metadata or ()), ("authorization", f"Bearer {secret}"))
+        bearer = (("authorization", f"Bearer {secret}"),) if secret else ()
+        self.metadata = (*(details.metadata or ()), *bearer)
 
 
 class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, secrets: Secrets) -> None:
         self._secret = secret
+        self._secrets = secrets
 
     def intercept_unary_unary(
         self,
@@ -194,7 +210,11 @@ class _Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
         client_call_details: grpc.ClientCallDetails,
         request: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        return continuation(_Details(client_call_details, self._secret), request)
+        if isinstance(request, Message):
+            self._secrets.note_request(request)
+        call = continuation(_Details(client_call_details, self._secret), request)
+        call.add_done_callback(self._secrets.note_end)
+        return call
 
     def intercept_unary_stream(
         self,

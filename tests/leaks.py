@@ -1,0 +1,76 @@
+"""Looks for tokens and parameter values where none may be: in logs, errors, audit rows, stores and backups.
+
+The harness notes what the tests of a process use, and looks when a server ends. A token may be nowhere but
+in the file that the first start writes it to; a value in the store, and there not in the audit.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_TOKEN = re.compile(rb"shl_[A-Za-z0-9_-]{43}")
+# A shorter value is also a word that may be anywhere, and many more say nothing new.
+_LEAST_VALUE, _MOST_VALUES = 12, 300
+
+
+@dataclass
+class Secrets:
+    """What was used on a server, and where it was seen."""
+
+    values: set[str] = field(default_factory=set)
+    lease_tokens: set[str] = field(default_factory=set)
+    seen: list[str] = field(default_factory=list)
+
+    def note_request(self, request: Any) -> None:  # noqa: ANN401
+        """Notes the parameters that a request gives."""
+        fields = request.DESCRIPTOR.fields_by_name
+        if "params" not in fields or len(self.values) >= _MOST_VALUES:
+            return
+        # What else the request names may be told.
+        told = " ".join(str(getattr(request, name)) for name in fields if name != "params")
+        self.values |= {
+            value for value in request.params.values() if len(value) >= _LEAST_VALUE and value not in told
+        }
+
+    def note_end(self, call: Any) -> None:  # noqa: ANN401
+        """Notes the lease's token that a call brought; looks into the error that it ended with."""
+        error = call.exception()
+        if error is None:
+            self.lease_tokens |= {getattr(call.result(), "lease_token", "")} - {""}
+        else:
+            self.look("an error", [call.details() or ""])
+
+    def look(self, where: str, texts: Iterable[str]) -> None:
+        """Looks for all of them in texts."""
+        text = "\n".join(texts)
+        found = [value for value in (*self.values, *self.lease_tokens) if value in text]
+        found += [token.decode() for token in _TOKEN.findall(text.encode(errors="replace"))]
+        self.seen += [f"{each!r} in {where}" for each in found]
+
+    def look_into(self, database: Path) -> None:
+        """Looks for tokens in a store and in what lies beside it, and for values in its audit."""
+        for path in _stores(database):
+            content = path.read_bytes()
+            found = [token.decode() for token in _TOKEN.findall(content)]
+            found += [each for each in self.lease_tokens if each.encode() in content]
+            self.seen += [f"{each!r} in {path}" for each in found]
+        self.look(f"the audit of {database}", _audit(database))
+
+
+def _stores(database: Path) -> Iterator[Path]:
+    for path in database.parent.glob("*.db*"):
+        if path.is_file() and not path.name.endswith(("-token", "-token.new", "lock")):
+            yield path
+
+
+def _audit(database: Path) -> list[str]:
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as store:
+            return [str(row) for row in store.execute("SELECT * FROM audit")]
+    except sqlite3.DatabaseError:
+        # Damaged by a test, or not there yet.
+        return []
