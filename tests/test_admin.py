@@ -215,9 +215,12 @@ def test_check_runs_beside_a_server(own_server: Shipliftd, busy: list[int]) -> N
     assert before < int(found[1])
 
 
-def test_commands_beside_a_server_take_nothing_away_from_it(store: Path, tmp_path: Path) -> None:
+def test_commands_beside_a_server_take_nothing_away_from_it(
+    store: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     # A file that was there before the server, as it is from its second start on.
     server = Shipliftd(store).start()
+    request.addfinalizer(server.process.kill)
     for n, words in enumerate((("check",), ("user", "add", "dora"), ("backup", tmp_path / "copy.db"))):
         said(*words, "--database", store)
         assert promote(server.builds()).number == 301 + n
@@ -570,12 +573,21 @@ def test_a_server_goes_on_beside_damaged_pages_and_logs_what_they_cost(store: Pa
         request = builds_pb2.GetBuildRequest(owner="octocat", repo="app", build=1)
         with pytest.raises(grpc.RpcError) as error:
             server.builds().GetBuild(request)
+        with pytest.raises(grpc.RpcError) as write:
+            promote(server.builds())
+        server.access().CreateUser(access_pb2.CreateUserRequest(login="dora"))
         assert server.access().WhoAmI(access_pb2.WhoAmIRequest()).user.login == "admin"
     assert error.value.code() == grpc.StatusCode.INTERNAL
     found = re.fullmatch(
-        r"a defect in the server; its log has the cause under id (\w+)", str(error.value.details())
+        r"the store is damaged: `shipliftd check` tells its operator more, and the log under id (\w+)",
+        str(error.value.details()),
     )
     assert found is not None
+    # Build 1 is what is promoted; what has nothing to do with it goes on.
+    assert (write.value.code(), write.value.details()) == (
+        grpc.StatusCode.UNAVAILABLE,
+        "the store is damaged; nothing was stored: `shipliftd check` tells its operator more",
+    )
     (line,) = [line for line in server.log if line.get("id") == found[1]]
     assert "malformed" in line["trace"]
 

@@ -19,7 +19,7 @@ from shipliftd.api import path_of, writes
 from shipliftd.clock import now
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
 from shipliftd.guard import CALLER, Caller, Guard
-from shipliftd.store import Store, is_away
+from shipliftd.store import Store, is_away, is_damaged
 from shipliftd.writes import audit
 
 log = logging.getLogger(__name__)
@@ -370,6 +370,12 @@ def _refusal(error: Exception, rpc: _Rpc, told: _Told) -> Refusal:
         log.exception("store", extra=extra)
         return Unavailable("the store cannot be read now: try again")
     error_id = uuid.uuid4().hex[:12]
+    if is_damaged(error):
+        log.error("store damaged", exc_info=error, extra={"id": error_id, **extra})
+        return Defect(
+            "the store is damaged: `shipliftd check` tells its operator more,"
+            f" and the log under id {error_id}"
+        )
     log.error("defect", exc_info=error, extra={"id": error_id, **extra})
     return Defect(f"a defect in the server; its log has the cause under id {error_id}")
 

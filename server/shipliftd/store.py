@@ -41,6 +41,9 @@ _STATEMENT_ERRORS = frozenset(
     {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
 )
 
+_AWAY = "the store cannot take the write now; nothing was stored: try again"
+_DAMAGED = "the store is damaged; nothing was stored: `shipliftd check` tells its operator more"
+
 PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",
@@ -159,7 +162,7 @@ class Store:
                     self.failing = False
                 except Exception as error:
                     log.exception("store", extra={"error": str(error)})
-                    self._fail(batch)
+                    self._fail(batch, _DAMAGED if is_damaged(error) else _AWAY)
                 # Those just answered, and those who came meanwhile.
                 self._callers = len(batch) + len(self._batch)
         finally:
@@ -245,7 +248,7 @@ class Store:
         execute("RELEASE verb")
         return result, None
 
-    def _fail(self, batch: list[_Waiting]) -> None:
+    def _fail(self, batch: list[_Waiting], why: str) -> None:
         self.failing = True
         try:
             connection = self.writer.connection()
@@ -255,9 +258,7 @@ class Store:
             log.exception("store")
         for waiting in batch:
             if not waiting.future.done():
-                waiting.future.set_exception(
-                    Unavailable("the store cannot take the write now; nothing was stored: try again")
-                )
+                waiting.future.set_exception(Unavailable(why))
 
 
 def _probe() -> None:
@@ -352,6 +353,11 @@ def is_away(error: Exception) -> bool:
     """Whether the store failed us."""
     failed = isinstance(error, peewee.OperationalError | sqlite3.OperationalError)
     return failed and not is_defect(error)
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether SQLite found the file to be damaged, which trying again does not mend."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _is_statement_error(error: Exception) -> bool:
