@@ -15,8 +15,11 @@ from shipliftd.writes import Written, write
 PENDING_MS = 24 * 60 * 60 * 1000
 _MOST_AT_ONCE = 100
 
+# Or it ends later than a lease can: the clock has been set back.
 _LOST = Compiled(
-    Stage.select().where(Stage.lease_expires > 0, Stage.lease_expires < arg(0)).limit(_MOST_AT_ONCE)
+    Stage.select()
+    .where(Stage.lease_expires > 0, (Stage.lease_expires < arg(0)) | (Stage.lease_expires > arg(1)))
+    .limit(_MOST_AT_ONCE)
 )
 _WAITING = Compiled(
     Stage.select()
@@ -60,18 +63,23 @@ def cancel(caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithS
 def sweep() -> list[int]:
     """Ends the stages whose runner is lost, and those that no runner took in a day.
 
+    A lease from before the clock was set back gets its time anew, or its runner would never be lost.
     Returns the ids of their builds.
     """
     at = now()
-    lost = _LOST.run(database, at).fetchall()
+    lost = [StageRow._make(row) for row in _LOST.run(database, at, at + leases.LEASE_MS).fetchall()]
     waiting = _WAITING.run(database, at - PENDING_MS).fetchall()
-    ended = [_lose(StageRow._make(row), at) for row in lost]
+    for stage in lost:
+        if stage.lease_expires > at:
+            Stage.update(lease_expires=at + leases.LEASE_MS).where(Stage.id == stage.id).execute()
+    ended = [_lose(stage, at) for stage in lost if stage.lease_expires < at]
     return ended + [_give_up(StageRow._make(row), at) for row in waiting]
 
 
 def any_lost(executor: Executor) -> bool:
     """Whether a lease has ended."""
-    return _LOST.one(executor, now()) is not None
+    at = now()
+    return _LOST.one(executor, at, at + leases.LEASE_MS) is not None
 
 
 def any_in_vain(executor: Executor) -> bool:
