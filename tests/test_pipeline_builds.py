@@ -222,7 +222,7 @@ def test_a_promotion_says_what_it_waits_for_until_a_runner_that_could_has_asked(
         assert staged.runner.offered(AT_ONCE, **want) == ""
     other = runner_of(repository, f"cut-{repository.name}", environments=["staging"])
     assert other.offered(AT_ONCE, labels={"zone": "a"}) == ""
-    assert repository.get(2).waiting_for == waits
+    assert repository.get(2).waiting_for == f"{waits}; one with other labels has"
 
     assert staged.runner.offered(labels={"zone": "a"}) == "deploy"
     assert repository.get(2).waiting_for == ""
@@ -232,7 +232,7 @@ def test_a_promotion_says_what_it_waits_for_until_a_runner_that_could_has_asked(
     # Now the next one waits.
     assert repository.get(2).waiting_for == (
         "stage 'free' waits for a runner of type docker for linux/amd64:"
-        " none that may take it has asked in the last hour"
+        " none that may take it has asked in the last hour; one with other labels has"
     )
     assert [build.waiting_for for build in repository.page().builds] == ["", "", ""]
 

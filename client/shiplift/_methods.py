@@ -1170,15 +1170,20 @@ class Methods:
         and when the server shuts down. An offer that is not accepted within 10 s goes to somebody
         else.
 
+        The runners of one token may ask for 100 different things within an hour, however many
+        machines ask: things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
+
         Args:
             machine: The runner's machine, by name, at most 200 characters.
             kind: `pipeline` (also when empty) or `external`.
             type: The stages' type, such as `exec`; any when empty.
             os: The operating system, such as `linux`; any when empty.
             arch: The processor architecture, such as `amd64`; any when empty.
-            variant: The variant of the architecture, matched exactly.
-            kernel: The version of the kernel, matched exactly.
-            labels: The runner's labels, matched exactly: a stage's must be the same. At most 100.
+            variant: The variant of the architecture. Stages that name one have to name this one.
+            kernel: The version of the kernel. Stages that name one have to name this one. What
+                names none of os, arch, variant and kernel takes stages for any.
+            labels: The runner's labels, matched exactly: a stage's must be the same. At most 32;
+                names of at most 100 characters, values of at most 200.
             owner: Only stages of this owner's repositories.
             repo: Only stages of this repository; goes with `owner`.
             deploy_to: Only promotions and rollbacks to this environment.
@@ -2524,15 +2529,20 @@ class AsyncMethods:
         and when the server shuts down. An offer that is not accepted within 10 s goes to somebody
         else.
 
+        The runners of one token may ask for 100 different things within an hour, however many
+        machines ask: things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
+
         Args:
             machine: The runner's machine, by name, at most 200 characters.
             kind: `pipeline` (also when empty) or `external`.
             type: The stages' type, such as `exec`; any when empty.
             os: The operating system, such as `linux`; any when empty.
             arch: The processor architecture, such as `amd64`; any when empty.
-            variant: The variant of the architecture, matched exactly.
-            kernel: The version of the kernel, matched exactly.
-            labels: The runner's labels, matched exactly: a stage's must be the same. At most 100.
+            variant: The variant of the architecture. Stages that name one have to name this one.
+            kernel: The version of the kernel. Stages that name one have to name this one. What
+                names none of os, arch, variant and kernel takes stages for any.
+            labels: The runner's labels, matched exactly: a stage's must be the same. At most 32;
+                names of at most 100 characters, values of at most 200.
             owner: Only stages of this owner's repositories.
             repo: Only stages of this repository; goes with `owner`.
             deploy_to: Only promotions and rollbacks to this environment.

@@ -21,6 +21,7 @@ from shipliftd.fields import Faults
 from shipliftd.guard import Caller, reachable
 from shipliftd.known import KnownRunners, Want
 from shipliftd.models import Build, Repository, Stage, Token
+from shipliftd.pipelines import MOST_LABEL, MOST_LABELS, MOST_NAME
 from shipliftd.rows import StageRow
 from shipliftd.store import Store
 
@@ -58,6 +59,8 @@ class Dispatcher:
         self._groups: dict[tuple[int, Want], _Group] = {}
         self._offered: dict[int, _Offer] = {}
         self._busy: set[_Limited] = set()
+        # Whom the loop's next turn looks after: those who came just now, or everybody.
+        self._new: set[tuple[int, Want]] = set()
         self._is_woken = False
         self.known = KnownRunners(store)
 
@@ -66,7 +69,7 @@ class Dispatcher:
     ) -> StageRow | None:
         """Waits for a stage that the caller can do; None when there was none in time.
 
-        Raises Invalid, Unavailable.
+        Raises Invalid, Unavailable, Exhausted (the token's runners ask for too many different things).
         """
         want = _want(request)
         if seconds <= 0:
@@ -74,14 +77,16 @@ class Dispatcher:
             return None
         if self._store.failing:
             raise Unavailable("the store takes no writes now, so no stage could be accepted: try again")
-        self.known.note(caller, request.machine, want)
+        self.known.note(caller, want)
         key = (caller.token_id, want)
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group(want, *_query(caller, want).sql())
         future: asyncio.Future[StageRow | None] = asyncio.get_running_loop().create_future()
         group.waiting.append(future)
-        self.wake()
+        if not (self._new or self._is_woken):
+            asyncio.get_running_loop().call_soon(self._serve)
+        self._new.add(key)
         try:
             async with asyncio.timeout(seconds):
                 return await future
@@ -96,8 +101,9 @@ class Dispatcher:
     def wake(self) -> None:
         """Looks, in the loop's next turn, whether there is something for those who wait."""
         if self._groups and not self._is_woken:
+            if not self._new:
+                asyncio.get_running_loop().call_soon(self._serve)
             self._is_woken = True
-            asyncio.get_running_loop().call_soon(self._serve)
 
     def accepted(self, stage_id: int) -> None:
         """Forgets an offer: the database says whose it is."""
@@ -111,12 +117,16 @@ class Dispatcher:
                     future.set_result(None)
 
     def _serve(self) -> None:
+        # Who was here before has been looked after when something changed last.
+        groups = list(self._groups) if self._is_woken else list(self._new)
+        self._new.clear()
         self._is_woken = False
         time = asyncio.get_running_loop().time()
         self._offered = {stage: offer for stage, offer in self._offered.items() if offer.until > time}
         self._busy = set().union(*(offer.limits for offer in self._offered.values()))
-        for group in list(self._groups.values()):
-            self._serve_group(group, time)
+        for key in groups:
+            if (group := self._groups.get(key)) is not None:
+                self._serve_group(group, time)
 
     def _serve_group(self, group: _Group, time: float) -> None:
         last, looked_at = 0, 0
@@ -126,7 +136,7 @@ class Dispatcher:
             for stage in map(StageRow._make, rows):
                 if (
                     stage.id in self._offered
-                    or not group.want.fits(stage)
+                    or group.want.labels != leases.labels_of(stage)
                     or not self._has_room(stage, full)
                 ):
                     continue
@@ -173,10 +183,10 @@ def _want(request: pb.AcquireStageRequest) -> Want:
         faults.add("kind", f"{request.kind[:60]!r}: wanted pipeline or external")
     for name in ("type", "os", "arch", "variant", "kernel"):
         faults.text(name, getattr(request, name), 100)
-    labels = faults.few("labels", request.labels.items(), 100)
+    labels = faults.few("labels", request.labels.items(), MOST_LABELS)
     for label, value in labels:
-        faults.text("labels", label, 100)
-        faults.text(f"labels[{label[:60]!r}]", value, 1000)
+        faults.text("labels", label, MOST_NAME)
+        faults.text(f"labels[{label[:60]!r}]", value, MOST_LABEL)
     faults.only_of(request.owner, request.repo)
     if request.deploy_to:
         faults.target("deploy_to", request.deploy_to)
@@ -209,7 +219,7 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
         .join(Repository, on=(Stage.repo == Repository.id))
         .where(
             Stage.status == "pending",
-            Stage.kind == want.kind,
+            want.condition(),
             Stage.lease_expires == 0,
             Stage.id > _LAST,
             reachable(caller, access_pb2.LEVEL_WRITE),
@@ -218,9 +228,6 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
         )
     )
     for column, word in (
-        (Stage.type, want.type),
-        (Stage.os, want.os),
-        (Stage.arch, want.arch),
         (Repository.owner, want.owner),
         (Repository.name, want.repo),
         (Build.deploy_to, want.deploy_to),

@@ -135,6 +135,13 @@ class OutOfRange(Refusal):
     reason = "OUT_OF_RANGE"
 
 
+class Exhausted(Refusal):
+    """As much as one caller may have is in use."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "RESOURCE_EXHAUSTED"
+
+
 class Unavailable(Refusal):
     """The store is away or the server is shutting down; clients may retry."""
 

@@ -1,15 +1,21 @@
-"""The runners that are known: those that asked for a stage in the last hour, and could take which."""
+"""The runners that are known: what each token's asked for in the last hour.
+
+How many machines ask does not count, for those of a fleet come and go under names of their own: all of a
+token's that ask for the same are one entry.
+"""
 
 import asyncio
 import json
 import logging
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shipliftd import leases
 from shipliftd.clock import now
+from shipliftd.errors import Exhausted
 from shipliftd.guard import Caller, is_within
-from shipliftd.models import Runner
+from shipliftd.models import Runner, Stage
 from shipliftd.rows import BuildWithStages, StageRow
 from shipliftd.store import Store
 
@@ -17,11 +23,12 @@ log = logging.getLogger(__name__)
 
 KNOWN_MS = 60 * 60 * 1000
 _NOTE_MS = 5 * 60 * 1000
-_KEPT_MS = 30 * 24 * 60 * 60 * 1000
+# Of machines, kinds: each is a query whenever there may be work, and has up to 11,000 characters.
+MOST_WANTS = 100
 
 
 class Want(NamedTuple):
-    """What a runner can do, and where it asks for it; '' stands for anything."""
+    """What a runner can do, and where it asks for it; '' stands for anything. Labels are sorted."""
 
     kind: str
     type: str
@@ -34,17 +41,46 @@ class Want(NamedTuple):
     repo: str
     deploy_to: str
 
-    def fits(self, stage: StageRow) -> bool:
-        """Whether the runner can do the stage, wherever it belongs."""
-        return (
-            self.kind == stage.kind
-            and self.type in ("", stage.type)
-            and self.os in ("", stage.os)
-            and self.arch in ("", stage.arch)
-            and self.variant == stage.variant
-            and self.kernel == stage.kernel
-            and dict(self.labels) == leases.labels_of(stage)
-        )
+    @property
+    def _names_platform(self) -> bool:
+        return bool(self.os or self.arch or self.variant or self.kernel)
+
+    def condition(self) -> Any:  # noqa: ANN401  # peewee's expressions
+        """On `Stage`: that the runner can do it, its labels aside. The rule of `lacks`, for the store.
+
+        As on Drone's side variant and kernel count only where the stage names them.
+        """
+        found = Stage.kind == self.kind
+        for column, word in ((Stage.type, self.type), (Stage.os, self.os), (Stage.arch, self.arch)):
+            if word:
+                found &= column == word
+        if self._names_platform:
+            found &= Stage.variant.in_(["", self.variant]) & Stage.kernel.in_(["", self.kernel])
+        return found
+
+    def lacks(self, stage: StageRow) -> tuple[str, ...] | None:
+        """What keeps the runner from the stage, wherever that belongs, of variant, kernel and labels.
+
+        None where it is for other stages altogether.
+        """
+        if (
+            self.kind != stage.kind
+            or self.type not in ("", stage.type)
+            or self.os not in ("", stage.os)
+            or self.arch not in ("", stage.arch)
+        ):
+            return None
+        missing = () if self.labels == leases.labels_of(stage) else ("other labels",)
+        if self._names_platform and stage.kernel not in ("", self.kernel):
+            missing = ("another kernel", *missing)
+        if self._names_platform and stage.variant not in ("", self.variant):
+            missing = ("another variant", *missing)
+        return missing
+
+
+class _Key(NamedTuple):
+    token_id: int
+    want: Want
 
 
 class _Seen(NamedTuple):
@@ -60,26 +96,54 @@ class KnownRunners:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen: dict[tuple[int, str, Want], _Seen] = {}
+        # Who asked longest ago comes first.
+        self._seen: OrderedDict[_Key, _Seen] = OrderedDict()
+        self._wants: Counter[int] = Counter()
         self._kept: set[asyncio.Future[None]] = set()
-        for row in Runner.select().where(Runner.seen > now() - KNOWN_MS):
+        for row in Runner.select().where(Runner.seen > now() - KNOWN_MS).order_by(Runner.seen):
             want = Want(*json.loads(row.wants))
             want = want._replace(labels=tuple((name, value) for name, value in want.labels))
             cuts = tuple(json.loads(row.repositories)), tuple(json.loads(row.environments))
-            self._seen[row.token_id, row.machine, want] = _Seen(row.seen, *cuts)
+            self._remember(_Key(row.token_id, want), _Seen(row.seen, *cuts))
 
-    def note(self, caller: Caller, machine: str, want: Want) -> None:
-        """Remembers that a runner asks."""
-        key = (caller.token_id, machine, want)
-        at = now()
-        if key in self._seen and self._seen[key].at > at - _NOTE_MS:
+    def note(self, caller: Caller, want: Want) -> None:
+        """Remembers that a runner asks. Raises Exhausted where its token's ask for too much."""
+        key, at = _Key(caller.token_id, want), now()
+        known = self._seen.get(key)
+        if known is not None and known.at > at - _NOTE_MS:
             return
+        self._forget_old(at)
+        if key not in self._seen and self._wants[caller.token_id] >= MOST_WANTS:
+            raise Exhausted(
+                f"this token's runners have asked for {MOST_WANTS} different things in the last hour, and"
+                " more are not taken: have machines of a kind ask for the same platform, labels, repository"
+                " and environment, whatever their names, or give each kind a token of its own",
+                reason="TOO_MANY_RUNNERS",
+            )
         cut = caller.cut
         seen = _Seen(at, cut.repositories if cut else (), cut.environments if cut else ())
-        self._seen = {k: kept for k, kept in self._seen.items() if kept.at > at - KNOWN_MS}
+        self._remember(key, seen)
+        self._write(_keep, key, seen)
+
+    def _remember(self, key: _Key, seen: _Seen) -> None:
+        self._wants[key.token_id] += key not in self._seen
         self._seen[key] = seen
+        self._seen.move_to_end(key)
+
+    def _forget_old(self, at: int) -> None:
+        forgotten: list[_Key] = []
+        while self._seen and next(iter(self._seen.values())).at <= at - KNOWN_MS:
+            key, _ = self._seen.popitem(last=False)
+            forgotten.append(key)
+            self._wants[key.token_id] -= 1
+            if not self._wants[key.token_id]:
+                del self._wants[key.token_id]
+        if forgotten:
+            self._write(_drop, forgotten)
+
+    def _write(self, verb: Any, *args: Any) -> None:  # noqa: ANN401  # a verb of this file
         # Nobody waits for it: what is lost with a crash is known again when the runner asks next.
-        task = asyncio.ensure_future(self._store.write(_keep, key, seen))
+        task: asyncio.Future[None] = asyncio.ensure_future(self._store.write(verb, *args))
         self._kept.add(task)
         task.add_done_callback(self._is_kept)
 
@@ -96,36 +160,61 @@ class KnownRunners:
         for stage in whole.stages:
             is_waiting = stage.status == "pending" and stage.lease_hash is None
             # A deployer need not ask before there is something to take.
-            if is_waiting and stage.kind == "pipeline" and not any(self._could_take(whole, stage)):
-                labels = leases.labels_of(stage)
-                told = f" with the labels {labels}" if labels else ""
-                return (
-                    f"stage {stage.name!r} waits for a runner of type {stage.type} for"
-                    f" {stage.os}/{stage.arch}{told}: none that may take it has asked in the last hour"
-                )
+            if is_waiting and stage.kind == "pipeline":
+                nearest = min(self._lacking(whole, stage), key=len, default=None)
+                if nearest != ():
+                    return _waits(stage, nearest)
         return ""
 
-    def _could_take(self, whole: BuildWithStages, stage: StageRow) -> Iterator[bool]:
+    def _lacking(self, whole: BuildWithStages, stage: StageRow) -> Iterator[tuple[str, ...]]:
+        """What keeps each runner from the stage that may take such ones; nothing more once one can."""
         oldest = now() - KNOWN_MS
         deploy_to = whole.build.deploy_to
-        for (_, _, want), seen in self._seen.items():
-            yield (
+        for (_, want), seen in self._seen.items():
+            if (
                 seen.at > oldest
-                and want.fits(stage)
                 and want.owner in ("", whole.owner)
                 and want.repo in ("", whole.repo)
                 and want.deploy_to in ("", deploy_to)
                 and is_within(seen.repositories, whole.owner, whole.repo)
                 and (not seen.environments or deploy_to in seen.environments)
-            )
+                and (lacks := want.lacks(stage)) is not None
+            ):
+                yield lacks
+                if not lacks:
+                    return
 
 
-def _keep(key: tuple[int, str, Want], seen: _Seen) -> None:
-    token_id, machine, want = key
+def _waits(stage: StageRow, nearest: tuple[str, ...] | None) -> str:
+    wanted = [f"{word} {value}" for word, value in _platform(stage) if value]
+    if labels := dict(leases.labels_of(stage)):
+        wanted.append(f"the labels {labels}")
+    told = f" with {_joined(wanted)}" if wanted else ""
+    near = f"; one with {_joined(nearest)} has" if nearest else ""
+    return (
+        f"stage {stage.name!r} waits for a runner of type {stage.type} for {stage.os}/{stage.arch}{told}:"
+        f" none that may take it has asked in the last hour{near}"
+    )
+
+
+def _platform(stage: StageRow) -> tuple[tuple[str, str], ...]:
+    return ("the variant", stage.variant), ("the kernel", stage.kernel)
+
+
+def _joined(parts: list[str] | tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def forget_old() -> None:
+    """Takes away the rows of those who have not asked in the last hour."""
+    Runner.delete().where(Runner.seen <= now() - KNOWN_MS).execute()
+
+
+def _keep(key: _Key, seen: _Seen) -> None:
     Runner.insert(
-        token_id=token_id,
-        machine=machine,
-        wants=json.dumps(want),
+        token_id=key.token_id,
+        machine="",
+        wants=json.dumps(key.want),
         repositories=json.dumps(seen.repositories),
         environments=json.dumps(seen.environments),
         seen=seen.at,
@@ -133,5 +222,10 @@ def _keep(key: tuple[int, str, Want], seen: _Seen) -> None:
         conflict_target=[Runner.token_id, Runner.machine, Runner.wants],
         preserve=[Runner.repositories, Runner.environments, Runner.seen],
     ).execute()
-    # Nobody asks after those of last month.
-    Runner.delete().where(Runner.seen < seen.at - _KEPT_MS).execute()
+
+
+def _drop(keys: list[_Key]) -> None:
+    for key in keys:
+        # The release before has a row for each machine.
+        wants = json.dumps(key.want)
+        Runner.delete().where(Runner.token_id == key.token_id, Runner.wants == wants).execute()

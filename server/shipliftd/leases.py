@@ -249,7 +249,9 @@ def _current(build: BuildRow) -> BuildRow | None:
     return builds.find(database, build.repo_id, found.number)
 
 
-def labels_of(stage: StageRow) -> dict[str, str]:
-    """The labels that the stage's runner must have."""
+def labels_of(stage: StageRow) -> tuple[tuple[str, str], ...]:
+    """The labels that the stage's runner must have, sorted."""
+    if stage.labels == "{}":
+        return ()
     labels: dict[str, str] = json.loads(stage.labels)
-    return labels
+    return tuple(sorted(labels.items()))

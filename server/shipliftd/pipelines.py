@@ -19,9 +19,11 @@ from shipliftd.errors import shown
 MOST_PIPELINES = 100
 MOST_STEPS = 200
 MOST_NAME = 100
+# A runner may have as many, and as long ones: `AcquireStageRequest.labels`.
+MOST_LABELS = 32
+MOST_LABEL = 200
 MOST_COMMANDS = 64 * 1024
 _MOST_TEXT = 1000
-_MOST_LABELS = 100
 # Of patterns that are more than words, each counted once for what it is compared with. The longest values
 # that a build may hold are compared with so many in 0.1 s.
 MOST_PATTERNS = 16 * 1024
@@ -211,9 +213,9 @@ class _Schema:
             name = self._reader.line(key, "the name of a label", MOST_NAME)
             if not name:
                 self._reader.fault(key, "the name of a label is empty")
-            labels[name] = self._reader.text(node, name, most=_MOST_TEXT)
-        if len(labels) > _MOST_LABELS:
-            self._reader.fault(node, f"{len(labels)} labels: at most {_MOST_LABELS}")
+            labels[name] = self._reader.text(node, name, most=MOST_LABEL)
+        if len(labels) > MOST_LABELS:
+            self._reader.fault(node, f"{len(labels)} labels: at most {MOST_LABELS}")
         return labels
 
     def _environment(self, parent: Fields) -> dict[str, str | Secret]:

@@ -13,7 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from shiplift.v1 import access_pb2_grpc, builds_pb2_grpc, environments_pb2_grpc, stages_pb2_grpc
 
-from shipliftd import __version__, access, ending, setup, tls
+from shipliftd import __version__, access, ending, known, setup, tls
 from shipliftd.api import SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.inprocess import InProcess
@@ -68,6 +68,7 @@ async def serve(settings: Settings) -> None:
             store.migrate()
             await setup.first_start(store)
             await store.write(ending.extend_leases)
+            await store.write(known.forget_old)
             await _run(settings, store, credentials)
         finally:
             store.close()

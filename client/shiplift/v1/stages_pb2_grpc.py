@@ -100,6 +100,9 @@ class StageServiceServicer(object):
         kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
         with no offer a second before the call's deadline, after 30 s without one, and when the server
         shuts down. An offer that is not accepted within 10 s goes to somebody else.
+
+        The runners of one token may ask for 100 different things within an hour, however many machines ask:
+        things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

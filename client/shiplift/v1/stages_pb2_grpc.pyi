@@ -49,6 +49,9 @@ class StageServiceStub:
     kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
     with no offer a second before the call's deadline, after 30 s without one, and when the server
     shuts down. An offer that is not accepted within 10 s goes to somebody else.
+
+    The runners of one token may ask for 100 different things within an hour, however many machines ask:
+    things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
     """
     AcceptStage: _grpc.UnaryUnaryMultiCallable[_stages_pb2.AcceptStageRequest, _stages_pb2.StageLease]
     """Claims a stage, whether or not it was offered. ABORTED when somebody else has it, or its limit is
@@ -94,6 +97,9 @@ class StageServiceAsyncStub(StageServiceStub):
     kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
     with no offer a second before the call's deadline, after 30 s without one, and when the server
     shuts down. An offer that is not accepted within 10 s goes to somebody else.
+
+    The runners of one token may ask for 100 different things within an hour, however many machines ask:
+    things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
     """
     AcceptStage: _aio.UnaryUnaryMultiCallable[_stages_pb2.AcceptStageRequest, _stages_pb2.StageLease]  # type: ignore[assignment]
     """Claims a stage, whether or not it was offered. ABORTED when somebody else has it, or its limit is
@@ -142,6 +148,9 @@ class StageServiceServicer(metaclass=_abc_1.ABCMeta):
         kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
         with no offer a second before the call's deadline, after 30 s without one, and when the server
         shuts down. An offer that is not accepted within 10 s goes to somebody else.
+
+        The runners of one token may ask for 100 different things within an hour, however many machines ask:
+        things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
         """
 
     @_abc_1.abstractmethod
