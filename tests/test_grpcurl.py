@@ -76,6 +76,7 @@ def test_it_describes_the_request(grpcurl: Path, server: Shipliftd) -> None:
         "  map<string, string> params = 5;\n"
         "  string request_id = 6;\n"
         "  optional int32 expected_current = 7;\n"
+        "  int32 despite_lost = 8;\n"
         "}\n"
     )
 

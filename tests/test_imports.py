@@ -58,6 +58,7 @@ ROOMS = {
         "reports",
         "stages",
         "steplog",
+        "uncertain",
     },
     "rules": {"answers", "cuts", "guard", "pages", "parameters", "writes"},
     "pipelines": {

@@ -1,5 +1,7 @@
 """Runners that are lost, environments that are uncertain, and servers that start again."""
 
+from pathlib import Path
+
 import grpc
 import pytest
 from shiplift.v1 import builds_pb2 as api
@@ -7,12 +9,15 @@ from shiplift.v1 import environments_pb2 as env
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 
+from tests.cli import Cli
+from tests.gateway import Caller
 from tests.harness import Shipliftd
 from tests.patience import until
 from tests.refusals import Refusal, refusal
 from tests.repository import Repository
 from tests.staged import (
     ERROR,
+    FAILURE,
     PENDING,
     RUNNING,
     SKIPPED,
@@ -77,20 +82,138 @@ def test_a_lost_runner_ends_its_stage_and_makes_its_environment_uncertain(staged
     uncertain = Refusal(
         grpc.StatusCode.FAILED_PRECONDITION,
         "nobody knows what is in production: promotion 2 to it was lost in stage 'a' on box at"
-        f" {since}. Look what is there, and say so: shiplift settle production --current NUMBER",
+        f" {since}. Look what is there, and say so: shiplift settle production --current NUMBER. Or promote"
+        " all the same, and success settles it: try 2 again, or name it with despite_lost 2",
         "ENVIRONMENT_UNCERTAIN",
         (("production", "promotion 2 was lost on its way there"),),
     )
     assert refusal(repository.promote, 1) == uncertain
     assert refusal(repository.promote, 1, expected_current=0) == uncertain
-    request = api.RetryBuildRequest(owner=repository.owner, repo=repository.name, build=2)
-    assert refusal(repository.builds.RetryBuild, request) == uncertain
+    assert refusal(repository.promote, 1, despite_lost=1) == uncertain
     # Others are as certain as before.
     assert repository.promote(1, "staging").number == 3
 
     there = settle(repository, 2)
     assert (there.current.number, there.HasField("uncertain")) == (2, False)
     assert repository.promote(1, expected_current=2).number == 4
+
+
+@pytest.fixture
+def lost(staged: Staged) -> Staged:
+    """One whose first promotion succeeded, and whose second was lost."""
+    first = staged.running()
+    staged.runner.report(first.stage.id, SUCCESS)
+    second = staged.runner.accept(staged.repository.promote(1).stages[0].id)
+    lose(staged.repository.server, second.stage.id)
+    ended(staged.repository, 3)
+    return staged
+
+
+def deployment(repository: Repository) -> tuple[int, int]:
+    """What is in production, and which promotion makes it uncertain."""
+    stub = EnvironmentServiceStub(repository.server.channel(repository.token))
+    request = env.ListDeploymentsRequest(owner=repository.owner, repo=repository.name)
+    (found,) = stub.ListDeployments(request).deployments
+    return found.current.number, found.uncertain.build
+
+
+def done(staged: Staged, build: api.Build, status: api.Status = SUCCESS) -> api.Build:
+    """The promotion, once a runner has reported its end."""
+    stage = staged.runner.accept(build.stages[0].id).stage.id
+    staged.runner.report(stage, status)
+    return staged.repository.get(build.number)
+
+
+def retried(repository: Repository, build: int) -> api.Build:
+    request = api.RetryBuildRequest(owner=repository.owner, repo=repository.name, build=build)
+    return repository.builds.RetryBuild(request)
+
+
+SETTLED = "production is settled by this success: promotion 3 had been lost on its way there."
+
+
+def test_the_success_of_a_promotion_that_names_the_lost_one_settles(lost: Staged) -> None:
+    repository = lost.repository
+    assert deployment(repository) == (2, 3)
+    promoted = repository.promote(1, despite_lost=3)
+    (warning,) = promoted.warnings
+    assert warning.startswith(
+        "nobody knows what is in production: promotion 3 to it was lost in stage 'deploy'"
+    )
+    assert warning.endswith(". The success of this one settles it.")
+    assert deployment(repository) == (2, 3)
+    assert list(done(lost, promoted).warnings) == [warning, SETTLED]
+    assert deployment(repository) == (4, 0)
+    assert list(repository.promote(1).warnings) == []
+
+
+def test_a_retry_of_the_lost_one_names_it(lost: Staged) -> None:
+    repository = lost.repository
+    assert refusal(retried, repository, 2).reason == "ENVIRONMENT_UNCERTAIN"
+    assert list(done(lost, retried(repository, 3)).warnings)[1:] == [SETTLED]
+    assert deployment(repository) == (4, 0)
+
+
+def test_what_fails_settles_nothing(lost: Staged) -> None:
+    failed = done(lost, retried(lost.repository, 3), FAILURE)
+    assert (len(failed.warnings), deployment(lost.repository)) == (1, (2, 3))
+    assert refusal(lost.repository.promote, 1).reason == "ENVIRONMENT_UNCERTAIN"
+
+
+def test_what_was_in_flight_before_the_loss_settles_nothing(staged: Staged) -> None:
+    repository = staged.repository
+    first = staged.running()
+    waits, begun = repository.promote(1), staged.runner.accept(repository.promote(1).stages[0].id)
+    lose(repository.server, first.stage.id)
+    ended(repository, 2)
+    assert list(done(staged, waits).warnings) == []
+    staged.runner.report(begun.stage.id, SUCCESS)
+    assert deployment(repository) == (4, 2)
+    # A second loss is another to be named, and the one before it settles nothing either.
+    fifth, sixth = repository.promote(1, despite_lost=2), repository.promote(1, despite_lost=2)
+    lose(repository.server, staged.runner.accept(sixth.stages[0].id).stage.id)
+    ended(repository, 6)
+    assert refusal(repository.promote, 1, despite_lost=2).reason == "ENVIRONMENT_UNCERTAIN"
+    done(staged, fifth)
+    assert deployment(repository) == (5, 6)
+    done(staged, repository.promote(1, despite_lost=6))
+    assert deployment(repository) == (7, 0)
+
+
+def test_a_clock_that_is_set_back_settles_nothing_of_before(lost: Staged) -> None:
+    repository = lost.repository
+    # As if the promotion that settles had been made, by the clock, before the loss.
+    stored(
+        repository.server, "UPDATE lost SET at = at + 3600000 WHERE repo_id = ?", repository.get(1).repo_id
+    )
+    done(lost, repository.promote(1, despite_lost=3))
+    assert deployment(repository) == (4, 0)
+
+
+def test_drones_command_gets_out_of_it(lost: Staged) -> None:
+    repository = lost.repository
+    caller = Caller(repository.server.http, repository.server.admin_token)
+    builds = f"/api/repos/{repository.slug}/builds"
+    assert caller.post(f"{builds}/1/promote", {"target": "production"}).status == 409
+    query = {"target": "production", "despite-lost": "3", "REGION": "eu"}
+    promoted = caller.post(f"{builds}/1/promote", query)
+    assert (promoted.status, promoted.json["params"]) == (200, {"REGION": "eu"})
+    assert caller.post(f"{builds}/1/promote", {**query, "despite-lost": "x"}).told == (
+        400,
+        "despite-lost: 'x' is not a build's number",
+    )
+    assert caller.post(f"{builds}/3", {}).json["number"] == 5
+    done(lost, repository.get(5))
+    assert list(repository.get(5).warnings)[1:] == [SETTLED]
+    assert caller.post(f"{builds}/1/promote", {"target": "production"}).status == 200
+
+
+def test_the_command_names_what_was_lost(lost: Staged, tmp_path: Path) -> None:
+    repository = lost.repository
+    cli = Cli(tmp_path, repository.server.address, repository.server.admin_token, repository.slug)
+    assert "name it with despite_lost 3" in cli.run("promote", "1", "production").err
+    said = cli.run("promote", "1", "production", "--despite-lost", "3")
+    assert (said.code, "The success of this one settles it." in said.out.replace("\n", " ")) == (0, True)
 
 
 def test_what_went_nowhere_leaves_nothing_uncertain(staged: Staged) -> None:

@@ -552,6 +552,7 @@ class Methods:
         params: Mapping[str, str] | None = None,
         request_id: str | None = None,
         expected_current: int | None = None,
+        despite_lost: int = 0,
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted
@@ -559,7 +560,8 @@ class Methods:
         stored.
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
-        ABORTED: another build than `expected_current` is in the environment.
+        ABORTED: another build than `expected_current` is in the environment; FAILED_PRECONDITION:
+        nobody knows what is there, see `despite_lost`.
 
         Args:
             owner: The repository's owner.
@@ -577,6 +579,9 @@ class Methods:
             expected_current: The number of the deployment (promotion or rollback) that the caller
                 believes to be current in the environment, 0 for none: another one there is ABORTED,
                 naming it.
+            despite_lost: Where the environment is uncertain, the number of the promotion that was
+                lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
+                same. Without it, or with another's, that is FAILED_PRECONDITION.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -589,6 +594,7 @@ class Methods:
                 params=params,
                 request_id=request_id or str(uuid4()),
                 expected_current=expected_current,
+                despite_lost=despite_lost,
             ),
             timeout,
         )
@@ -796,7 +802,8 @@ class Methods:
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
         parent, target and parameters, with fresh stages. FAILED_PRECONDITION while the build has
-        not ended.
+        not ended, and where its environment is uncertain by the loss of another promotion than this
+        one.
 
         Args:
             owner: The repository's owner.
@@ -1121,7 +1128,8 @@ class Methods:
         timeout: float | None = None,
     ) -> environments_pb2.Deployment:
         """Says what is in an environment now, where the server cannot know: a runner was lost on the
-        way there, or somebody deployed by hand. Promotions to it are taken again. Needs an
+        way there, or somebody deployed by hand. Promotions to it are taken again, as they are once
+        one that was made after the loss has succeeded (PromoteRequest.despite_lost). Needs an
         environment that something was promoted to (NOT_FOUND), and a build that was promoted to it,
         or 0 for none.
 
@@ -1371,8 +1379,9 @@ class Methods:
         timeout: float | None = None,
     ) -> stages_pb2.AppendLogResponse:
         """Adds lines to a step's log. Lines whose position is there already are left as they are, so a
-        batch can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line
-        that says so.
+        batch can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a line that
+        says so; what follows is counted alone, and told by one more line when the log is read: that
+        is there once the step has ended, or for who does not follow.
 
         Args:
             step_id: The step's id.
@@ -1909,6 +1918,7 @@ class AsyncMethods:
         params: Mapping[str, str] | None = None,
         request_id: str | None = None,
         expected_current: int | None = None,
+        despite_lost: int = 0,
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted
@@ -1916,7 +1926,8 @@ class AsyncMethods:
         stored.
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
-        ABORTED: another build than `expected_current` is in the environment.
+        ABORTED: another build than `expected_current` is in the environment; FAILED_PRECONDITION:
+        nobody knows what is there, see `despite_lost`.
 
         Args:
             owner: The repository's owner.
@@ -1934,6 +1945,9 @@ class AsyncMethods:
             expected_current: The number of the deployment (promotion or rollback) that the caller
                 believes to be current in the environment, 0 for none: another one there is ABORTED,
                 naming it.
+            despite_lost: Where the environment is uncertain, the number of the promotion that was
+                lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
+                same. Without it, or with another's, that is FAILED_PRECONDITION.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -1946,6 +1960,7 @@ class AsyncMethods:
                 params=params,
                 request_id=request_id or str(uuid4()),
                 expected_current=expected_current,
+                despite_lost=despite_lost,
             ),
             timeout,
         )
@@ -2153,7 +2168,8 @@ class AsyncMethods:
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
         parent, target and parameters, with fresh stages. FAILED_PRECONDITION while the build has
-        not ended.
+        not ended, and where its environment is uncertain by the loss of another promotion than this
+        one.
 
         Args:
             owner: The repository's owner.
@@ -2480,7 +2496,8 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> environments_pb2.Deployment:
         """Says what is in an environment now, where the server cannot know: a runner was lost on the
-        way there, or somebody deployed by hand. Promotions to it are taken again. Needs an
+        way there, or somebody deployed by hand. Promotions to it are taken again, as they are once
+        one that was made after the loss has succeeded (PromoteRequest.despite_lost). Needs an
         environment that something was promoted to (NOT_FOUND), and a build that was promoted to it,
         or 0 for none.
 
@@ -2730,8 +2747,9 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> stages_pb2.AppendLogResponse:
         """Adds lines to a step's log. Lines whose position is there already are left as they are, so a
-        batch can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line
-        that says so.
+        batch can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a line that
+        says so; what follows is counted alone, and told by one more line when the log is read: that
+        is there once the step has ended, or for who does not follow.
 
         Args:
             step_id: The step's id.

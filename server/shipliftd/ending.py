@@ -3,7 +3,7 @@
 from peewee import SQL
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, flow, leases, stages
+from shipliftd import builds, flow, leases, stages, uncertain
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, Executor, arg
 from shipliftd.fields import Faults
@@ -97,7 +97,7 @@ def _lose(stage: StageRow, at: int) -> int:
     told = f"runner lost: nothing was heard of {machine} for {leases.LEASE_MS // 1000} s"
     build = _end(stage, told, at)
     if build.deploy_to:
-        flow.lose_sight(build, stage, at)
+        uncertain.lose(build, stage, at)
     return build.id
 
 

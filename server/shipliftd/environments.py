@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from shiplift.v1 import environments_pb2 as pb
 
-from shipliftd import builds, flow, pages
+from shipliftd import builds, flow, pages, uncertain
 from shipliftd.clock import now
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
@@ -152,7 +152,7 @@ def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Stan
             reason="ENVIRONMENT_NOT_FOUND",
         )
     _settle(caller, request, mine)
-    Lost.delete().where(Lost.repo == caller.repo_id, Lost.environment == request.environment).execute()
+    uncertain.forget(caller.repo_id, request.environment)
     return Written(_load(caller, newest.id))
 
 

@@ -7,9 +7,9 @@ where on_success and on_failure say so; the first stage that did not go well dec
 import json
 from collections.abc import Iterable, Sequence
 
-from shipliftd import builds
+from shipliftd import builds, uncertain
 from shipliftd.compiled import Compiled, arg
-from shipliftd.models import ENDED, Build, Deployment, Lost, Stage, database
+from shipliftd.models import ENDED, Build, Deployment, Stage, database
 from shipliftd.rows import BuildRow, StageRow
 
 FAILED = frozenset({"failure", "killed", "error"})
@@ -79,6 +79,7 @@ def keep_build(build: BuildRow) -> BuildRow:
     )
     if build.status == "success" and build.deploy_to:
         becomes_current(build)
+        build = uncertain.settle(build)
     builds.changed(build)
     return build
 
@@ -167,18 +168,3 @@ def _went_well(name: str, by_name: dict[str, StageRow], known: dict[str, bool]) 
 def _depends_on(stage: StageRow) -> list[str]:
     names: list[str] = json.loads(stage.depends_on) if stage.depends_on != "[]" else []
     return names
-
-
-def lose_sight(build: BuildRow, stage: StageRow, at: int) -> None:
-    """Notes that nobody knows what is in a build's environment."""
-    Lost.insert(
-        repo=build.repo_id,
-        environment=build.deploy_to,
-        number=build.number,
-        stage=stage.name,
-        machine=stage.machine,
-        at=at,
-    ).on_conflict(
-        conflict_target=[Lost.repo, Lost.environment],
-        preserve=[Lost.number, Lost.stage, Lost.machine, Lost.at],
-    ).execute()

@@ -311,7 +311,10 @@ Stage.add_index(Stage.index(Stage.lease_expires, name="stages_leased", where=SQL
 
 
 class Step(Table):
-    """A step of a stage, as its runner reported it; `log_*` tell how much of a log there is."""
+    """A step of a stage, as its runner reported it; `log_*` tell how much of a log there is.
+
+    Of one that is full `log_lines` counts what was left out, too.
+    """
 
     id = BigAutoField()
     stage = ForeignKeyField(Stage, lazy_load=False, index=False)
@@ -406,6 +409,8 @@ class Lost(Table):
     stage = TextField()
     machine = TextField()
     at = BigIntegerField()
+    # The newest build then: what was promoted later settles the environment by its success.
+    newest = IntegerField(default=2**31 - 1, constraints=[SQL("DEFAULT 2147483647")])
 
     class Meta:
         table_name = "lost"

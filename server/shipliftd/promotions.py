@@ -2,30 +2,23 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, derived
+from shipliftd import builds, derived, uncertain
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, arg
 from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
-from shipliftd.models import ENDED, Deployment, Lost, database
+from shipliftd.models import ENDED, Deployment, database
 from shipliftd.parameters import MOST_COUNT, ParameterRules
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow
+from shipliftd.words import as_json
 from shipliftd.writes import Written, write
 
 _CURRENT = Compiled(
     Deployment.select(Deployment.number).where(Deployment.repo == arg(0), Deployment.environment == arg(1))
-)
-
-
-_LOST = Compiled(
-    Lost.select(Lost.number, Lost.stage, Lost.machine, Lost.at).where(
-        Lost.repo == arg(0), Lost.environment == arg(1)
-    )
 )
 
 
@@ -45,13 +38,14 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     faults.target("target", request.target)
     if request.HasField("expected_current"):
         faults.not_negative("expected_current", request.expected_current)
+    faults.not_negative("despite_lost", request.despite_lost)
     found = builds.find_whole(database, caller.repo_id, request.build)
     parent = found[0] if found else None
     params = _params(request.params, parent, rules, faults)
     faults.refuse()
     if found is None:
         raise builds.not_found(caller, request.build)
-    require_known(caller.repo_id, request.target)
+    warnings = uncertain.accept(caller.repo_id, request.target, request.despite_lost)
     if request.HasField("expected_current"):
         _expect(caller, request.target, request.expected_current)
     return _begin(
@@ -60,6 +54,7 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
             parent=found[0].number, event="promote", deploy_to=request.target, params=params, retry_of=0
         ),
         found[1],
+        warnings,
     )
 
 
@@ -77,18 +72,22 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
     if found is None:
         raise builds.not_found(caller, request.build)
     build, stages = found
+    warnings: list[str] = []
     if build.deploy_to:
-        require_known(caller.repo_id, build.deploy_to)
+        # Whoever tries what was lost again names it.
+        warnings = uncertain.accept(caller.repo_id, build.deploy_to, build.number)
     if build.status not in ENDED:
         raise Precondition(
             f"build {build.number} is {build.status}: it can be tried again once it has ended",
             reason="BUILD_NOT_ENDED",
             violations=[("build", f"is {build.status}")],
         )
-    return _begin(caller, build._replace(params=params, retry_of=build.number), stages)
+    return _begin(caller, build._replace(params=params, retry_of=build.number), stages, warnings)
 
 
-def _begin(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> Written[BuildWithStages]:
+def _begin(
+    caller: Caller, build: BuildRow, stages: Iterable[StageRow], warnings: list[str]
+) -> Written[BuildWithStages]:
     """A new build, like the one given in all that is not its own, with fresh stages."""
     at = now()
     number = builds.next_number(caller.repo_id)
@@ -107,28 +106,12 @@ def _begin(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> Writt
         updated=at,
         version=1,
         external_id=None,
-        warnings="[]",
+        warnings=as_json(warnings),
     )
     # What was recorded has stages already, and they need not be its file's.
     parsed = derived.said_by(build.pipeline_id) if build.parent else None
     fresh = derived.again(begun, f"{caller.owner}/{caller.repo}", stages, parsed, at)
     return Written(builds.insert(caller, begun, fresh))
-
-
-def require_known(repo_id: int, environment: str) -> None:
-    """Raises Precondition while nobody knows what is in the environment."""
-    row = _LOST.one(database, repo_id, environment)
-    if row is None:
-        return
-    number, stage, machine, at = row
-    since = datetime.fromtimestamp(at // 1000, UTC).isoformat()
-    raise Precondition(
-        f"nobody knows what is in {environment}: promotion {number} to it was lost in stage {stage!r} on"
-        f" {machine or 'a machine without a name'} at {since}. Look what is there, and say so:"
-        f" shiplift settle {environment} --current NUMBER",
-        reason="ENVIRONMENT_UNCERTAIN",
-        violations=[(environment, f"promotion {number} was lost on its way there")],
-    )
 
 
 def _params(

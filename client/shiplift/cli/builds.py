@@ -42,6 +42,10 @@ def promote(
         int | None,
         typer.Option(metavar="NUMBER", help="Refuse if another deployment is current there; 0: if any is."),
     ] = None,
+    despite_lost: Annotated[
+        int,
+        typer.Option(metavar="NUMBER", help="Promote although this promotion was lost on its way there."),
+    ] = 0,
     request_id: RequestIdOption = None,
 ) -> None:
     """Promotes a build to an environment, and shows the new build."""
@@ -55,6 +59,7 @@ def promote(
         target=environment,
         params=params,
         expected_current=expected_current,
+        despite_lost=despite_lost,
         request_id=request_id,
     )
     earlier = " (by an earlier call)" if was_replayed() else ""

@@ -96,7 +96,8 @@ class BuildServiceServicer(object):
         as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-        another build than `expected_current` is in the environment.
+        another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
+        there, see `despite_lost`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +126,8 @@ class BuildServiceServicer(object):
 
     def RetryBuild(self, request, context):
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
+        its environment is uncertain by the loss of another promotion than this one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

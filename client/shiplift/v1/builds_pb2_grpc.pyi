@@ -44,7 +44,8 @@ class BuildServiceStub:
     as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
     INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-    another build than `expected_current` is in the environment.
+    another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
+    there, see `despite_lost`.
     """
     CreateBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.CreateBuildRequest, _builds_pb2.Build]
     """Records a build that a CI system made. Recording an `external_id` again returns the build that
@@ -61,7 +62,8 @@ class BuildServiceStub:
     """
     RetryBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
+    its environment is uncertain by the loss of another promotion than this one.
     """
     CancelBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]
     """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
@@ -94,7 +96,8 @@ class BuildServiceAsyncStub(BuildServiceStub):
     as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
     INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-    another build than `expected_current` is in the environment.
+    another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
+    there, see `despite_lost`.
     """
     CreateBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.CreateBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Records a build that a CI system made. Recording an `external_id` again returns the build that
@@ -111,7 +114,8 @@ class BuildServiceAsyncStub(BuildServiceStub):
     """
     RetryBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
+    its environment is uncertain by the loss of another promotion than this one.
     """
     CancelBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
@@ -147,7 +151,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-        another build than `expected_current` is in the environment.
+        another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
+        there, see `despite_lost`.
         """
 
     @_abc_1.abstractmethod
@@ -182,7 +187,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended.
+        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
+        its environment is uncertain by the loss of another promotion than this one.
         """
 
     @_abc_1.abstractmethod

@@ -61,7 +61,8 @@ class EnvironmentServiceServicer(object):
 
     def SettleEnvironment(self, request, context):
         """Says what is in an environment now, where the server cannot know: a runner was lost on the way
-        there, or somebody deployed by hand. Promotions to it are taken again. Needs an environment that
+        there, or somebody deployed by hand. Promotions to it are taken again, as they are once one that was made
+        after the loss has succeeded (PromoteRequest.despite_lost). Needs an environment that
         something was promoted to (NOT_FOUND), and a build that was promoted to it, or 0 for none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -39,7 +39,8 @@ class EnvironmentServiceStub:
     """
     SettleEnvironment: _grpc.UnaryUnaryMultiCallable[_environments_pb2.SettleEnvironmentRequest, _environments_pb2.Deployment]
     """Says what is in an environment now, where the server cannot know: a runner was lost on the way
-    there, or somebody deployed by hand. Promotions to it are taken again. Needs an environment that
+    there, or somebody deployed by hand. Promotions to it are taken again, as they are once one that was made
+    after the loss has succeeded (PromoteRequest.despite_lost). Needs an environment that
     something was promoted to (NOT_FOUND), and a build that was promoted to it, or 0 for none.
     """
 
@@ -54,7 +55,8 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     """
     SettleEnvironment: _aio.UnaryUnaryMultiCallable[_environments_pb2.SettleEnvironmentRequest, _environments_pb2.Deployment]  # type: ignore[assignment]
     """Says what is in an environment now, where the server cannot know: a runner was lost on the way
-    there, or somebody deployed by hand. Promotions to it are taken again. Needs an environment that
+    there, or somebody deployed by hand. Promotions to it are taken again, as they are once one that was made
+    after the loss has succeeded (PromoteRequest.despite_lost). Needs an environment that
     something was promoted to (NOT_FOUND), and a build that was promoted to it, or 0 for none.
     """
 
@@ -78,7 +80,8 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_environments_pb2.Deployment, _abc.Awaitable[_environments_pb2.Deployment]]:
         """Says what is in an environment now, where the server cannot know: a runner was lost on the way
-        there, or somebody deployed by hand. Promotions to it are taken again. Needs an environment that
+        there, or somebody deployed by hand. Promotions to it are taken again, as they are once one that was made
+        after the loss has succeeded (PromoteRequest.despite_lost). Needs an environment that
         something was promoted to (NOT_FOUND), and a build that was promoted to it, or 0 for none.
         """
 

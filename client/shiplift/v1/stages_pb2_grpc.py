@@ -142,7 +142,9 @@ class StageServiceServicer(object):
 
     def AppendLog(self, request, context):
         """Adds lines to a step's log. Lines whose position is there already are left as they are, so a batch
-        can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line that says so.
+        can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a line that says so; what
+        follows is counted alone, and told by one more line when the log is read: that is there once the step
+        has ended, or for who does not follow.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -70,7 +70,9 @@ class StageServiceStub:
     """
     AppendLog: _grpc.UnaryUnaryMultiCallable[_stages_pb2.AppendLogRequest, _stages_pb2.AppendLogResponse]
     """Adds lines to a step's log. Lines whose position is there already are left as they are, so a batch
-    can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line that says so.
+    can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a line that says so; what
+    follows is counted alone, and told by one more line when the log is read: that is there once the step
+    has ended, or for who does not follow.
     """
     WatchStage: _grpc.UnaryStreamMultiCallable[_stages_pb2.WatchStageRequest, _stages_pb2.WatchStageResponse]
     """Tells how the stage and its build stand, first as they are and then at each change, until the stage
@@ -118,7 +120,9 @@ class StageServiceAsyncStub(StageServiceStub):
     """
     AppendLog: _aio.UnaryUnaryMultiCallable[_stages_pb2.AppendLogRequest, _stages_pb2.AppendLogResponse]  # type: ignore[assignment]
     """Adds lines to a step's log. Lines whose position is there already are left as they are, so a batch
-    can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line that says so.
+    can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a line that says so; what
+    follows is counted alone, and told by one more line when the log is read: that is there once the step
+    has ended, or for who does not follow.
     """
     WatchStage: _aio.UnaryStreamMultiCallable[_stages_pb2.WatchStageRequest, _stages_pb2.WatchStageResponse]  # type: ignore[assignment]
     """Tells how the stage and its build stand, first as they are and then at each change, until the stage
@@ -199,7 +203,9 @@ class StageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_stages_pb2.AppendLogResponse, _abc.Awaitable[_stages_pb2.AppendLogResponse]]:
         """Adds lines to a step's log. Lines whose position is there already are left as they are, so a batch
-        can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a last line that says so.
+        can be sent again; a gap is OUT_OF_RANGE. A step keeps 5 MiB, and then a line that says so; what
+        follows is counted alone, and told by one more line when the log is read: that is there once the step
+        has ended, or for who does not follow.
         """
 
     @_abc_1.abstractmethod

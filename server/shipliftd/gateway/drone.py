@@ -165,11 +165,14 @@ async def create(exchange: Exchange) -> Answer:
 async def promote(exchange: Exchange) -> Answer:
     """POST builds/N/promote: the contract."""
     params = exchange.query
+    # No parameter's name has a hyphen.
+    lost = params.pop("despite-lost", "0")
     request = builds_pb2.PromoteRequest(
         **exchange.repository,
         build=exchange.build,
         target=_target(params.pop("target", ""), await exchange.form()),
         params=params,
+        despite_lost=number("despite-lost", lost),
         request_id=exchange.request_id,
     )
     expected = exchange.header("shiplift-expected-current")
@@ -266,6 +269,7 @@ _EXPECTED = (
     "The build that the caller believes to be in the environment, 0 for none; another one is 412.",
 )
 _TARGET = (("target", "The environment; in a urlencoded body, too."),)
+_DESPITE = (("despite-lost", "The promotion that was lost on its way there: promote although it was."),)
 _BRANCH = (("branch", "The branch; else the repository's default branch."),)
 
 # The hot ones first: they are looked through in this order.
@@ -276,7 +280,7 @@ OPERATIONS = (
         "Promote a build to an environment",
         promote,
         BUILD,
-        query=_TARGET,
+        query=(*_TARGET, *_DESPITE),
         headers=(_KEY, _EXPECTED),
         parameters=True,
         form=True,
