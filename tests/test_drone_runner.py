@@ -172,16 +172,30 @@ def test_a_log_that_is_sent_again_changes_nothing(work: Work) -> None:
     assert log() == whole
 
 
-def test_an_upload_that_lacks_its_first_lines_begins_at_zero_and_fills_gaps(work: Work) -> None:
+def test_an_upload_that_lacks_its_first_lines_says_so_and_fills_gaps(work: Work) -> None:
     [step, _] = work.running()["steps"]
     assert work.runner.batch(step, line(0))[::2] == DONE
     assert work.runner.batch(step, line(7)).status == 400
     assert work.runner.upload(step, line(5), line(6), line(7))[::2] == DONE
     assert work.api.call("GET", "/builds/2/logs/1/1").json == [
-        line(0, "line 5\n"),
-        line(1, "line 6\n"),
-        line(2, "line 7\n"),
+        {**line(5), "pos": 0, "out": "5 lines left out: what follows is the end of the log.\n"},
+        line(1, "line 5\n"),
+        line(2, "line 6\n"),
+        line(3, "line 7\n"),
     ]
+
+
+def test_a_log_of_120_000_lines_ends_with_its_last_and_says_how_many_are_missing(work: Work) -> None:
+    [step, _] = work.running()["steps"]
+    lines = [line(pos, f"{pos:06} {'é' * 45}\n") for pos in range(120_000)]
+    # Drone's runner keeps 5 MiB of it.
+    kept = lines[-(5 * 1024 * 1024 // 98) :]
+    assert work.runner.upload(step, *kept)[::2] == DONE
+    told, *found = work.api.call("GET", "/builds/2/logs/1/1").json
+    missing = 120_000 - len(found)
+    assert told["out"] == f"{missing} lines left out: what follows is the end of the log.\n"
+    assert [sent["out"] for sent in found] == [sent["out"] for sent in lines[missing:]]
+    assert len(kept) - len(found) < 5
 
 
 def test_a_log_of_5_mb_is_taken_whole(work: Work) -> None:

@@ -112,14 +112,36 @@ def test_a_step_keeps_five_mebibytes_and_says_so(staged: Staged) -> None:
     assert staged.runner.append(step.id, 4, line, "more", "and more") == 7
     # What is sent on is dropped, and its sender need not know.
     assert staged.runner.append(step.id, 7, "dropped") == 8
-    assert staged.runner.append(step.id, 5, "dropped") == 6
-    assert texts(staged.repository) == [*[line] * 5, CUT]
+    assert staged.runner.append(step.id, 5, "dropped") == 8
+    assert texts(staged.repository) == [*[line] * 5, CUT, "3 lines left out.\n"]
+    # Its sender may count what it drops itself.
+    assert staged.runner.append(step.id, 1000) == 1000
+    assert texts(staged.repository) == [*[line] * 5, CUT, "995 lines left out.\n"]
     # The end of a log that is too long stays said.
-    assert staged.runner.append(step.id, 5, "x", replace=True) == 6
+    assert staged.runner.append(step.id, 6, "x", replace=True) == 7
+    assert texts(staged.repository) == [*[line] * 5, CUT, "2 lines left out.\n"]
+    assert staged.runner.append(step.id, 5, replace=True) == 5
     assert texts(staged.repository) == [*[line] * 5, CUT]
     assert staged.runner.append(step.id, 4, "short", replace=True) == 5
     assert staged.runner.append(step.id, 5, "again") == 6
     assert texts(staged.repository) == [*[line] * 4, "short", "again"]
+
+
+def test_who_follows_a_log_that_is_full_is_told_at_its_end_how_much_is_missing(staged: Staged) -> None:
+    (step,) = staged.stepping()
+    line = "x" * MIB
+    for n in range(5):
+        staged.runner.append(step.id, n, line)
+    follow = tail(staged.repository, 5, follow=True)
+    assert [found.text for found in next(follow).lines] == [CUT]
+    staged.runner.append(step.id, 5, *["dropped"] * 7000)
+    staged.runner.append(step.id, 7005, *["dropped"] * 7000)
+    staged.runner.report_step(step.id, SUCCESS)
+    rest = [(found.position, found.text) for part in follow for found in part.lines]
+    assert rest == [(6, "14000 lines left out.\n")]
+    # Who comes back goes on where they were.
+    assert [found.text for found in log(staged.repository, 6)] == ["14000 lines left out.\n"]
+    assert log(staged.repository, 7) == []
 
 
 def test_each_step_has_a_log_of_its_own(staged: Staged) -> None:

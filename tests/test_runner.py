@@ -143,6 +143,15 @@ def test_output_is_there_while_the_step_runs(fleet: Fleet, tmp_path: Path) -> No
     assert fleet.log(build, 1)[-1] == "over\n"
 
 
+def test_a_log_that_grows_too_long_says_how_many_lines_are_missing(fleet: Fleet) -> None:
+    build = fleet.promote("- {name: only, commands: ['seq -f %0200.0f 60000']}\n")
+    assert fleet.once().code == 0
+    *kept, cut, told = fleet.log(build, 1)
+    assert kept == ["+ seq -f %0200.0f 60000\n", *(f"{n:0200}\n" for n in range(1, len(kept)))]
+    missing = 60_001 - len(kept)
+    assert (cut, told) == ("The log ends here: a step keeps 5 MiB of it.\n", f"{missing} lines left out.\n")
+
+
 def test_long_lines_bad_bytes_and_many_lines_are_all_kept(fleet: Fleet) -> None:
     build = fleet.promote(
         "- {name: long, commands: [\"head -c 150000 /dev/zero | tr '\\\\0' x; echo\"]}\n"

@@ -1,5 +1,7 @@
 """The logs of steps: lines by position."""
 
+from collections.abc import Sequence
+
 from shiplift.v1 import builds_pb2
 from shiplift.v1 import stages_pb2 as pb
 
@@ -13,6 +15,7 @@ from shipliftd.rows import StepRow
 
 MOST_BYTES = 5 * 1024 * 1024
 CUT = "The log ends here: a step keeps 5 MiB of it.\n"
+LEFT_OUT = "{} lines left out.\n"
 _MOST_LINES = 10_000
 _PAGE = 1000
 # Of a message, which its reader takes up to 4 MiB.
@@ -30,6 +33,12 @@ _READ = Compiled(
     .where(LogLine.step_id == arg(0), LogLine.position >= arg(1))
     .order_by(LogLine.position)
     .limit(_PAGE)
+)
+_LAST = Compiled(
+    LogLine.select(LogLine.position, LogLine.time)
+    .where(LogLine.step_id == arg(0))
+    .order_by(LogLine.position.desc())
+    .limit(1)
 )
 _GROWN = Compiled(Step.update({Step.log_lines: arg(1), Step.log_bytes: arg(2)}).where(Step.id == arg(0)))
 _INSERT = Compiled(
@@ -56,28 +65,36 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     step, _, _ = leases.held_step(caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
     position, size = step.log_lines, step.log_bytes
-    # The last line of a full log, which says that it is, is not the caller's.
-    if request.replace and first < position - (size >= MOST_BYTES):
+    if request.replace and size >= MOST_BYTES and first >= (full_at := _last(database, step)[0]):
+        # The line that says that the log is full is not the caller's.
+        position = max(full_at, first) + 1
+    elif request.replace and first < position:
         position, size = first, _cut_back(step, first)
+    if size < MOST_BYTES:
+        if first > position:
+            raise OutOfRange(
+                f"first_position is {first}, and the log has {position} lines: send those between first",
+                reason="LOG_GAP",
+            )
+        position, size = _add(step, position, size, lines[position - first :])
     if size >= MOST_BYTES:
-        # What is sent on is dropped, and its sender none the wiser.
-        return max(position, first + len(lines)), step.id
-    if first > position:
-        raise OutOfRange(
-            f"first_position is {first}, and the log has {position} lines: send those between first",
-            reason="LOG_GAP",
-        )
-    for line in lines[position - first :]:
+        # What is sent on is counted alone, with the line that says so, and its sender none the wiser.
+        position = max(position, first + len(lines) + 1)
+    if (position, size) != (step.log_lines, step.log_bytes):
+        _GROWN.run(database, step.id, position, size)
+    return max(position - (size >= MOST_BYTES), first + len(lines)), step.id
+
+
+def _add(step: StepRow, position: int, size: int, lines: Sequence[builds_pb2.LogLine]) -> tuple[int, int]:
+    """Adds the lines that there is room for; returns the log's lines and bytes then."""
+    for line in lines:
         text, length = _kept(line.text)
         _INSERT.run(database, step.id, position, line.time, text)
         position, size = position + 1, size + length
         if size >= MOST_BYTES:
             _INSERT.run(database, step.id, position, line.time, CUT)
-            position += 1
-            break
-    if (position, size) != (step.log_lines, step.log_bytes):
-        _GROWN.run(database, step.id, position, size)
-    return max(position, first + len(lines)), step.id
+            return position + 1, size
+    return position, size
 
 
 def _kept(text: str) -> tuple[str, int]:
@@ -88,6 +105,22 @@ def _kept(text: str) -> tuple[str, int]:
         return text, len(data)
     data = data[:_MOST_LINE]
     return data.decode(errors="ignore"), len(data)
+
+
+def left_out(executor: Executor, step: StepRow, position: int) -> list[tuple[int, str, int]]:
+    """The line behind a full log that says how many more were sent, to whoever has read as far as this."""
+    if step.log_bytes < MOST_BYTES:
+        return []
+    last, at = _last(executor, step)
+    # Of those counted one is the line that says that the log is full.
+    count = step.log_lines - 1 - last
+    return [(last + 1, LEFT_OUT.format(count), at)] if count > 0 and position <= last + 1 else []
+
+
+def _last(executor: Executor, step: StepRow) -> tuple[int, int]:
+    """The position of a log's last line, and its time."""
+    last, at = _LAST.one(executor, step.id)
+    return last, at
 
 
 def _cut_back(step: StepRow, first: int) -> int:

@@ -67,6 +67,7 @@ class StepLog:
         self._position = 0
         self._bytes = 0
         self._full = False
+        self._left_out = 0
         self._closed = False
         self._some = asyncio.Event()
         self._many = asyncio.Event()
@@ -81,13 +82,18 @@ class StepLog:
         seconds = int(time.monotonic() - self._begun)
         for text in texts:
             if self._full:
-                return
+                self._left_out += 1
+                continue
             self._lines.append(pb.LogLine(text=text, time=seconds))
             self._bytes += len(text.encode())
             self._full = self._bytes > _MOST_LOG_BYTES
             self._some.set()
         if len(self._lines) >= MOST_LINES:
             self._many.set()
+
+    def leave_out(self, data: bytes) -> None:
+        """Counts the lines in what is not kept."""
+        self._left_out += data.count(b"\n")
 
     def close(self) -> None:
         """Takes no more: `send` ends once all has been sent."""
@@ -102,6 +108,8 @@ class StepLog:
             if not self._closed:
                 await _within(self._many.wait(), BATCH_SECONDS)
             if not self._lines and self._closed:
+                if self._left_out:
+                    await self._holding.append_log(self._step_id, self._position + self._left_out, [])
                 return
             await self._send_batch()
             if not (self._lines or self._closed):
@@ -115,6 +123,7 @@ class StepLog:
         self._position += len(batch)
         if kept is None or kept.next_position < self._position:
             self._full = True
+            self._left_out += len(self._lines)
             self._lines.clear()
 
     def _batch(self) -> list[pb.LogLine]:
@@ -161,10 +170,14 @@ class Pipe:
         splitter = Splitter()
         try:
             while data := await self._reader.read(MOST_LINE_BYTES):
-                if not log.is_full:
+                if log.is_full:
+                    log.leave_out(data)
+                else:
                     log.add(splitter.feed(data))
         finally:
-            log.add(splitter.close())
+            # Of a full log the end of that line has been counted.
+            if not log.is_full:
+                log.add(splitter.close())
 
     def close(self) -> None:
         """Reads no more; who still writes is told so."""

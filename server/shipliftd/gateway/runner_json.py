@@ -33,6 +33,8 @@ _MOST_SECONDS = 253_402_300_799
 # Well below what AppendLog takes.
 _LINES_A_BATCH = 5_000
 _BYTES_A_BATCH = 1024 * 1024
+# What a step keeps, as AppendLog says, without the line that says how many are missing.
+_MOST_LOG_BYTES = 5 * 1024 * 1024 - 200
 
 
 def wanted(body: object, machine: str) -> stages_pb2.AcquireStageRequest | None:
@@ -74,15 +76,15 @@ def of_log(step_id: int, body: object, replace: bool) -> Iterator[stages_pb2.App
     """Lines of a log, in as many requests as they need.
 
     A whole log, which replaces what was there, begins at 0: of one that grew too long its runner has
-    dropped the first lines, and numbers the others on.
+    dropped the first lines, and numbers the others on. Then the first one says how many are missing.
     """
     request, size = stages_pb2.AppendLogRequest(step_id=step_id, replace=replace), 0
-    for count, sent in enumerate(_list("lines", body)):
-        found = _object(sent)
-        line = builds_pb2.LogLine(
-            text=_text("out", found.get("out") or ""), time=_whole("time", found.get("time") or 0)
-        )
-        position = count if replace else _whole("pos", found.get("pos") or 0)
+    lines = [_line(sent) for sent in _list("lines", body)]
+    if replace and lines:
+        lines = _saying_what_is_missing(lines)
+    for count, line in enumerate(lines):
+        position = count if replace else line.position
+        line.ClearField("position")
         follows = position == request.first_position + len(request.lines)
         if request.lines and not (
             follows and len(request.lines) < _LINES_A_BATCH and size < _BYTES_A_BATCH
@@ -95,6 +97,27 @@ def of_log(step_id: int, body: object, replace: bool) -> Iterator[stages_pb2.App
         size += line.ByteSize()
     if request.lines:
         yield request
+
+
+def _line(sent: object) -> builds_pb2.LogLine:
+    found = _object(sent)
+    return builds_pb2.LogLine(
+        position=_whole("pos", found.get("pos") or 0),
+        text=_text("out", found.get("out") or ""),
+        time=_whole("time", found.get("time") or 0),
+    )
+
+
+def _saying_what_is_missing(lines: list[builds_pb2.LogLine]) -> list[builds_pb2.LogLine]:
+    if not lines[0].position:
+        return lines
+    # Its runner kept as much as the server does, so this line needs room.
+    first, size = 0, sum(len(line.text.encode()) for line in lines)
+    while size > _MOST_LOG_BYTES and first < len(lines) - 1:
+        size -= len(lines[first].text.encode())
+        first += 1
+    told = f"{lines[0].position + first} lines left out: what follows is the end of the log.\n"
+    return [builds_pb2.LogLine(text=told, time=lines[first].time), *lines[first:]]
 
 
 def _fields(found: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

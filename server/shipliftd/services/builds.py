@@ -80,6 +80,8 @@ class BuildService(BuildServiceServicer):
             event = self._runs.wakes.event("step", step.id)
             step = await self._store.listing(steplog.find, self._store.writer, caller, request)
             lines = await self._store.listing(steplog.read, self._store.writer, step.id, position)
+            if not lines and (steplog.has_ended(step) or not request.follow):
+                lines = await self._store.listing(steplog.left_out, self._store.writer, step, position)
             if lines:
                 position = lines[-1][0] + 1
                 yield pb.TailLogResponse(lines=map(messages.log_line, lines), next_position=position)
