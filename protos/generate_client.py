@@ -36,6 +36,7 @@ SCALARS = {
     FieldDescriptorProto.TYPE_BYTES: ("bytes", 'b""'),
 }
 TIMESTAMP = ".google.protobuf.Timestamp"
+FIELD_MASK = ".google.protobuf.FieldMask"
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,8 @@ class Protos:
         name, value = field.name, "{}"
         if field.type_name == TIMESTAMP:
             python, default, value = "datetime", "None", f'_values.timestamp("{name}", {{}})'
+        elif field.type_name == FIELD_MASK:
+            return "Sequence[str]", "()", f"FieldMask(paths={name})"
         elif field.type == field.TYPE_ENUM:
             kind = self.enums[field.type_name]
             self.used.add(field.type_name)
@@ -220,7 +223,9 @@ def file_text(protos: Protos) -> str:
             "from datetime import datetime\n",
             "from typing import Literal, TypeAlias, TypeVar\n",
             "from uuid import uuid4\n\n",
-            "import grpc\nimport grpc.aio\nfrom google.protobuf.message import Message\n\n",
+            "import grpc\nimport grpc.aio\n",
+            "from google.protobuf.field_mask_pb2 import FieldMask\n",
+            "from google.protobuf.message import Message\n\n",
             "from shiplift import _values\n",
             f"from shiplift.v1 import {imports}\n\n",
             'Q = TypeVar("Q", bound=Message)\nR = TypeVar("R", bound=Message)\n\n',

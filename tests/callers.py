@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
@@ -173,6 +174,8 @@ class World:
             fields |= {"environment": "production", "current": 0}
         if name == "PromoteBuild":
             fields["target"] = "production"
+        elif name == "UpdateRepository":
+            fields["update_mask"] = FieldMask(paths=["link"])
         elif name == "CreateRepository":
             fields["repo"] = self.names()
         elif name == "CreateUser":

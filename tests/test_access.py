@@ -60,6 +60,7 @@ def test_a_repository_comes_back_whole(server: Shipliftd, name: str) -> None:
         created=made.created,
         updated=made.created,
         version=1,
+        active=True,
     )
     assert is_now(made.created)
     request = pb.GetRepositoryRequest(owner="octocat", repo=name)
@@ -87,6 +88,7 @@ def test_a_repository_has_defaults(server: Shipliftd, name: str) -> None:
         created=made.created,
         updated=made.created,
         version=1,
+        active=True,
     )
 
 

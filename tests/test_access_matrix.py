@@ -27,6 +27,7 @@ NEEDS = {
     "RevokeAccess owner/*": ("owner", "ADMIN"),
     "ListAccess owner/*": ("owner", "ADMIN"),
     "CreateRepository": ("owner", "ADMIN"),
+    "UpdateRepository": ("admin", "ADMIN"),
     "CreateUser": ("site", "ADMIN"),
     "CreateToken": ("self", "ADMIN"),
     "ListTokens": ("self", "ADMIN"),
@@ -154,7 +155,7 @@ LEVELS = {
 SCOPES = {
     "read": {pb.SCOPE_REPOSITORY},
     "write": {pb.SCOPE_REPOSITORY},
-    "admin": {pb.SCOPE_REPOSITORY_OR_OWNER},
+    "admin": {pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_OWNER},
     "owner": {pb.SCOPE_OWNER, pb.SCOPE_REPOSITORY_OR_OWNER},
     "site": {pb.SCOPE_SITE},
     "self": {pb.SCOPE_SELF, pb.SCOPE_VISIBLE},

@@ -14,6 +14,7 @@ from shiplift.v1 import access_pb2 as pb
 
 from tests.harness import Shipliftd
 from tests.refusals import Refusal, code_of, refusal
+from tests.repository import Repository, changing
 from tests.rpcs import RPCS, rule
 from tests.staged import stored
 
@@ -61,7 +62,7 @@ class Scene:
                 ("users", "id, admin"),
                 ("tokens", "id, revoked"),
                 ("grants", "id, level"),
-                ("repositories", "id"),
+                ("repositories", "id, version"),
             )
         ]
 
@@ -72,6 +73,10 @@ def create(scene: Scene, login: str = "", **cuts: Any) -> pb.CreateTokenRequest:
 
 def revoke(scene: Scene, repo: str, login: str) -> pb.RevokeAccessRequest:
     return pb.RevokeAccessRequest(owner=scene.name, repo=repo, login=scene.of(login))
+
+
+def update(scene: Scene, repo: str) -> pb.UpdateRepositoryRequest:
+    return changing(Repository(scene.server, scene.name, repo), active=False)
 
 
 EFFECTS: dict[str, Callable[[Scene], Any]] = {
@@ -104,6 +109,8 @@ EFFECTS: dict[str, Callable[[Scene], Any]] = {
     "CreateUser: plain": lambda s: pb.CreateUserRequest(login=s.of("new")),
     "CreateUser: site admin": lambda s: pb.CreateUserRequest(login=s.of("boss"), admin=True),
     "CreateRepository: of owner": lambda s: pb.CreateRepositoryRequest(owner=s.name, repo="new"),
+    "UpdateRepository: of sec": lambda s: update(s, "sec"),
+    "UpdateRepository: of web": lambda s: update(s, "web"),
     "CreateRepository: of another": lambda s: pb.CreateRepositoryRequest(owner=s.of("o"), repo="new"),
 }
 
@@ -139,6 +146,8 @@ CreateUser: plain                     O          P     P           O     O      
 CreateUser: site admin                O          P     P           P     P          P     O       O
 CreateRepository: of owner            O          P     O           O     O          O     O       O
 CreateRepository: of another          O          P     P           O     O          O     O       O
+UpdateRepository: of sec              O          O     O           P     O          O     O       O
+UpdateRepository: of web              O          N     O           P     O          O     O       O
 """
 CODES = {
     "O": grpc.StatusCode.OK,
@@ -223,6 +232,11 @@ def test_a_list_shows_no_token_that_reaches_past_the_callers(scene: Scene, cut: 
             "GrantAccess: admin of *",
             "GrantAccess of admin is about every environment, and this token is cut to staging: it can give"
             " and take back read at most",
+        ),
+        (
+            "environment",
+            "UpdateRepository: of sec",
+            "UpdateRepository is about every environment, and this token is cut to staging",
         ),
         (
             "environment",

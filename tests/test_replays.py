@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
@@ -114,6 +115,9 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     ),
     "AcceptStage": lambda s, m: stages_pb2.AcceptStageRequest(stage_id=_stage(s), machine="box", **m),
     "CreateRepository": lambda s, m: pb.CreateRepositoryRequest(owner=s.name, repo="new", **m),
+    "UpdateRepository": lambda s, m: pb.UpdateRepositoryRequest(
+        **s.where, update_mask=FieldMask(paths=["timeout"]), repository=pb.Repository(timeout=5), **m
+    ),
     "CreateUser": lambda s, m: pb.CreateUserRequest(login=f"new-{s.name}", **m),
     "CreateUser admin": lambda s, m: pb.CreateUserRequest(login=f"new-{s.name}", admin=True, **m),
     "CreateToken": lambda s, m: pb.CreateTokenRequest(name="wide", **m),
@@ -138,6 +142,7 @@ RetryBuild                     N           P      P    O       P       N       -
 CancelBuild                    N           P      P    O       P       N       -
 SettleEnvironment              N           P      P    O       P       N       -
 AcceptStage                    N           N      P    O       N       N       -
+UpdateRepository               N           P      P    O       P       N       -
 CreateRepository               P           O      P    O       P       P       -
 CreateUser                     P           O      P    O       -       -       P
 CreateUser admin               P           P      P    P       -       -       P

@@ -91,6 +91,7 @@ OURS = {
         *("waiting_for", "retry_of", "warnings"),
     },
     "Stage": {"message", "link"},
+    "Repository": {"runner_secrets"},
 }
 # What Drone leaves out when it is empty, and Shiplift has not at all.
 NEVER = {"Build": {"deploy_id"}, "Repository": {"throttle", "build"}}
@@ -138,7 +139,7 @@ def test_of_an_empty_message_those_are_left_out_that_drone_leaves_out(name: str)
 # is a private one.
 EMPTY: dict[str, dict[str, object]] = {
     "User": {"active": True},
-    "Repository": {"active": True, "private": True},
+    "Repository": {"private": True},
 }
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import grpc
 import grpc.aio
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from shiplift import _values
@@ -171,6 +172,44 @@ class Methods:
             access_pb2.GetRepositoryRequest(
                 owner=owner,
                 repo=repo,
+            ),
+            timeout,
+        )
+
+    def update_repository(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        update_mask: Sequence[str],
+        repository: access_pb2.Repository,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Repository:
+        """Changes the settings of a repository that `update_mask` names, and returns it. A setting
+        that is already so is no change.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            update_mask: The settings to change, each the name of a field of Repository that is not
+                "Output only": active, config_path, default_branch, git_http_url, git_ssh_url, link,
+                runner_secrets, timeout, visibility.
+            repository: The settings' new values, by the rules of CreateRepositoryRequest; one that
+                is empty there gets the default that it has there. Fields that `update_mask` does
+                not name count for nothing.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.UpdateRepository,
+            access_pb2.UpdateRepositoryRequest(
+                owner=owner,
+                repo=repo,
+                update_mask=FieldMask(paths=update_mask),
+                repository=repository,
+                request_id=request_id or str(uuid4()),
             ),
             timeout,
         )
@@ -1534,6 +1573,44 @@ class AsyncMethods:
             access_pb2.GetRepositoryRequest(
                 owner=owner,
                 repo=repo,
+            ),
+            timeout,
+        )
+
+    async def update_repository(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        update_mask: Sequence[str],
+        repository: access_pb2.Repository,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.Repository:
+        """Changes the settings of a repository that `update_mask` names, and returns it. A setting
+        that is already so is no change.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            update_mask: The settings to change, each the name of a field of Repository that is not
+                "Output only": active, config_path, default_branch, git_http_url, git_ssh_url, link,
+                runner_secrets, timeout, visibility.
+            repository: The settings' new values, by the rules of CreateRepositoryRequest; one that
+                is empty there gets the default that it has there. Fields that `update_mask` does
+                not name count for nothing.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.UpdateRepository,
+            access_pb2.UpdateRepositoryRequest(
+                owner=owner,
+                repo=repo,
+                update_mask=FieldMask(paths=update_mask),
+                repository=repository,
+                request_id=request_id or str(uuid4()),
             ),
             timeout,
         )

@@ -2,14 +2,14 @@
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd import cuts, pages
 from shipliftd.clock import now
-from shipliftd.errors import AlreadyExists, Denied, NotFound
+from shipliftd.errors import AlreadyExists, Denied, NotFound, shown
 from shipliftd.fields import Faults, is_name, milliseconds
 from shipliftd.guard import Caller, hash_of, level_of, visible
 from shipliftd.models import Grant, Repository, Token, User
@@ -20,6 +20,14 @@ from shipliftd.writes import Written, admitted, write
 TOKEN_PREFIX = "shl_"  # noqa: S105  # what secret scanners look for, no secret
 _MOST_MINUTES = 7 * 24 * 60
 _MOST_CUTS = 100
+_MOST_PATHS = 100
+_MOST_CHARACTERS = {
+    "git_http_url": 2000,
+    "git_ssh_url": 2000,
+    "link": 2000,
+    "default_branch": 255,
+    "config_path": 1000,
+}
 
 
 def repository(_caller: Caller, repo_id: int) -> Repository:
@@ -28,21 +36,26 @@ def repository(_caller: Caller, repo_id: int) -> Repository:
     return found
 
 
+# What can be said of a repository, and what it is where nothing, or an empty value, is said.
+_SETTINGS: Mapping[str, str | int] = {
+    "git_http_url": "",
+    "git_ssh_url": "",
+    "link": "",
+    "default_branch": "main",
+    "visibility": "private",
+    "config_path": ".drone.yml",
+    "timeout": 60,
+}
+_LATER_SETTINGS = ("active", "runner_secrets")
+
+
 @write(load=repository, look=admitted)
 def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Written[Repository]:
     """Registers a repository. Raises Invalid, AlreadyExists."""
     faults = Faults()
     faults.name("repo", request.repo)
     faults.text("scm", request.scm, 32)
-    faults.text("git_http_url", request.git_http_url, 2000)
-    faults.text("git_ssh_url", request.git_ssh_url, 2000)
-    faults.text("link", request.link, 2000)
-    faults.text("default_branch", request.default_branch, 255)
-    faults.text("config_path", request.config_path, 1000)
-    if not 0 <= request.timeout <= _MOST_MINUTES:
-        faults.add("timeout", f"is {request.timeout} minutes: wanted 1 to {_MOST_MINUTES}")
-    if request.visibility:
-        faults.word("visibility", request.visibility, VISIBILITY_WORD, pb.Visibility.keys()[1:])
+    columns = _columns(request, _SETTINGS, faults)
     faults.refuse()
     if Repository.get_or_none(owner=request.owner, name=request.repo) is not None:
         raise AlreadyExists(f"repository {request.owner}/{request.repo} exists already")
@@ -53,17 +66,50 @@ def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Wr
             owner=request.owner,
             name=request.repo,
             scm=request.scm or "git",
-            git_http_url=request.git_http_url,
-            git_ssh_url=request.git_ssh_url,
-            link=request.link,
-            default_branch=request.default_branch or "main",
-            visibility=VISIBILITY_WORD[request.visibility or pb.VISIBILITY_PRIVATE],
-            config_path=request.config_path or ".drone.yml",
-            timeout=request.timeout or 60,
             created=at,
             updated=at,
+            **columns,
         )
     )
+
+
+@write(load=repository, look=cuts.require_every_environment)
+def update_repository(caller: Caller, request: pb.UpdateRepositoryRequest) -> Written[Repository]:
+    """Changes the settings that the mask names. Raises Invalid."""
+    faults = Faults()
+    allowed = sorted({*_SETTINGS, *_LATER_SETTINGS})
+    wanted = ", ".join(allowed)
+    named = faults.few("update_mask", request.update_mask.paths, _MOST_PATHS)
+    for path in named:
+        if path not in allowed:
+            faults.add("update_mask", f"{shown(path)} cannot be changed: wanted {wanted}")
+    if not named:
+        faults.add("update_mask", f"is empty: name what to change, of {wanted}")
+    columns = _columns(request.repository, set(named).intersection(allowed), faults, "repository.")
+    faults.refuse()
+    found = repository(caller, caller.repo_id)
+    if any(getattr(found, column) != value for column, value in columns.items()):
+        Repository.update(**columns, updated=now(), version=Repository.version + 1).where(
+            Repository.id == caller.repo_id
+        ).execute()
+    return Written(repository(caller, caller.repo_id))
+
+
+def _columns(
+    said: pb.CreateRepositoryRequest | pb.Repository, names: Collection[str], faults: Faults, at: str = ""
+) -> dict[str, object]:
+    """The columns of these settings, with their defaults; `at` stands before their names in faults."""
+    for name, most in _MOST_CHARACTERS.items():
+        if name in names:
+            faults.text(at + name, getattr(said, name), most)
+    if "timeout" in names and not 0 <= said.timeout <= _MOST_MINUTES:
+        faults.add(f"{at}timeout", f"is {said.timeout} minutes: wanted 1 to {_MOST_MINUTES}")
+    if "visibility" in names and said.visibility:
+        faults.word(f"{at}visibility", said.visibility, VISIBILITY_WORD, pb.Visibility.keys()[1:])
+    columns = {name: getattr(said, name) or _SETTINGS.get(name, False) for name in names}
+    if "visibility" in names:
+        columns["visibility"] = VISIBILITY_WORD.get(said.visibility, _SETTINGS["visibility"])
+    return columns
 
 
 def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> list[Repository]:
@@ -236,8 +282,8 @@ def list_tokens(caller: Caller, request: pb.ListTokensRequest) -> list[MadeToken
     if key is not None:
         query = query.where(Token.id < key[0])
     # A user has few, so those that the caller is not shown are left out one by one.
-    shown = (row for row in query.order_by(Token.id.desc()).iterator() if not _beyond(caller, row))
-    return [MadeToken(row, owner.login) for row in islice(shown, most + 1)]
+    seen = (row for row in query.order_by(Token.id.desc()).iterator() if not _beyond(caller, row))
+    return [MadeToken(row, owner.login) for row in islice(seen, most + 1)]
 
 
 def _beyond(caller: Caller, row: Token) -> list[str]:

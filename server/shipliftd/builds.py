@@ -11,7 +11,7 @@ from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import pages
 from shipliftd.compiled import Compiled, Executor, arg, inserting
-from shipliftd.errors import NotFound
+from shipliftd.errors import NotFound, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import Build, Change, Repository, Stage, Step, database
@@ -35,7 +35,7 @@ _STEPS_OF_BUILD = Compiled(
 _COUNT_UP = Compiled(
     Repository.update({Repository.counter: Repository.counter + 1})
     .where(Repository.id == arg(0))
-    .returning(Repository.counter)
+    .returning(Repository.counter, Repository.active)
 )
 # A list leaves parameters out, and they may be most of a build.
 _LISTED = [Value("{}") if field is Build.params else field for field in Build._meta.sorted_fields]
@@ -128,10 +128,27 @@ def load(caller: Caller, build_id: int) -> BuildWithStages:
     return _with_steps(database, row, caller.owner, caller.repo, stages_of(database, build_id))
 
 
-def next_number(repo_id: int) -> int:
-    """Takes the repository's next number; its row is locked from here on."""
-    number: int = _COUNT_UP.one(database, repo_id)[0]
+def next_number(caller: Caller) -> int:
+    """Takes the repository's next number; its row is locked from here on.
+
+    Raises Precondition where the repository is disabled.
+    """
+    number: int
+    number, active = _COUNT_UP.one(database, caller.repo_id)
+    if not active:
+        raise disabled(caller)
     return number
+
+
+def disabled(caller: Caller) -> Precondition:
+    """What a caller is told who would begin something in a repository that is not active."""
+    slug = f"{caller.owner}/{caller.repo}"
+    return Precondition(
+        f"repository {slug} is disabled, and takes no new builds: an admin of it can enable it,"
+        f" shiplift repo set {slug} --active",
+        reason="REPOSITORY_DISABLED",
+        violations=[(slug, "is disabled")],
+    )
 
 
 def insert(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> BuildWithStages:

@@ -76,6 +76,16 @@ def require_making(
         )
 
 
+def require_every_environment(caller: Caller, _request: object) -> None:
+    """Raises Denied when the caller's token is cut to some environments, for what reaches them all."""
+    if caller.cut is not None and caller.cut.environments:
+        raise Denied(
+            f"{caller.method} is about every environment, and this token is cut to"
+            f" {', '.join(caller.cut.environments)}",
+            reason=_REASON,
+        )
+
+
 def require_level(caller: Caller, level: pb.Level) -> None:
     """Raises Denied when somebody of this level could do what the caller's token is cut off from."""
     cut, gives = caller.cut, _GIVES.get(level)

@@ -262,6 +262,8 @@ def repository(row: Repository, level: int) -> access_pb2.Repository:
         created=time(row.created),
         updated=time(row.updated),
         version=row.version,
+        active=row.active,
+        runner_secrets=row.runner_secrets,
     )
 
 

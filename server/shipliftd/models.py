@@ -121,6 +121,8 @@ class Repository(Table):
     created = BigIntegerField()
     updated = BigIntegerField()
     version = IntegerField(default=1)
+    active = BooleanField(default=True, constraints=[SQL("DEFAULT 1")])
+    runner_secrets = BooleanField(default=False, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "repositories"

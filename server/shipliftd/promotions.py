@@ -90,7 +90,7 @@ def _begin(
 ) -> Written[BuildWithStages]:
     """A new build, like the one given in all that is not its own, with fresh stages."""
     at = now()
-    number = builds.next_number(caller.repo_id)
+    number = builds.next_number(caller)
     begun = build._replace(
         number=number,
         # What was recorded begins a chain of its own.

@@ -293,7 +293,7 @@ def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
 
 def _number(caller: Caller, request: pb.CreateBuildRequest) -> int:
     if not request.HasField("number"):
-        return builds.next_number(caller.repo_id)
+        return builds.next_number(caller)
     number = request.number
     if builds.find(database, caller.repo_id, number) is not None:
         raise AlreadyExists(
@@ -301,6 +301,8 @@ def _number(caller: Caller, request: pb.CreateBuildRequest) -> int:
             " number, or leave `number` out",
             reason="NUMBER_TAKEN",
         )
+    if not Repository.get_by_id(caller.repo_id).active:
+        raise builds.disabled(caller)
     Repository.update(counter=number).where(
         Repository.id == caller.repo_id, Repository.counter < number
     ).execute()

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -92,7 +93,7 @@ class AccessRule(_message.Message):
     def __init__(self, level: _Optional[_Union[Level, str]] = ..., scope: _Optional[_Union[Scope, str]] = ..., action: _Optional[_Union[Action, str]] = ..., or_actions: _Optional[_Iterable[_Union[Action, str]]] = ...) -> None: ...
 
 class Repository(_message.Message):
-    __slots__ = ("id", "user_id", "owner", "name", "slug", "scm", "git_http_url", "git_ssh_url", "link", "default_branch", "visibility", "config_path", "timeout", "counter", "permissions", "created", "updated", "version")
+    __slots__ = ("id", "user_id", "owner", "name", "slug", "scm", "git_http_url", "git_ssh_url", "link", "default_branch", "visibility", "config_path", "timeout", "counter", "permissions", "created", "updated", "version", "active", "runner_secrets")
     ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +112,8 @@ class Repository(_message.Message):
     CREATED_FIELD_NUMBER: _ClassVar[int]
     UPDATED_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    RUNNER_SECRETS_FIELD_NUMBER: _ClassVar[int]
     id: int
     user_id: int
     owner: str
@@ -129,7 +132,9 @@ class Repository(_message.Message):
     created: _timestamp_pb2.Timestamp
     updated: _timestamp_pb2.Timestamp
     version: int
-    def __init__(self, id: _Optional[int] = ..., user_id: _Optional[int] = ..., owner: _Optional[str] = ..., name: _Optional[str] = ..., slug: _Optional[str] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., config_path: _Optional[str] = ..., timeout: _Optional[int] = ..., counter: _Optional[int] = ..., permissions: _Optional[_Union[Permissions, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ...) -> None: ...
+    active: bool
+    runner_secrets: bool
+    def __init__(self, id: _Optional[int] = ..., user_id: _Optional[int] = ..., owner: _Optional[str] = ..., name: _Optional[str] = ..., slug: _Optional[str] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., config_path: _Optional[str] = ..., timeout: _Optional[int] = ..., counter: _Optional[int] = ..., permissions: _Optional[_Union[Permissions, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., active: bool = ..., runner_secrets: bool = ...) -> None: ...
 
 class Permissions(_message.Message):
     __slots__ = ("read", "write", "admin")
@@ -240,6 +245,20 @@ class GetRepositoryRequest(_message.Message):
     owner: str
     repo: str
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ...) -> None: ...
+
+class UpdateRepositoryRequest(_message.Message):
+    __slots__ = ("owner", "repo", "update_mask", "repository", "request_id")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    REPOSITORY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    update_mask: _field_mask_pb2.FieldMask
+    repository: Repository
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., repository: _Optional[_Union[Repository, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ListRepositoriesRequest(_message.Message):
     __slots__ = ("owner", "page_size", "page_token")

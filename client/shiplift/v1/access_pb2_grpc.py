@@ -60,6 +60,11 @@ class AccessServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_access__pb2.GetRepositoryRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_access__pb2.Repository.FromString,
                 _registered_method=True)
+        self.UpdateRepository = channel.unary_unary(
+                '/shiplift.v1.AccessService/UpdateRepository',
+                request_serializer=shiplift_dot_v1_dot_access__pb2.UpdateRepositoryRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_access__pb2.Repository.FromString,
+                _registered_method=True)
         self.ListRepositories = channel.unary_unary(
                 '/shiplift.v1.AccessService/ListRepositories',
                 request_serializer=shiplift_dot_v1_dot_access__pb2.ListRepositoriesRequest.SerializeToString,
@@ -137,6 +142,14 @@ class AccessServiceServicer(object):
 
     def GetRepository(self, request, context):
         """Returns one repository, with what the caller may do there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRepository(self, request, context):
+        """Changes the settings of a repository that `update_mask` names, and returns it. A setting that is
+        already so is no change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,6 +239,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
             'GetRepository': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRepository,
                     request_deserializer=shiplift_dot_v1_dot_access__pb2.GetRepositoryRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_access__pb2.Repository.SerializeToString,
+            ),
+            'UpdateRepository': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRepository,
+                    request_deserializer=shiplift_dot_v1_dot_access__pb2.UpdateRepositoryRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_access__pb2.Repository.SerializeToString,
             ),
             'ListRepositories': grpc.unary_unary_rpc_method_handler(
@@ -343,6 +361,33 @@ class AccessService(object):
             target,
             '/shiplift.v1.AccessService/GetRepository',
             shiplift_dot_v1_dot_access__pb2.GetRepositoryRequest.SerializeToString,
+            shiplift_dot_v1_dot_access__pb2.Repository.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRepository(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.AccessService/UpdateRepository',
+            shiplift_dot_v1_dot_access__pb2.UpdateRepositoryRequest.SerializeToString,
             shiplift_dot_v1_dot_access__pb2.Repository.FromString,
             options,
             channel_credentials,

@@ -58,6 +58,10 @@ class AccessServiceStub:
     """
     GetRepository: _grpc.UnaryUnaryMultiCallable[_access_pb2.GetRepositoryRequest, _access_pb2.Repository]
     """Returns one repository, with what the caller may do there."""
+    UpdateRepository: _grpc.UnaryUnaryMultiCallable[_access_pb2.UpdateRepositoryRequest, _access_pb2.Repository]
+    """Changes the settings of a repository that `update_mask` names, and returns it. A setting that is
+    already so is no change.
+    """
     ListRepositories: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListRepositoriesRequest, _access_pb2.ListRepositoriesResponse]
     """Lists the repositories that the caller may read, by owner and name. Without a token these are
     the public ones.
@@ -122,6 +126,10 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """
     GetRepository: _aio.UnaryUnaryMultiCallable[_access_pb2.GetRepositoryRequest, _access_pb2.Repository]  # type: ignore[assignment]
     """Returns one repository, with what the caller may do there."""
+    UpdateRepository: _aio.UnaryUnaryMultiCallable[_access_pb2.UpdateRepositoryRequest, _access_pb2.Repository]  # type: ignore[assignment]
+    """Changes the settings of a repository that `update_mask` names, and returns it. A setting that is
+    already so is no change.
+    """
     ListRepositories: _aio.UnaryUnaryMultiCallable[_access_pb2.ListRepositoriesRequest, _access_pb2.ListRepositoriesResponse]  # type: ignore[assignment]
     """Lists the repositories that the caller may read, by owner and name. Without a token these are
     the public ones.
@@ -195,6 +203,16 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.Repository, _abc.Awaitable[_access_pb2.Repository]]:
         """Returns one repository, with what the caller may do there."""
+
+    @_abc_1.abstractmethod
+    def UpdateRepository(
+        self,
+        request: _access_pb2.UpdateRepositoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.Repository, _abc.Awaitable[_access_pb2.Repository]]:
+        """Changes the settings of a repository that `update_mask` names, and returns it. A setting that is
+        already so is no change.
+        """
 
     @_abc_1.abstractmethod
     def ListRepositories(

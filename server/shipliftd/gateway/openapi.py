@@ -242,6 +242,9 @@ def _single(schemas: Json, field: FieldDescriptor) -> Json:
     if field.message_type is not None:
         if field.message_type.full_name == "google.protobuf.Timestamp":
             return {"type": "string", "format": "date-time"}
+        if field.message_type.full_name == "google.protobuf.FieldMask":
+            # Names in camelCase with commas between, as protobuf's JSON has them.
+            return {"type": "string"}
         _add(schemas, field.message_type)
         return _ref(field.message_type.full_name)
     if field.enum_type is not None:

@@ -185,11 +185,11 @@ SHAPES: Mapping[str, Shape] = _shapes(
     Shape(
         "Repo",
         _descriptor(access_pb2.Repository),
+        ours=_words("runner_secrets"),
         left_out=_words("permissions"),
         renamed={"owner": "namespace"},
         added=_fixed(
             uid="",
-            active=True,
             trusted=False,
             protected=False,
             ignore_forks=False,

@@ -29,6 +29,14 @@ class AccessService(AccessServiceServicer):
         row = await self._store.listing(access.repository, caller, caller.repo_id)
         return messages.repository(row, caller.level)
 
+    async def UpdateRepository(
+        self, request: pb.UpdateRepositoryRequest, context: Context
+    ) -> pb.Repository:
+        """Changes a repository's settings."""
+        caller = CALLER.get()
+        written = await self._store.write(access.update_repository, caller, request)
+        return messages.repository(resource(written, context), caller.level)
+
     async def ListRepositories(
         self, request: pb.ListRepositoriesRequest, context: Context
     ) -> pb.ListRepositoriesResponse:

@@ -1,0 +1,194 @@
+"""Changing a repository's settings, and what a disabled one refuses."""
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from shiplift import Client
+from shiplift.v1 import access_pb2 as pb
+from shiplift.v1 import builds_pb2
+
+from tests.gateway import Caller
+from tests.harness import Shipliftd
+from tests.refusals import Refusal, invalid, refusal
+from tests.repository import Repository, replayed
+
+CHANGEABLE = ", ".join(
+    (
+        *("active", "config_path", "default_branch", "git_http_url", "git_ssh_url", "link"),
+        *("runner_secrets", "timeout", "visibility"),
+    )
+)
+
+
+def get(repository: Repository) -> pb.Repository:
+    request = pb.GetRepositoryRequest(owner=repository.owner, repo=repository.name)
+    return repository.server.access().GetRepository(request)
+
+
+def changing(repository: Repository, *names: str, **settings: object) -> pb.UpdateRepositoryRequest:
+    """A request that changes the settings that are given, and those that are named."""
+    return pb.UpdateRepositoryRequest(
+        owner=repository.owner,
+        repo=repository.name,
+        update_mask=FieldMask(paths=[*names, *settings]),
+        repository=pb.Repository(**settings),  # type: ignore[arg-type]
+    )
+
+
+def change(repository: Repository, *names: str, **settings: object) -> pb.Repository:
+    """UpdateRepository, as the site admin."""
+    return repository.server.access().UpdateRepository(changing(repository, *names, **settings))
+
+
+def test_settings_are_changed_and_come_back_whole(repository: Repository) -> None:
+    before = get(repository)
+    settings = {
+        "git_http_url": "https://git.example/octocat/app.git",
+        "git_ssh_url": "git@git.example:octocat/app.git",
+        "link": "https://git.example/octocat/app",
+        "default_branch": "trunk",
+        "visibility": pb.VISIBILITY_PUBLIC,
+        "config_path": "ci.yml",
+        "timeout": 5,
+        "active": False,
+        "runner_secrets": True,
+    }
+    changed = change(repository, **settings)
+    before.MergeFrom(pb.Repository(**settings, version=2, updated=changed.updated))  # type: ignore[arg-type]
+    before.active = False
+    assert changed.updated.ToMilliseconds() > before.created.ToMilliseconds()
+    assert changed == before
+    assert get(repository) == changed
+
+
+def test_what_the_mask_does_not_name_stays(repository: Repository) -> None:
+    before = change(repository, link="https://git.example/app")
+    request = changing(repository, timeout=7)
+    request.repository.link = "https://elsewhere.example"
+    request.repository.counter = 99
+    changed = repository.server.access().UpdateRepository(request)
+    before.MergeFrom(pb.Repository(timeout=7, version=3, updated=changed.updated))
+    assert changed == before
+
+
+def test_an_empty_setting_is_the_default_of_a_new_repository(repository: Repository) -> None:
+    new = get(repository)
+    change(
+        repository,
+        link="https://git.example",
+        default_branch="trunk",
+        visibility=pb.VISIBILITY_PUBLIC,
+        config_path="ci.yml",
+        timeout=5,
+        runner_secrets=True,
+    )
+    names = ("link", "default_branch", "visibility", "config_path", "timeout", "runner_secrets")
+    changed = change(repository, *names)
+    new.MergeFrom(pb.Repository(version=3, updated=changed.updated))
+    assert changed == new
+
+
+def test_what_is_so_already_is_no_change(repository: Repository) -> None:
+    before = get(repository)
+    assert change(repository, "active", "timeout", active=True, timeout=60) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["counter", "owner", "version", "permissions.admin", "*", "gitHttpUrl", "", "scm"]
+)
+def test_a_path_that_cannot_be_changed_is_refused_by_name(repository: Repository, path: str) -> None:
+    before = get(repository)
+    request = changing(repository, path, timeout=5)
+    told = f"{path!r} cannot be changed: wanted {CHANGEABLE}"
+    assert refusal(repository.server.access().UpdateRepository, request) == invalid(("update_mask", told))
+    assert get(repository) == before
+
+
+def test_a_mask_names_something(repository: Repository) -> None:
+    request = changing(repository)
+    told = f"is empty: name what to change, of {CHANGEABLE}"
+    assert refusal(repository.server.access().UpdateRepository, request) == invalid(("update_mask", told))
+
+
+def test_every_fault_is_told_with_its_field(repository: Repository) -> None:
+    before = get(repository)
+    request = changing(repository, "scm", link="\0", timeout=-1, default_branch="b" * 256)
+    assert refusal(repository.server.access().UpdateRepository, request) == invalid(
+        ("update_mask", f"'scm' cannot be changed: wanted {CHANGEABLE}"),
+        ("repository.link", "has a NUL character: leave it out"),
+        ("repository.default_branch", "has 256 characters: at most 255 are taken"),
+        ("repository.timeout", "is -1 minutes: wanted 1 to 10080"),
+    )
+    assert get(repository) == before
+
+
+def test_a_repeated_change_is_replayed_as_it_stands_now(repository: Repository, name: str) -> None:
+    access = repository.server.access()
+    request = changing(repository, timeout=5)
+    request.request_id = name
+    access.UpdateRepository(request)
+    later = change(repository, timeout=6)
+    again, call = access.UpdateRepository.with_call(request)
+    assert (again, replayed(call)) == (later, True)
+    request.repository.timeout = 7
+    assert refusal(access.UpdateRepository, request).reason == "REQUEST_ID_TAKEN"
+
+
+def test_a_visibility_counts_at_once(repository: Repository) -> None:
+    stranger = repository.server.access("")
+    request = pb.GetRepositoryRequest(owner=repository.owner, repo=repository.name)
+    change(repository, visibility=pb.VISIBILITY_PUBLIC)
+    assert stranger.GetRepository(request).visibility == pb.VISIBILITY_PUBLIC
+    change(repository, visibility=pb.VISIBILITY_PRIVATE)
+    assert refusal(stranger.GetRepository, request).code == grpc.StatusCode.UNAUTHENTICATED
+
+
+def disabled(slug: str) -> Refusal:
+    message = (
+        f"repository {slug} is disabled, and takes no new builds: an admin of it can enable it,"
+        f" shiplift repo set {slug} --active"
+    )
+    return Refusal(
+        grpc.StatusCode.FAILED_PRECONDITION, message, "REPOSITORY_DISABLED", ((slug, "is disabled"),)
+    )
+
+
+def test_a_disabled_repository_takes_no_new_builds_and_can_be_read(repository: Repository) -> None:
+    repository.record(status=builds_pb2.STATUS_SUCCESS, external_id="e1")
+    repository.promote(1)
+    change(repository, active=False)
+    told = disabled(repository.slug)
+    builds = repository.builds
+    assert refusal(builds.CreateBuild, repository.recording()) == told
+    assert refusal(builds.CreateBuild, repository.recording(number=9)) == told
+    assert refusal(builds.PromoteBuild, repository.promotion(1)) == told
+    retry = builds_pb2.RetryBuildRequest(owner=repository.owner, repo=repository.name, build=1)
+    assert refusal(builds.RetryBuild, retry) == told
+    assert repository.numbers() == [2, 1]
+    assert get(repository).counter == 2
+    # What was there goes on.
+    assert repository.report(2, builds_pb2.STATUS_SUCCESS).status == builds_pb2.STATUS_SUCCESS
+    assert repository.record(external_id="e1").number == 1
+    change(repository, active=True)
+    assert repository.record().number == 3
+
+
+def test_drones_wire_tells_whether_a_repository_is_active(caller: Caller, repository: Repository) -> None:
+    path = f"/api/repos/{repository.slug}"
+    assert caller.get(path).json["active"] is True
+    change(repository, active=False)
+    answer = caller.get(path).json
+    assert answer["active"] is False
+    assert "runner_secrets" not in answer
+
+
+def test_the_client_takes_the_names_as_a_list(server: Shipliftd, repository: Repository) -> None:
+    with Client(server.address, server.admin_token) as client:
+        changed = client.update_repository(
+            owner=repository.owner,
+            repo=repository.name,
+            update_mask=["timeout"],
+            repository=pb.Repository(timeout=9),
+        )
+    assert changed == get(repository)
+    assert changed.timeout == 9
