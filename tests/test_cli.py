@@ -251,6 +251,7 @@ def test_administers_repositories_users_tokens_and_grants(cli: Cli, name: str, s
         "visibility      internal\n"
         "builds          0\n"
         "default branch  trunk\n"
+        "timeout         60 minutes\n"
         "you may         read, write, admin\n"
         "created         TIME\n"
     )

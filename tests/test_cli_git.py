@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from shiplift.cli.git import remote_repository
+from shiplift.v1 import access_pb2
 
 from tests.cli import Cli
 from tests.harness import Shipliftd
 from tests.patience import SECONDS
 
+WRITE = access_pb2.LEVEL_WRITE
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git makes the checkouts")
 
 
@@ -135,3 +137,86 @@ def test_the_remote_of_another_form_asks_for_the_repository(checkout: Path) -> N
         "shiplift: the git remote origin is group/sub/app.git, not owner/repo: say which repository with"
         " -R owner/repo\n",
     )
+
+
+def cloned(server: Shipliftd, repo: str) -> tuple[str, str]:
+    """Where the repository is cloned from, over HTTP and SSH."""
+    owner, name = repo.split("/")
+    found = server.access().GetRepository(access_pb2.GetRepositoryRequest(owner=owner, repo=name))
+    return found.git_http_url, found.git_ssh_url
+
+
+@needs_git
+@pytest.mark.parametrize(
+    ("origin", "url", "is_http"),
+    [
+        ("https://mona:hunter2@git.example:8443/{}.git", "https://git.example:8443/{}.git", True),
+        ("http://hunter2@git.example/{}", "http://git.example/{}", True),
+        ("git@git.example:{}.git", "git@git.example:{}.git", False),
+        ("ssh://git:hunter2@git.example:2222/{}", "ssh://git@git.example:2222/{}", False),
+    ],
+)
+def test_record_says_where_the_repository_is_cloned_from(
+    server: Shipliftd, repo: str, checkout: Path, origin: str, url: str, is_http: bool
+) -> None:
+    git(checkout, "remote", "set-url", "origin", origin.format(repo))
+    cli = Cli(checkout, server.address, server.admin_token)
+    url = url.format(repo)
+    cli.run("record", "--external-id", "e1", "-R", repo, SHIPLIFT_TOKEN=server.user(repo[8:], repo, WRITE))
+    said = cli.run("record", "--external-id", "e1")
+    assert (said.code, said.err) == (0, f"{repo} is cloned from {url} from now on, as git's origin says\n")
+    assert f"{repo}: build 1 was recorded before: " in said.out
+    assert cloned(server, repo) == ((url, "") if is_http else ("", url))
+    git(checkout, "remote", "set-url", "origin", f"https://elsewhere.example/{repo}")
+    if is_http:
+        assert cli.run("record").err == ""
+        assert cloned(server, repo) == (url, "")
+
+
+@needs_git
+def test_record_of_another_repository_takes_nothing_from_the_remote(
+    server: Shipliftd, repo: str, checkout: Path
+) -> None:
+    git(checkout, "remote", "set-url", "origin", "https://git.example/octocat/other.git")
+    said = Cli(checkout, server.address, server.admin_token, repo).run("record")
+    assert (said.code, said.err) == (0, "")
+    assert cloned(server, repo) == ("", "")
+
+
+@needs_git
+def test_record_says_who_can_say_where_a_repository_is_cloned_from(
+    server: Shipliftd, repo: str, checkout: Path
+) -> None:
+    url = f"https://github.com/{repo}.git"
+    told = (
+        f"nobody has said where {repo} is cloned from; an admin of it can: shiplift repo set {repo}"
+        f" --git-url {url}\n"
+    )
+    name = repo.partition("/")[2]
+    writer = server.user(f"w-{name}", repo, access_pb2.LEVEL_WRITE)
+    cut = server.user(
+        f"a-{name}",
+        repo,
+        access_pb2.LEVEL_ADMIN,
+        actions=[access_pb2.ACTION_RECORD, access_pb2.ACTION_READ],
+    )
+    blind = server.user(f"b-{name}", repo, access_pb2.LEVEL_ADMIN, actions=[access_pb2.ACTION_RECORD])
+    for token, err in ((writer, told), (cut, told), (blind, "")):
+        said = Cli(checkout, server.address, token).run("record")
+        assert (said.code, said.err) == (0, err)
+    assert cloned(server, repo) == ("", "")
+
+
+@needs_git
+def test_a_repository_is_added_with_the_remote_it_is_of(
+    server: Shipliftd, name: str, checkout: Path
+) -> None:
+    cli = Cli(checkout, server.address, server.admin_token)
+    git(checkout, "remote", "set-url", "origin", f"https://mona:hunter2@git.example/octocat/{name}-a.git")
+    assert cli.run("repo", "add", "--json").json()["git_http_url"] == (
+        f"https://git.example/octocat/{name}-a.git"
+    )
+    cli.run("repo", "add", f"octocat/{name}-b")
+    assert cloned(server, f"octocat/{name}-b") == ("", "")
+    cli.run("repo", "add", f"octocat/{name}-c", "--git-url", "git@git.example:c.git")
+    assert cloned(server, f"octocat/{name}-c") == ("", "git@git.example:c.git")

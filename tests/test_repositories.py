@@ -192,3 +192,89 @@ def test_the_client_takes_the_names_as_a_list(server: Shipliftd, repository: Rep
         )
     assert changed == get(repository)
     assert changed.timeout == 9
+
+
+HTTP, SSH = "wanted https://HOST/PATH", "wanted USER@HOST:PATH or ssh://USER@HOST/PATH"
+SEEN = "which everybody who may see the repository would see: leave"
+CREDENTIALS = f"has credentials in it, {SEEN} them out (the server's --netrc-file is for them)"
+PASSWORD = f"has a password in it, {SEEN} it out"
+
+
+@pytest.mark.parametrize(
+    ("field", "url", "fault"),
+    [
+        ("git_http_url", "https://mona:hunter2@git.example/app.git", CREDENTIALS),
+        ("git_http_url", "https://hunter2@git.example/app.git", CREDENTIALS),
+        ("git_http_url", "https://@git.example/app.git", CREDENTIALS),
+        ("git_http_url", "https://hunter2:@git.example/app.git", CREDENTIALS),
+        ("git_http_url", "HTTPS://mona:hunter2@git.example", CREDENTIALS),
+        ("git_http_url", "git@git.example:app.git", f"this is not a URL to clone over HTTP: {HTTP}"),
+        ("git_http_url", "ssh://mona:hunter2@h/a", f"this is not a URL to clone over HTTP: {HTTP}"),
+        ("git_http_url", "ftp://h/a", f"'ftp://h/a' is not a URL to clone over HTTP: {HTTP}"),
+        (
+            "git_http_url",
+            "javascript:alert(1)",
+            f"'javascript:alert(1)' is not a URL to clone over HTTP: {HTTP}",
+        ),
+        ("git_http_url", "https:///app", f"'https:///app' is not a URL to clone over HTTP: {HTTP}"),
+        ("git_http_url", "https://h:x/app", f"'https://h:x/app' is not a URL to clone over HTTP: {HTTP}"),
+        ("git_http_url", "https://[h/app", f"'https://[h/app' is not a URL to clone over HTTP: {HTTP}"),
+        ("git_http_url", "app.git", f"'app.git' is not a URL to clone over HTTP: {HTTP}"),
+        (
+            "git_http_url",
+            "https://h/a b",
+            "'https://h/a b' has a blank, a control character or a backslash",
+        ),
+        (
+            "git_http_url",
+            "https://mona:hunter2\n@h",
+            "this has a blank, a control character or a backslash",
+        ),
+        ("git_ssh_url", "ssh://mona:hunter2@git.example/app.git", PASSWORD),
+        ("git_ssh_url", "ssh://mona:@git.example/app.git", PASSWORD),
+        ("git_ssh_url", "https://mona:hunter2@h/a", f"this is not a URL to clone over SSH: {SSH}"),
+        ("git_ssh_url", "mona:hunter2@git.example:app.git", f"this is not a URL to clone over SSH: {SSH}"),
+        ("git_ssh_url", "git@git.example/app.git", f"this is not a URL to clone over SSH: {SSH}"),
+        ("git_ssh_url", "/srv/app.git", f"'/srv/app.git' is not a URL to clone over SSH: {SSH}"),
+        (
+            "git_ssh_url",
+            "-oProxyCommand=id:a",
+            f"'-oProxyCommand=id:a' is not a URL to clone over SSH: {SSH}",
+        ),
+        ("git_ssh_url", "git@-oProxyCommand=id:a", f"this is not a URL to clone over SSH: {SSH}"),
+        (
+            "git_ssh_url",
+            "ssh://-oProxyCommand=id/a",
+            f"'ssh://-oProxyCommand=id/a' is not a URL to clone over SSH: {SSH}",
+        ),
+        ("git_ssh_url", "ext::sh -c id", "'ext::sh -c id' has a blank, a control character or a backslash"),
+    ],
+)
+def test_a_url_to_clone_from_has_its_form_and_no_credentials(
+    server: Shipliftd, repository: Repository, name: str, field: str, url: str, fault: str
+) -> None:
+    access = server.access()
+    made = pb.CreateRepositoryRequest(owner="octocat", repo=f"{name}-new", **{field: url})  # type: ignore[arg-type]
+    assert refusal(access.CreateRepository, made) == invalid((field, fault))
+    told = refusal(access.UpdateRepository, changing(repository, **{field: url}))
+    assert told == invalid((f"repository.{field}", fault))
+    assert "hunter2" not in told.message
+
+
+@pytest.mark.parametrize(
+    ("field", "url"),
+    [
+        ("git_http_url", "https://git.example:8443/group/sub/app.git"),
+        ("git_http_url", "http://[::1]:3000/a"),
+        ("git_http_url", "https://git.example/~mona/ä/app"),
+        ("git_http_url", "https://git.example/a@b"),
+        ("git_ssh_url", "git@git.example:octocat/app.git"),
+        ("git_ssh_url", "git.example:app"),
+        ("git_ssh_url", "git@[::1]:app"),
+        ("git_ssh_url", "git@git.example:/srv/app.git"),
+        ("git_ssh_url", "ssh://git@git.example:2222/app.git"),
+        ("git_ssh_url", "git+ssh://git.example/app.git"),
+    ],
+)
+def test_a_url_to_clone_from_is_taken_as_it_is(repository: Repository, field: str, url: str) -> None:
+    assert getattr(change(repository, **{field: url}), field) == url

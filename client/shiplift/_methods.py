@@ -122,8 +122,10 @@ class Methods:
             repo: The name, by the same rule.
             visibility: Who can see it without a grant; private when unset.
             scm: The kind of source control, at most 32 characters; `git` when empty.
-            git_http_url: Where to clone it over HTTP, at most 2,000 characters.
-            git_ssh_url: Where to clone it over SSH, at most 2,000 characters.
+            git_http_url: Where to clone it over HTTP: `https://HOST/PATH` (or http) without
+                credentials, which its readers would see; at most 2,000 characters.
+            git_ssh_url: Where to clone it over SSH: `USER@HOST:PATH` or `ssh://USER@HOST/PATH`
+                without a password; at most 2,000 characters.
             link: Its page in a browser, at most 2,000 characters.
             default_branch: The branch that `latest` means, at most 255 characters; `main` when
                 empty.
@@ -1523,8 +1525,10 @@ class AsyncMethods:
             repo: The name, by the same rule.
             visibility: Who can see it without a grant; private when unset.
             scm: The kind of source control, at most 32 characters; `git` when empty.
-            git_http_url: Where to clone it over HTTP, at most 2,000 characters.
-            git_ssh_url: Where to clone it over SSH, at most 2,000 characters.
+            git_http_url: Where to clone it over HTTP: `https://HOST/PATH` (or http) without
+                credentials, which its readers would see; at most 2,000 characters.
+            git_ssh_url: Where to clone it over SSH: `USER@HOST:PATH` or `ssh://USER@HOST/PATH`
+                without a password; at most 2,000 characters.
             link: Its page in a browser, at most 2,000 characters.
             default_branch: The branch that `latest` means, at most 255 characters; `main` when
                 empty.

@@ -22,8 +22,6 @@ _MOST_MINUTES = 7 * 24 * 60
 _MOST_CUTS = 100
 _MOST_PATHS = 100
 _MOST_CHARACTERS = {
-    "git_http_url": 2000,
-    "git_ssh_url": 2000,
     "link": 2000,
     "default_branch": 255,
     "config_path": 1000,
@@ -99,6 +97,10 @@ def _columns(
     said: pb.CreateRepositoryRequest | pb.Repository, names: Collection[str], faults: Faults, at: str = ""
 ) -> dict[str, object]:
     """The columns of these settings, with their defaults; `at` stands before their names in faults."""
+    if "git_http_url" in names:
+        faults.http_url(f"{at}git_http_url", said.git_http_url)
+    if "git_ssh_url" in names:
+        faults.ssh_url(f"{at}git_ssh_url", said.git_ssh_url)
     for name, most in _MOST_CHARACTERS.items():
         if name in names:
             faults.text(at + name, getattr(said, name), most)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -17,6 +18,15 @@ T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 TARGET = re.compile(r"[A-Za-z0-9._/-]{1,100}")
 _COMMIT = re.compile(r"[0-9a-fA-F]{0,64}")
+# What else stands in no URL, and a leading '-' that git or ssh would take for an option.
+_URL = re.compile(r"[^\x00-\x20\x7f\\]+")
+# user@host:path, as git reads it: the path does not begin as a port or a second slash.
+_SCP = re.compile(
+    r"(?:(?P<user>[^/@:]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/@:\[\]]+):(?P<path>[^/].*|/[^/].*)"
+)
+_HTTP_SCHEMES = ("https", "http")
+_SSH_SCHEMES = ("ssh", "git+ssh")
+_MOST_URL = 2000
 _REQUEST_ID = re.compile(r"[ -~]{0,128}")
 # 9999-12-31T23:59:59Z, the last second that a Timestamp holds.
 _LAST_SECOND = 253402300799
@@ -107,6 +117,57 @@ class Faults:
         if _COMMIT.fullmatch(value) is None:
             self.add(field, f"{shown(value)} is not a commit: wanted at most 64 hexadecimal digits")
 
+    def http_url(self, field: str, value: str) -> None:
+        """Where a repository is cloned over HTTP, or nothing; never with credentials, for it is shown."""
+        if not self._is_url(field, value):
+            return
+        parts = _split(value)
+        if parts is None or parts.scheme not in _HTTP_SCHEMES or not parts.hostname:
+            self.add(field, f"{_bare(value)} is not a URL to clone over HTTP: wanted https://HOST/PATH")
+        elif parts.username is not None:
+            self.add(
+                field,
+                "has credentials in it, which everybody who may see the repository would see: leave them"
+                " out (the server's --netrc-file is for them)",
+            )
+
+    def ssh_url(self, field: str, value: str) -> None:
+        """Where a repository is cloned over SSH, or nothing; a user's name may stand there, no password."""
+        if not self._is_url(field, value):
+            return
+        wanted = "wanted USER@HOST:PATH or ssh://USER@HOST/PATH"
+        if "://" not in value:
+            scp = _SCP.fullmatch(value)
+            # `name:password@host:path` is, to git, the path `password@...` on the host `name`.
+            is_odd = scp is None or "@" in scp["path"] or "-" in (value[0], scp["host"][0])
+            if is_odd:
+                self.add(field, f"{_bare(value)} is not a URL to clone over SSH: {wanted}")
+            return
+        parts = _split(value)
+        if (
+            parts is None
+            or parts.scheme not in _SSH_SCHEMES
+            or not parts.hostname
+            or parts.hostname.startswith("-")
+            or (parts.username or "").startswith("-")
+        ):
+            self.add(field, f"{_bare(value)} is not a URL to clone over SSH: {wanted}")
+        elif parts.password is not None:
+            self.add(
+                field,
+                "has a password in it, which everybody who may see the repository would see: leave it out",
+            )
+
+    def _is_url(self, field: str, value: str) -> bool:
+        """Whether there is a URL to look at closer."""
+        if len(value) > _MOST_URL or "\0" in value:
+            self.text(field, value, _MOST_URL)
+            return False
+        if value and _URL.fullmatch(value) is None:
+            self.add(field, f"{_bare(value)} has a blank, a control character or a backslash")
+            return False
+        return bool(value)
+
     def positive(self, field: str, value: int) -> None:
         """A number that counts from 1."""
         if value < 1:
@@ -133,3 +194,18 @@ class Faults:
             self.add(field, f"{value.seconds} s is not a time between 1970 and 9999")
             return 0
         return milliseconds(value)
+
+
+def _split(url: str) -> SplitResult | None:
+    """A URL's parts; None when it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is parsed only now
+    except ValueError:
+        return None
+    return parts
+
+
+def _bare(url: str) -> str:
+    """A URL as an error may show it: what may hold a password is not shown."""
+    return "this" if "@" in url else shown(url)

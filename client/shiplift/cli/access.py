@@ -1,4 +1,4 @@
-"""The commands about access: whoami, token, grant, repo, user."""
+"""The commands about access: whoami, token, grant, user."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from shiplift._methods import ActionWord, VisibilityWord
+from shiplift._methods import ActionWord
 from shiplift.cli.output import put, put_fields, put_json, put_table, say, when, word
 from shiplift.cli.session import RequestIdOption, Session, chosen, command
 from shiplift.v1 import access_pb2 as pb
@@ -14,11 +14,9 @@ from shiplift.v1 import access_pb2 as pb
 app = typer.Typer()
 token_app = typer.Typer(no_args_is_help=True)
 grant_app = typer.Typer(no_args_is_help=True)
-repo_app = typer.Typer(no_args_is_help=True)
 user_app = typer.Typer(no_args_is_help=True)
 app.add_typer(token_app, name="token", help="Creates, lists and revokes tokens.")
 app.add_typer(grant_app, name="grant", help="Gives users access to repositories, and takes it back.")
-app.add_typer(repo_app, name="repo", help="Registers and shows repositories.")
 app.add_typer(user_app, name="user", help="Creates users.")
 
 ACTIONS: tuple[ActionWord, ...] = get_args(ActionWord)
@@ -32,12 +30,6 @@ GrantedRepository = Annotated[
         "-R",
         metavar="OWNER/REPO",
         help="The repository, or 'OWNER/*' for all of them. [SHIPLIFT_REPO, else the git remote origin]",
-    ),
-]
-SlugArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="OWNER/REPO", help="The repository. [SHIPLIFT_REPO, else the git remote origin]"
     ),
 ]
 
@@ -222,85 +214,6 @@ def grant_list(session: Session, repository: GrantedRepository = None) -> None:
             for grant in grants
         ),
     )
-
-
-@command(repo_app, "add")
-def repo_add(
-    session: Session,
-    slug: SlugArgument = None,
-    visibility: Annotated[
-        VisibilityWord, typer.Option(help="Who can see it without a grant: nobody, users, everybody.")
-    ] = "private",
-    default_branch: Annotated[str, typer.Option(help="The branch that `latest` means.")] = "main",
-    link: Annotated[str, typer.Option(metavar="URL", help="Its page in a browser.")] = "",
-    request_id: RequestIdOption = None,
-) -> None:
-    """Registers a repository, so that its builds can be recorded and promoted."""
-    owner, repo = session.repository(slug)
-    made = session.client.create_repository(
-        owner=owner,
-        repo=repo,
-        visibility=visibility,
-        default_branch=default_branch,
-        link=link,
-        request_id=request_id,
-    )
-    _put_repository(session, made)
-
-
-@command(repo_app, "list")
-def repo_list(
-    session: Session,
-    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this owner's.")] = "",
-) -> None:
-    """Lists the repositories that you may read."""
-    repositories = list(session.client.iterate_repositories(owner=owner))
-    if session.json:
-        put_json(repositories)
-        return
-    put_table(
-        ("REPOSITORY", "VISIBILITY", "BUILDS", "BRANCH", "YOU MAY"),
-        (
-            (
-                repository.slug,
-                word(pb.Visibility, repository.visibility),
-                str(repository.counter),
-                repository.default_branch,
-                _permissions(repository),
-            )
-            for repository in repositories
-        ),
-    )
-
-
-@command(repo_app, "show")
-def repo_show(session: Session, slug: SlugArgument = None) -> None:
-    """Shows a repository, with what you may do there."""
-    owner, repo = session.repository(slug)
-    _put_repository(session, session.client.get_repository(owner=owner, repo=repo))
-
-
-def _put_repository(session: Session, repository: pb.Repository) -> None:
-    if session.json:
-        put_json(repository)
-        return
-    put_fields(
-        (
-            ("repository", repository.slug),
-            ("visibility", word(pb.Visibility, repository.visibility)),
-            ("builds", str(repository.counter)),
-            ("default branch", repository.default_branch),
-            ("link", repository.link),
-            ("you may", _permissions(repository)),
-            ("created", when(repository, "created")),
-        )
-    )
-
-
-def _permissions(repository: pb.Repository) -> str:
-    may = repository.permissions
-    words = (("read", may.read), ("write", may.write), ("admin", may.admin))
-    return ", ".join(name for name, allowed in words if allowed)
 
 
 @command(user_app, "add")

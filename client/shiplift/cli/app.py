@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from shiplift.cli import access, builds, envs, log, login, record, runner, take
+from shiplift.cli import access, builds, envs, log, login, record, repos, runner, take
 from shiplift.cli.output import put
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
 )
 for part in (
     *(login.app, record.app, builds.app, log.app, envs.app),
-    *(take.app, runner.app, access.app),
+    *(take.app, runner.app, access.app, repos.app),
 ):
     app.add_typer(part)
 

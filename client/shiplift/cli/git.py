@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from shiplift.cli.facts import Facts, known
@@ -10,6 +11,13 @@ from shiplift.cli.facts import Facts, known
 _SECONDS = 10
 # user@host:path, where path is no port.
 _SCP = re.compile(r"(?:[^/@:]+@)?[^/:@]{2,}:(?P<path>[^/].*|/.*)")
+
+
+class CloneUrl(TypedDict, total=False):
+    """Where a repository is cloned from, as its settings call it."""
+
+    git_http_url: str
+    git_ssh_url: str
 
 
 def remote_repository(url: str) -> tuple[str, str]:
@@ -35,6 +43,35 @@ def origin() -> tuple[str, str] | None:
     """The repository of the remote `origin`; None without one. Raises ValueError as above."""
     url = _git("remote", "get-url", "origin")
     return remote_repository(url.strip()) if url else None
+
+
+def clone_of(owner: str, repo: str) -> CloneUrl:
+    """Where the remote `origin` is cloned from, if it is this repository; never with a password."""
+    url = _git("remote", "get-url", "origin").strip()
+    try:
+        is_it = remote_repository(url) == (owner, repo)
+    except ValueError:
+        is_it = False
+    if not is_it:
+        return {}
+    if "://" not in url:
+        return {"git_ssh_url": url}
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    if parts.scheme in ("http", "https"):
+        return {"git_http_url": parts._replace(netloc=host).geturl()}
+    if parts.scheme not in ("ssh", "git+ssh"):
+        return {}
+    user = f"{parts.username}@" if parts.username else ""
+    return {"git_ssh_url": parts._replace(netloc=user + host).geturl()}
+
+
+def clone_url(given: str) -> CloneUrl:
+    """What a repository's settings call a URL that was given; the empty one clears both."""
+    if not given:
+        return {"git_http_url": "", "git_ssh_url": ""}
+    is_http = given.partition("://")[0].lower() in ("http", "https")
+    return {"git_http_url": given} if is_http else {"git_ssh_url": given}
 
 
 def root() -> Path | None:

@@ -2,18 +2,20 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from shiplift import was_replayed
+from shiplift import ShipliftError, was_replayed
 from shiplift.cli import ci, git
 from shiplift.cli.builds import ParameterOption
 from shiplift.cli.facts import OF_COMMIT, Facts, known, without
 from shiplift.cli.output import put, put_json, say, word
 from shiplift.cli.pairs import pairs_of
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
+from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 app = typer.Typer()
@@ -63,7 +65,8 @@ def record(
 
     What is not said is taken from the CI system's variables (GitHub Actions, GitLab CI, Jenkins,
     Drone) and from git, and the stages of its promotions from the pipeline file, if there is one.
-    Recording the same external id again changes nothing.
+    Recording the same external id again changes nothing. Where nobody has said what the repository is
+    cloned from, it is git's origin from now on, if you may say so.
     """
     job = ci.job(os.environ)
     given = _given(commit, branch, ref, release, external_id, event, link, message)
@@ -82,6 +85,9 @@ def record(
         request_id=request_id,
         **facts,
     )
+    # Before another call is made.
+    done = "was recorded before" if was_replayed() else "recorded"
+    told = _fill_clone_url(session, owner, repo)
     if session.json:
         put_json(made)
         return
@@ -94,8 +100,37 @@ def record(
         made.target and f"branch {made.target}",
         made.external_id,
     )
-    done = "was recorded before" if was_replayed() else "recorded"
     put(f"{made.owner}/{made.repo}: build {made.number} {done}: {', '.join(filter(None, parts))}")
+    if told:
+        say(told)
+
+
+def _fill_clone_url(session: Session, owner: str, repo: str) -> str:
+    """Says where the repository is cloned from if nobody has: as git's origin is. Returns what to tell.
+
+    Refusals count for nothing here: the build is recorded.
+    """
+    slug, found = f"{owner}/{repo}", git.clone_of(owner, repo)
+    if not found:
+        return ""
+    ((name, url),) = found.items()
+    try:
+        repository = session.client.get_repository(owner=owner, repo=repo)
+    except ShipliftError:
+        # A token that may only record does not see it.
+        return ""
+    if getattr(repository, name):
+        return ""
+    if repository.permissions.admin:
+        with suppress(ShipliftError):
+            session.client.update_repository(
+                owner=owner, repo=repo, update_mask=[name], repository=access_pb2.Repository(**found)
+            )
+            return f"{slug} is cloned from {url} from now on, as git's origin says"
+    return (
+        f"nobody has said where {slug} is cloned from; an admin of it can: shiplift repo set {slug}"
+        f" --git-url {url}"
+    )
 
 
 def _artifact(given: str) -> pb.Artifact:

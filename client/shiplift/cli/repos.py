@@ -1,0 +1,166 @@
+"""The commands about repositories."""
+
+from typing import Annotated
+
+import typer
+
+from shiplift._methods import VisibilityWord
+from shiplift.cli import git
+from shiplift.cli.output import put_fields, put_json, put_table, when, word
+from shiplift.cli.session import RequestIdOption, Session, UsageError, command
+from shiplift.v1 import access_pb2 as pb
+
+app = typer.Typer()
+repo_app = typer.Typer(no_args_is_help=True)
+app.add_typer(repo_app, name="repo", help="Registers, shows and changes repositories.")
+
+SlugArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="OWNER/REPO", help="The repository. [SHIPLIFT_REPO, else the git remote origin]"
+    ),
+]
+
+
+@command(repo_app, "add")
+def repo_add(
+    session: Session,
+    slug: SlugArgument = None,
+    visibility: Annotated[
+        VisibilityWord, typer.Option(help="Who can see it without a grant: nobody, users, everybody.")
+    ] = "private",
+    default_branch: Annotated[str, typer.Option(help="The branch that `latest` means.")] = "main",
+    link: Annotated[str, typer.Option(metavar="URL", help="Its page in a browser.")] = "",
+    git_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where to clone it, over HTTPS or SSH. [the git remote origin, if it is this repository]",
+        ),
+    ] = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Registers a repository, so that its builds can be recorded and promoted."""
+    owner, repo = session.repository(slug)
+    made = session.client.create_repository(
+        owner=owner,
+        repo=repo,
+        visibility=visibility,
+        default_branch=default_branch,
+        link=link,
+        request_id=request_id,
+        **(git.clone_of(owner, repo) if git_url is None else git.clone_url(git_url)),
+    )
+    _put_repository(session, made)
+
+
+@command(repo_app, "list")
+def repo_list(
+    session: Session,
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this owner's.")] = "",
+) -> None:
+    """Lists the repositories that you may read."""
+    repositories = list(session.client.iterate_repositories(owner=owner))
+    if session.json:
+        put_json(repositories)
+        return
+    put_table(
+        ("REPOSITORY", "VISIBILITY", "BUILDS", "BRANCH", "YOU MAY"),
+        (
+            (
+                repository.slug,
+                word(pb.Visibility, repository.visibility),
+                str(repository.counter),
+                repository.default_branch,
+                _permissions(repository),
+            )
+            for repository in repositories
+        ),
+    )
+
+
+@command(repo_app, "show")
+def repo_show(session: Session, slug: SlugArgument = None) -> None:
+    """Shows a repository, with what you may do there."""
+    owner, repo = session.repository(slug)
+    _put_repository(session, session.client.get_repository(owner=owner, repo=repo))
+
+
+@command(repo_app, "set")
+def repo_set(
+    session: Session,
+    slug: SlugArgument = None,
+    git_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where to clone it, over HTTPS or SSH; '': not known."),
+    ] = None,
+    default_branch: Annotated[str | None, typer.Option(help="The branch that `latest` means.")] = None,
+    visibility: Annotated[
+        VisibilityWord | None,
+        typer.Option(help="Who can see it without a grant: nobody, users, everybody."),
+    ] = None,
+    timeout: Annotated[
+        int | None, typer.Option(metavar="MINUTES", min=1, help="How long a build may take.")
+    ] = None,
+    runner_secrets: Annotated[
+        bool | None,
+        typer.Option(
+            "--runner-secrets/--no-runner-secrets",
+            help="Whether its runners bring the secrets that its pipelines want.",
+        ),
+    ] = None,
+    active: Annotated[
+        bool | None,
+        typer.Option("--active/--inactive", help="Whether it takes new builds; what is there goes on."),
+    ] = None,
+    request_id: RequestIdOption = None,
+) -> None:
+    """Changes what is said of a repository; needs admin there. What is left out stays."""
+    owner, repo = session.repository(slug)
+    given = {
+        "default_branch": default_branch,
+        "visibility": visibility and pb.Visibility.Value(f"VISIBILITY_{visibility.upper()}"),
+        "timeout": timeout,
+        "runner_secrets": runner_secrets,
+        "active": active,
+        **({} if git_url is None else git.clone_url(git_url)),
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    if not settings:
+        raise UsageError("what is to change? Say it with an option, such as --git-url URL")
+    changed = session.client.update_repository(
+        owner=owner,
+        repo=repo,
+        update_mask=list(settings),
+        repository=pb.Repository(**settings),  # type: ignore[arg-type]  # each is of its field's type
+        request_id=request_id,
+    )
+    _put_repository(session, changed)
+
+
+def _put_repository(session: Session, repository: pb.Repository) -> None:
+    if session.json:
+        put_json(repository)
+        return
+    put_fields(
+        (
+            ("repository", repository.slug),
+            ("disabled", "" if repository.active else "yes: it takes no new builds"),
+            ("visibility", word(pb.Visibility, repository.visibility)),
+            ("builds", str(repository.counter)),
+            ("default branch", repository.default_branch),
+            ("git over http", repository.git_http_url),
+            ("git over ssh", repository.git_ssh_url),
+            ("link", repository.link),
+            ("timeout", f"{repository.timeout} minutes"),
+            ("secrets", "its runners bring them" if repository.runner_secrets else ""),
+            ("you may", _permissions(repository)),
+            ("created", when(repository, "created")),
+        )
+    )
+
+
+def _permissions(repository: pb.Repository) -> str:
+    may = repository.permissions
+    words = (("read", may.read), ("write", may.write), ("admin", may.admin))
+    return ", ".join(name for name, allowed in words if allowed)
