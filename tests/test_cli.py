@@ -1,5 +1,6 @@
 """The `shiplift` command against a real server: what it shows, and its exit codes."""
 
+import json
 import os
 import re
 import signal
@@ -144,6 +145,24 @@ def test_a_refusal_names_every_fault_and_ends_with_1(cli: Cli, client: Client, r
     assert all(fault in said.err for fault in ("target: 'a b'", "PATH", "'1'")), said.err
     said = cli.run("promote", "1", "production", "--expected-current", "7")
     assert (said.code, said.err.startswith("shiplift: refused (ABORTED): production is empty")) == (1, True)
+
+
+def test_an_inherited_parameter_is_dropped(cli: Cli) -> None:
+    cli.run("record", "-p", "REGION=eu", "-p", "ZONE=1", "-p", "SIZE=3")
+    promoted = cli.run("promote", "1", "production", "-p", "REGION-", "-p", "ZONE=-", "--json")
+    assert json.loads(promoted.out)["params"] == {"SIZE": "3", "ZONE": "-"}
+    cli.run("report", "1", "success")
+    again = cli.run("retry", "1", "-p", "SIZE-", "-p", "ZONE-", "--json")
+    assert json.loads(again.out)["params"] == {"REGION": "eu"}
+    for wrong in (("-p", "REGION-"), ("-p", "-")):
+        assert cli.run("record", *wrong).code == 2
+    said = cli.run("promote", "1", "production", "-p", "region-")
+    assert said == (
+        1,
+        "",
+        "shiplift: refused (INVALID_ARGUMENT): drop_params: 'region' is not inherited: build 1 has REGION,"
+        " SIZE, ZONE\n",
+    )
 
 
 def test_a_stranger_is_told_to_log_in(server: Shipliftd, repo: str, tmp_path: Path) -> None:

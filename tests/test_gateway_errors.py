@@ -293,6 +293,31 @@ def test_json_that_is_no_message_is_refused(caller: Caller, body: str) -> None:
     ).told == (400, "unmarshal message: the body is not a JSON object")
 
 
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"A": "1", "REGION": 1}, "params['REGION'] is a number: wanted a text, in quotes"),
+        ({"REGION": 1.5}, "params['REGION'] is a number: wanted a text, in quotes"),
+        ({"REGION": True}, "params['REGION'] is true or false: wanted a text, in quotes"),
+        ({"REGION": None}, "params['REGION'] is null: wanted a text, in quotes"),
+        ({"REGION": ["hunter2"]}, "params['REGION'] is a list: wanted a text, in quotes"),
+        ({"a\n": {"x": "hunter2"}}, "params['a\\n'] is an object: wanted a text, in quotes"),
+        ("hunter2", "params is a text: wanted an object of texts"),
+        (["hunter2"], "params is a list: wanted an object of texts"),
+    ],
+)
+def test_a_parameter_that_is_no_text_is_refused_by_its_name(
+    caller: Caller, recorded: Repository, params: object, told: str
+) -> None:
+    named = {"owner": recorded.owner, "repo": recorded.name, "build": 1, "target": "a"}
+    for rpc in ("PromoteBuild", "RetryBuild"):
+        fields = {**named, "params": params}
+        if rpc == "RetryBuild":
+            del fields["target"]
+        answer = caller.rpc(f"BuildService/{rpc}", **fields)
+        assert answer.told == (400, f"unmarshal message: {told}")
+
+
 def test_an_rpc_is_answered_in_json_and_in_bytes(caller: Caller, recorded: Repository) -> None:
     named = {"owner": recorded.owner, "repo": recorded.name}
     key = f"key-{recorded.name}"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from shiplift.v1 import access_pb2
+from shiplift.v1 import builds_pb2 as pb
 from shipliftd.errors import Invalid, Precondition
 from shipliftd.fields import Faults
 from shipliftd.parameters import ParameterRules
@@ -330,10 +331,54 @@ def test_a_name_refused_by_now_is_not_inherited(tmp_path: Path) -> None:
         Repository(server, "octocat", "app").record(params={"DEPLOY_KEY": "x", "REGION": "eu"})
     with Shipliftd(database, ("--refuse-param", "DEPLOY_*")) as server:
         repository = Repository(server, "octocat", "app")
-        fault = "build 1 has it, and this name is refused by now: record the build without it"
+        fault = (
+            "build 1 has it, and this name is refused by now: drop it (drop_params), or record the build"
+            " without it"
+        )
         for params in ({}, {"REGION": "us"}):
             told = refusal(repository.promote, 1, params=params)
             assert told == invalid(("params['DEPLOY_KEY']", fault))
+        assert dict(repository.promote(1, drop_params=["DEPLOY_KEY"]).params) == {"REGION": "eu"}
+
+
+def test_inherited_parameters_are_dropped(repository: Repository) -> None:
+    repository.record(params={"A": "1", "B": "2", "C": "3"}, status=pb.STATUS_SUCCESS)
+    assert dict(repository.promote(1, drop_params=["A", "A"]).params) == {"B": "2", "C": "3"}
+    assert dict(repository.promote(2, drop_params=["B"], params={"D": "4"}).params) == {"C": "3", "D": "4"}
+    assert dict(repository.promote(1, drop_params=["A", "B", "C"]).params) == {}
+    # Nothing is dropped from what they come from.
+    assert dict(repository.get(1).params) == {"A": "1", "B": "2", "C": "3"}
+    retry = pb.RetryBuildRequest(
+        owner=repository.owner, repo=repository.name, build=1, drop_params=["C"], params={"A": "9"}
+    )
+    assert dict(repository.builds.RetryBuild(retry).params) == {"A": "9", "B": "2"}
+
+
+def test_what_cannot_be_dropped_is_refused(repository: Repository) -> None:
+    repository.record(params={"B": "hunter2", "A": "hunter2"})
+    repository.record()
+    repository.record(params={f"N{n:02}": "" for n in range(23)})
+    assert refusal(repository.promote, 1, drop_params=["C", "a", "A"], params={"A": "1"}) == invalid(
+        ("drop_params", "'C' is not inherited: build 1 has A, B"),
+        ("drop_params", "'a' is not inherited: build 1 has A, B"),
+        ("drop_params", "'A' is given in params as well: do one of both"),
+    )
+    assert refusal(repository.promote, 2, drop_params=["A"]) == invalid(
+        ("drop_params", "'A' is not inherited: build 2 has no parameters")
+    )
+    some = ", ".join(f"N{n:02}" for n in range(20))
+    assert refusal(repository.promote, 3, drop_params=[""]) == invalid(
+        ("drop_params", f"'' is not inherited: build 3 has {some} and 3 more")
+    )
+    assert ("drop_params", "101 of them: at most 100") in refusal(
+        repository.promote, 1, drop_params=["A"] * 101
+    ).violations
+    assert repository.numbers() == [3, 2, 1]
+
+
+def test_dropping_makes_room(repository: Repository) -> None:
+    repository.record(params={f"A{n}": "" for n in range(100)})
+    assert len(repository.promote(1, drop_params=["A0"], params={"B": ""}).params) == 100
 
 
 @pytest.mark.parametrize("pattern", ["", "1A", "A-B", "*", "A*B", "A+"])

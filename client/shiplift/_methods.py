@@ -594,6 +594,7 @@ class Methods:
         request_id: str | None = None,
         expected_current: int | None = None,
         despite_lost: int = 0,
+        drop_params: Sequence[str] = (),
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted
@@ -623,6 +624,8 @@ class Methods:
             despite_lost: Where the environment is uncertain, the number of the promotion that was
                 lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
                 same. Without it, or with another's, that is FAILED_PRECONDITION.
+            drop_params: The names of the promoted build's parameters that the new one is to be
+                without; each must be one of them, and not stand in `params` as well.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -636,6 +639,7 @@ class Methods:
                 request_id=request_id or str(uuid4()),
                 expected_current=expected_current,
                 despite_lost=despite_lost,
+                drop_params=drop_params,
             ),
             timeout,
         )
@@ -839,6 +843,7 @@ class Methods:
         build: int,
         params: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        drop_params: Sequence[str] = (),
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
@@ -853,6 +858,8 @@ class Methods:
             params: Parameters over those of the build; by the rules of PromoteRequest's.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
+            drop_params: The names of the build's parameters that the new one is to be without; by
+                the rules of PromoteRequest's.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -863,6 +870,7 @@ class Methods:
                 build=build,
                 params=params,
                 request_id=request_id or str(uuid4()),
+                drop_params=drop_params,
             ),
             timeout,
         )
@@ -2000,6 +2008,7 @@ class AsyncMethods:
         request_id: str | None = None,
         expected_current: int | None = None,
         despite_lost: int = 0,
+        drop_params: Sequence[str] = (),
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted
@@ -2029,6 +2038,8 @@ class AsyncMethods:
             despite_lost: Where the environment is uncertain, the number of the promotion that was
                 lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
                 same. Without it, or with another's, that is FAILED_PRECONDITION.
+            drop_params: The names of the promoted build's parameters that the new one is to be
+                without; each must be one of them, and not stand in `params` as well.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2042,6 +2053,7 @@ class AsyncMethods:
                 request_id=request_id or str(uuid4()),
                 expected_current=expected_current,
                 despite_lost=despite_lost,
+                drop_params=drop_params,
             ),
             timeout,
         )
@@ -2245,6 +2257,7 @@ class AsyncMethods:
         build: int,
         params: Mapping[str, str] | None = None,
         request_id: str | None = None,
+        drop_params: Sequence[str] = (),
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
@@ -2259,6 +2272,8 @@ class AsyncMethods:
             params: Parameters over those of the build; by the rules of PromoteRequest's.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
+            drop_params: The names of the build's parameters that the new one is to be without; by
+                the rules of PromoteRequest's.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2269,6 +2284,7 @@ class AsyncMethods:
                 build=build,
                 params=params,
                 request_id=request_id or str(uuid4()),
+                drop_params=drop_params,
             ),
             timeout,
         )

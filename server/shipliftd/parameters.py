@@ -6,7 +6,7 @@ PATH, and `DRONE_DEPLOY_TO` wins in `${DRONE_DEPLOY_TO}` (both seen).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from itertools import islice
 
 from shipliftd.errors import Precondition, shown
@@ -16,6 +16,7 @@ MOST_NAME = 256
 MOST_VALUE = 32 * 1024
 MOST_COUNT = 100
 MOST_TOTAL = 128 * 1024
+_MOST_LISTED = 20
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
@@ -94,7 +95,25 @@ class ParameterRules:
             if self._refused.fullmatch(name) is not None:
                 faults.add(
                     f"params[{shown(name)}]",
-                    f"build {build} has it, and this name is refused by now: record the build without it",
+                    f"build {build} has it, and this name is refused by now: drop it (drop_params),"
+                    " or record the build without it",
+                )
+
+    def check_dropped(
+        self,
+        names: Iterable[str],
+        given: Container[str],
+        inherited: Collection[str],
+        build: int,
+        faults: Faults,
+    ) -> None:
+        """Adds the fault of every name that cannot be dropped of what is inherited."""
+        for name in dict.fromkeys(names):
+            if name in given:
+                faults.add("drop_params", f"{shown(name)} is given in params as well: do one of both")
+            elif name not in inherited:
+                faults.add(
+                    "drop_params", f"{shown(name)} is not inherited: build {build} has {_listed(inherited)}"
                 )
 
     def check_total(self, params: Mapping[str, str], faults: Faults) -> None:
@@ -112,3 +131,10 @@ class ParameterRules:
                 f"{total} bytes of names and values, with those of the promoted build:"
                 f" at most {MOST_TOTAL} (128 KiB)",
             )
+
+
+def _listed(names: Collection[str]) -> str:
+    if not names:
+        return "no parameters"
+    some = ", ".join(sorted(names)[:_MOST_LISTED])
+    return f"{some} and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else some

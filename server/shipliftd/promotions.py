@@ -1,7 +1,7 @@
 """Promotions: putting a build into an environment. Plain functions, each in one transaction."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from shiplift.v1 import builds_pb2 as pb
 
@@ -41,7 +41,7 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     faults.not_negative("despite_lost", request.despite_lost)
     found = builds.find_whole(database, caller.repo_id, request.build)
     parent = found[0] if found else None
-    params = _params(request.params, parent, rules, faults)
+    params = _params(request, parent, rules, faults)
     faults.refuse()
     if found is None:
         raise builds.not_found(caller, request.build)
@@ -67,7 +67,7 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
     faults = Faults()
     faults.positive("build", request.build)
     found = builds.find_whole(database, caller.repo_id, request.build)
-    params = _params(request.params, found[0] if found else None, rules, faults)
+    params = _params(request, found[0] if found else None, rules, faults)
     faults.refuse()
     if found is None:
         raise builds.not_found(caller, request.build)
@@ -115,11 +115,21 @@ def _begin(
 
 
 def _params(
-    given: Mapping[str, str], parent: BuildRow | None, rules: ParameterRules, faults: Faults
+    request: pb.PromoteRequest | pb.RetryBuildRequest,
+    parent: BuildRow | None,
+    rules: ParameterRules,
+    faults: Faults,
 ) -> str:
+    """The new build's parameters: its parent's, without those that are dropped, and those given."""
+    given = request.params
     text = parent.params if parent is not None else "{}"
     inherited: dict[str, str] = json.loads(text) if text != "{}" else {}
     if parent is not None:
+        if request.drop_params:
+            names = faults.few("drop_params", request.drop_params, MOST_COUNT)
+            rules.check_dropped(names, given, inherited, parent.number, faults)
+            inherited = {name: value for name, value in inherited.items() if name not in names}
+            text = as_json(inherited)
         rules.check_inherited(inherited.keys() - given.keys(), parent.number, faults)
     if not given:
         return text
@@ -129,7 +139,7 @@ def _params(
         return text
     merged = {**inherited, **given}
     rules.check_total(merged, faults)
-    return json.dumps(merged, ensure_ascii=False, separators=(",", ":"))
+    return as_json(merged)
 
 
 def _expect(caller: Caller, environment: str, expected: int) -> None:

@@ -10,7 +10,7 @@ from shiplift import was_replayed
 from shiplift._methods import EventWord, StatusWord
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, put_fields, put_json, put_table, say, when, word
-from shiplift.cli.pairs import pairs_of
+from shiplift.cli.pairs import params_of
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, chosen, command
 from shiplift.v1 import builds_pb2 as pb
 
@@ -31,13 +31,24 @@ ParameterOption = Annotated[
 ]
 
 
+InheritedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        "-p",
+        metavar="KEY=VALUE",
+        help="A parameter for the steps; KEY-: without the one that is inherited. May be repeated.",
+    ),
+]
+
+
 @command(app, "promote")
 def promote(
     session: Session,
     build: BuildArgument,
     environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Where to.")],
     repository: RepositoryOption = None,
-    param: ParameterOption = None,
+    param: InheritedOption = None,
     expected_current: Annotated[
         int | None,
         typer.Option(metavar="NUMBER", help="Refuse if another deployment is current there; 0: if any is."),
@@ -50,7 +61,7 @@ def promote(
 ) -> None:
     """Promotes a build to an environment, and shows the new build."""
     owner, repo = session.repository(repository)
-    params = pairs_of("-p", param or [])
+    params, dropped = params_of(param or [])
     number = number_of(session.client, owner, repo, build)
     made = session.client.promote_build(
         owner=owner,
@@ -58,6 +69,7 @@ def promote(
         build=number,
         target=environment,
         params=params,
+        drop_params=dropped,
         expected_current=expected_current,
         despite_lost=despite_lost,
         request_id=request_id,
@@ -75,15 +87,15 @@ def retry(
     session: Session,
     build: BuildArgument,
     repository: RepositoryOption = None,
-    param: ParameterOption = None,
+    param: InheritedOption = None,
     request_id: RequestIdOption = None,
 ) -> None:
     """Starts a build that has ended once more, as a new one, and shows that."""
     owner, repo = session.repository(repository)
-    params = pairs_of("-p", param or [])
+    params, dropped = params_of(param or [])
     number = number_of(session.client, owner, repo, build)
     made = session.client.retry_build(
-        owner=owner, repo=repo, build=number, params=params, request_id=request_id
+        owner=owner, repo=repo, build=number, params=params, drop_params=dropped, request_id=request_id
     )
     earlier = " (by an earlier call)" if was_replayed() else ""
     say(f"{made.owner}/{made.repo}: build {made.number} tries build {made.retry_of} again{earlier}")

@@ -1,8 +1,18 @@
 """What is given as KEY=VALUE."""
 
+import re
 from collections.abc import Sequence
 
 from shiplift.cli.session import UsageError
+
+_DROPPED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*-")
+
+
+def params_of(given: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The parameters that `-p KEY=VALUE` gave, and the names that `-p KEY-` drops. Raises UsageError."""
+    dropped = [each for each in given if _DROPPED.fullmatch(each)]
+    pairs = pairs_of("-p", [each for each in given if each not in dropped])
+    return pairs, [each.removesuffix("-") for each in dropped]
 
 
 def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -268,7 +268,7 @@ class Step(_message.Message):
     def __init__(self, id: _Optional[int] = ..., stage_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., depends_on: _Optional[_Iterable[str]] = ..., image: _Optional[str] = ..., detached: bool = ..., schema: _Optional[str] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
-    __slots__ = ("owner", "repo", "build", "target", "params", "request_id", "expected_current", "despite_lost")
+    __slots__ = ("owner", "repo", "build", "target", "params", "request_id", "expected_current", "despite_lost", "drop_params")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -284,6 +284,7 @@ class PromoteRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_CURRENT_FIELD_NUMBER: _ClassVar[int]
     DESPITE_LOST_FIELD_NUMBER: _ClassVar[int]
+    DROP_PARAMS_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     build: int
@@ -292,7 +293,8 @@ class PromoteRequest(_message.Message):
     request_id: str
     expected_current: int
     despite_lost: int
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., target: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ..., despite_lost: _Optional[int] = ...) -> None: ...
+    drop_params: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., target: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ..., despite_lost: _Optional[int] = ..., drop_params: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateBuildRequest(_message.Message):
     __slots__ = ("owner", "repo", "number", "external_id", "event", "status", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "author_login", "author_name", "author_email", "author_avatar", "sender", "cron", "debug", "params", "timestamp", "started", "finished", "release", "artifacts", "stages", "request_id", "pipeline")
@@ -435,7 +437,7 @@ class UpdateBuildRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RetryBuildRequest(_message.Message):
-    __slots__ = ("owner", "repo", "build", "params", "request_id")
+    __slots__ = ("owner", "repo", "build", "params", "request_id", "drop_params")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -448,12 +450,14 @@ class RetryBuildRequest(_message.Message):
     BUILD_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    DROP_PARAMS_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     build: int
     params: _containers.ScalarMap[str, str]
     request_id: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    drop_params: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., drop_params: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CancelBuildRequest(_message.Message):
     __slots__ = ("owner", "repo", "build", "request_id")

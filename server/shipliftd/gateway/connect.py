@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
+import orjson
 from connectrpc.code import Code
 from connectrpc.codec import Codec
 from connectrpc.compat import google_protobuf_binary_codec, google_protobuf_json_codec
@@ -14,12 +15,14 @@ from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.request import RequestContext
 from connectrpc.server import ConnectASGIApplication, Endpoint
 from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from protobuf.wkt import Any as AnyMessage
 from starlette.types import Receive, Scope, Send
 
 from shipliftd.api import SERVICES, path_of
+from shipliftd.errors import shown
 from shipliftd.gateway.edge import MOST_BODY, header
 from shipliftd.gateway.exchange import RPC_SECONDS, Metadata, metadata
 from shipliftd.gateway.failures import (
@@ -93,10 +96,48 @@ class _Objects(Codec[Message, Message]):
 
     def decode(self, data: bytes | bytearray, message_class: type[Message]) -> Message:
         """JSON as a message."""
-        message = self._codec.decode(data, message_class)
+        try:
+            message = self._codec.decode(data, message_class)
+        except ParseError as error:
+            # protobuf names neither the key nor the value's type in words, and sometimes the value itself.
+            raise ValueError(
+                _no_text(data, cast(Descriptor, message_class.DESCRIPTOR)) or str(error)
+            ) from None
         if data.lstrip()[:1] != b"{":
             raise ValueError("the body is not a JSON object")
         return message
+
+
+def _no_text(data: bytes | bytearray, kind: Descriptor) -> str:
+    """In words what is wrong with the first map of texts that is none; nothing where all are."""
+    try:
+        found = orjson.loads(data)
+    except ValueError:
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    for field in kind.fields:
+        value = found.get(field.json_name, found.get(field.name))
+        entry = field.message_type
+        if value is None or entry is None or not entry.GetOptions().map_entry:
+            continue
+        if not isinstance(value, dict):
+            return f"{field.name} is {_WORD[type(value)]}: wanted an object of texts"
+        for key, text in value.items():
+            if not isinstance(text, str):
+                return f"{field.name}[{shown(key)}] is {_WORD[type(text)]}: wanted a text, in quotes"
+    return ""
+
+
+_WORD: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
 
 
 def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor, draining: asyncio.Event) -> Any:  # noqa: ANN401
