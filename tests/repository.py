@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
@@ -94,3 +95,18 @@ class Repository:
 def replayed(call: grpc.Call) -> bool:
     """Whether the answer says that an earlier call made what it returns."""
     return ("shiplift-replayed", "true") in tuple(call.trailing_metadata())
+
+
+def changing(repository: Repository, *names: str, **settings: object) -> access_pb2.UpdateRepositoryRequest:
+    """A request that changes the settings that are given, and those that are named."""
+    return access_pb2.UpdateRepositoryRequest(
+        owner=repository.owner,
+        repo=repository.name,
+        update_mask=FieldMask(paths=[*names, *settings]),
+        repository=access_pb2.Repository(**settings),  # type: ignore[arg-type]
+    )
+
+
+def change(repository: Repository, *names: str, **settings: object) -> access_pb2.Repository:
+    """UpdateRepository, as the site admin."""
+    return repository.server.access().UpdateRepository(changing(repository, *names, **settings))

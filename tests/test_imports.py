@@ -67,6 +67,7 @@ ROOMS = {
         "globs",
         "graphs",
         "matching",
+        "needs",
         "pipelines",
         "plans",
         "substitution",

@@ -2,7 +2,6 @@
 
 import grpc
 import pytest
-from google.protobuf.field_mask_pb2 import FieldMask
 from shiplift import Client
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1 import builds_pb2
@@ -10,7 +9,7 @@ from shiplift.v1 import builds_pb2
 from tests.gateway import Caller
 from tests.harness import Shipliftd
 from tests.refusals import Refusal, invalid, refusal
-from tests.repository import Repository, replayed
+from tests.repository import Repository, change, changing, replayed
 
 CHANGEABLE = ", ".join(
     (
@@ -23,21 +22,6 @@ CHANGEABLE = ", ".join(
 def get(repository: Repository) -> pb.Repository:
     request = pb.GetRepositoryRequest(owner=repository.owner, repo=repository.name)
     return repository.server.access().GetRepository(request)
-
-
-def changing(repository: Repository, *names: str, **settings: object) -> pb.UpdateRepositoryRequest:
-    """A request that changes the settings that are given, and those that are named."""
-    return pb.UpdateRepositoryRequest(
-        owner=repository.owner,
-        repo=repository.name,
-        update_mask=FieldMask(paths=[*names, *settings]),
-        repository=pb.Repository(**settings),  # type: ignore[arg-type]
-    )
-
-
-def change(repository: Repository, *names: str, **settings: object) -> pb.Repository:
-    """UpdateRepository, as the site admin."""
-    return repository.server.access().UpdateRepository(changing(repository, *names, **settings))
 
 
 def test_settings_are_changed_and_come_back_whole(repository: Repository) -> None:

@@ -9,7 +9,7 @@ from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
 from tests.patience import SECONDS, until, within
-from tests.repository import Repository
+from tests.repository import Repository, change
 from tests.runners import HEAD, Fleet, counting, is_running, pids, statuses, waiting_for
 
 # 32 KiB with all that a shell, a file or a wire could stumble over.
@@ -235,6 +235,7 @@ def test_steps_that_wait_for_the_same_one_run_at_once(fleet: Fleet, tmp_path: Pa
 
 
 def test_a_secret_that_there_is_not_is_named(fleet: Fleet) -> None:
+    change(fleet.repository, runner_secrets=True)
     build = fleet.promote(
         "- {name: only, commands: ['true'], environment: {KEY: {from_secret: deploy_key}}}\n"
     )

@@ -10,7 +10,7 @@ from shiplift.v1 import stages_pb2 as pb
 from shipliftd import __version__
 
 from tests.refusals import Refusal, refusal
-from tests.repository import Repository
+from tests.repository import Repository, change
 from tests.staged import ERROR, SUCCESS, Staged, pipelines, runner_of
 
 
@@ -28,6 +28,7 @@ def soon(time: Timestamp, seconds: float) -> bool:
 
 def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
     repository = staged.repository
+    change(repository, runner_secrets=True)
     text = pipelines(
         {
             "name": "deploy",

@@ -4,7 +4,7 @@ The verbs that make and change them are in `recording.py`, `promotions.py` and `
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from peewee import Value
 from shiplift.v1 import builds_pb2 as pb
@@ -35,7 +35,7 @@ _STEPS_OF_BUILD = Compiled(
 _COUNT_UP = Compiled(
     Repository.update({Repository.counter: Repository.counter + 1})
     .where(Repository.id == arg(0))
-    .returning(Repository.counter, Repository.active)
+    .returning(Repository.counter, Repository.active, Repository.runner_secrets, Repository.git_http_url)
 )
 # A list leaves parameters out, and they may be most of a build.
 _LISTED = [Value("{}") if field is Build.params else field for field in Build._meta.sorted_fields]
@@ -128,16 +128,24 @@ def load(caller: Caller, build_id: int) -> BuildWithStages:
     return _with_steps(database, row, caller.owner, caller.repo, stages_of(database, build_id))
 
 
-def next_number(caller: Caller) -> int:
+class Taken(NamedTuple):
+    """A number that was taken, and what the repository's row says of new builds."""
+
+    number: int
+    active: bool
+    runner_secrets: bool
+    git_http_url: str
+
+
+def take_number(caller: Caller) -> Taken:
     """Takes the repository's next number; its row is locked from here on.
 
     Raises Precondition where the repository is disabled.
     """
-    number: int
-    number, active = _COUNT_UP.one(database, caller.repo_id)
-    if not active:
+    taken = Taken._make(_COUNT_UP.one(database, caller.repo_id))
+    if not taken.active:
         raise disabled(caller)
-    return number
+    return taken
 
 
 def disabled(caller: Caller) -> Precondition:

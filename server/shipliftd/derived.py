@@ -2,7 +2,8 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
 
 from shipliftd import flow, matching, pipelines
 from shipliftd.ahead import ahead
@@ -14,6 +15,8 @@ from shipliftd.models import Pipeline, database
 from shipliftd.pipelines import Pipelines
 from shipliftd.rows import BuildRow, StageRow
 from shipliftd.words import as_json
+
+T = TypeVar("T")
 
 # What is more is done beside the loop: so much takes some 3 ms.
 _MOST_WORK = 2000
@@ -33,7 +36,7 @@ def keep_pipeline(text: str, parsed: Pipelines) -> int:
         found: int = row[0]
         return found
     dump = functools.partial(pipelines.dump, parsed)
-    dumped = dump() if parsed.work <= _MOST_WORK else ahead(("dumped", digest), dump)
+    dumped = beside(parsed, ("dumped", digest), dump)
     return _INSERT.insert(database, digest, text, dumped)
 
 
@@ -112,14 +115,15 @@ def again(
 
 
 def _matched(parsed: Pipelines, asked: Facts) -> list[MatchedStage]:
-    found = (
-        _match(parsed, asked)
-        if parsed.work <= _MOST_WORK
-        else ahead(("matched", asked), functools.partial(_match, parsed, asked))
-    )
+    found = beside(parsed, ("matched", asked), functools.partial(_match, parsed, asked))
     if isinstance(found, Precondition):
         raise found
     return found
+
+
+def beside(parsed: Pipelines, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` finds out from a file: at once where that is little, else beside the loop."""
+    return make() if parsed.work <= _MOST_WORK else ahead(key, make)
 
 
 def _match(parsed: Pipelines, asked: Facts) -> list[MatchedStage] | Precondition:

@@ -44,7 +44,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of a pipeline's `steps`."""
+    """One of a pipeline's `steps`; `secrets` are those that it wants beside its environment's."""
 
     name: str
     image: str = ""
@@ -56,11 +56,15 @@ class Step:
     detach: bool = False
     privileged: bool = False
     shell: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A document of `kind: pipeline`; `kernel` is its platform's version, `labels` its node."""
+    """A document of `kind: pipeline`; `kernel` is its platform's version, `labels` its node.
+
+    `secrets` are those that it wants beside its environment and its steps.
+    """
 
     name: str = "default"
     type: str = "docker"
@@ -76,6 +80,7 @@ class Pipeline:
     workspace: str = ""
     environment: Mapping[str, str | Secret] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,6 +210,7 @@ class _Schema:
             workspace=read.text(read.fields(node, "workspace"), "path", most=_MOST_TEXT),
             environment=self._environment(node),
             steps=self._steps(node, of_type, clone_disabled),
+            secrets=_secrets(node, _WITH_SECRETS) + _texts_in(node.get("image_pull_secrets")),
         )
 
     def _labels(self, node: Fields) -> dict[str, str]:
@@ -275,6 +281,7 @@ class _Schema:
             detach=read.flag(node, "detach"),
             privileged=read.flag(node, "privileged"),
             shell=read.text(node, "shell", most=_MOST_TEXT),
+            secrets=_secrets(node, ("settings",)),
         )
 
     def _check_can_run(self, node: Fields, of_type: str, step: Step) -> None:
@@ -298,6 +305,31 @@ def cannot_run(of_type: str, step: Step, has_settings: bool = False) -> str:
         what = "an image" if step.image else "settings"
         return f"has {what}, but {on_machine}: leave that out, or make the pipeline one of type docker"
     return "" if step.commands else f"has no commands, but {on_machine} and nothing else"
+
+
+# Where pipelines of Drone's types say {from_secret: NAME} beside their environment and steps.
+_WITH_SECRETS = ("services", "server", "token", "account")
+
+
+def _secrets(parent: Fields, keys: Sequence[str]) -> tuple[str, ...]:
+    """The secrets that are wanted under these keys, however deep."""
+    found: dict[str, None] = {}
+    waiting = [node for key in reversed(keys) if (node := parent.get(key)) is not None]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Items):
+            waiting.extend(reversed(node.nodes))
+        elif isinstance(node, Fields):
+            name = node.get("from_secret")
+            if isinstance(name, Text):
+                found[name.value] = None
+            waiting.extend(value for _, value in reversed(node.nodes.values()))
+    return tuple(found)
+
+
+def _texts_in(node: Node | None) -> tuple[str, ...]:
+    nodes = node.nodes if isinstance(node, Items) else []
+    return tuple(item.value for item in nodes if isinstance(item, Text) and not item.is_null)
 
 
 def _names_in(node: Node | None) -> set[str]:
@@ -340,6 +372,7 @@ def _pipeline(value: Mapping[str, Any]) -> Pipeline:
         "trigger": _conditions,
         "environment": _environment,
         "steps": _steps,
+        "secrets": tuple,
     }
     return _made(Pipeline, value, **made)
 
@@ -350,6 +383,7 @@ def _steps(values: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
         "depends_on": tuple,
         "when": _conditions,
         "environment": _environment,
+        "secrets": tuple,
     }
     return tuple(_made(Step, value, **made) for value in values)
 

@@ -1,11 +1,12 @@
 """Promotions: putting a build into an environment. Plain functions, each in one transaction."""
 
+import functools
 import json
 from collections.abc import Iterable
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, derived, uncertain
+from shipliftd import builds, derived, needs, uncertain
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, arg
 from shipliftd.errors import Aborted, Precondition
@@ -13,6 +14,7 @@ from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import ENDED, Deployment, database
 from shipliftd.parameters import MOST_COUNT, ParameterRules
+from shipliftd.pipelines import Pipelines
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow
 from shipliftd.words import as_json
 from shipliftd.writes import Written, write
@@ -90,11 +92,11 @@ def _begin(
 ) -> Written[BuildWithStages]:
     """A new build, like the one given in all that is not its own, with fresh stages."""
     at = now()
-    number = builds.next_number(caller)
+    taken = builds.take_number(caller)
     begun = build._replace(
-        number=number,
+        number=taken.number,
         # What was recorded begins a chain of its own.
-        origin=build.origin if build.parent else number,
+        origin=build.origin if build.parent else taken.number,
         status="pending",
         error="",
         trigger=caller.login,
@@ -106,12 +108,31 @@ def _begin(
         updated=at,
         version=1,
         external_id=None,
-        warnings=as_json(warnings),
     )
+    said = derived.said_by(build.pipeline_id)
+    slug = f"{caller.owner}/{caller.repo}"
     # What was recorded has stages already, and they need not be its file's.
-    parsed = derived.said_by(build.pipeline_id) if build.parent else None
-    fresh = derived.again(begun, f"{caller.owner}/{caller.repo}", stages, parsed, at)
+    fresh = derived.again(begun, slug, stages, said if build.parent else None, at)
+    if said is not None:
+        warnings = [*warnings, *_needs(slug, taken, begun, fresh, said)]
+    begun = begun._replace(warnings=as_json(warnings))
     return Written(builds.insert(caller, begun, fresh))
+
+
+def _needs(
+    slug: str, taken: builds.Taken, build: BuildRow, stages: Iterable[StageRow], said: Pipelines
+) -> list[str]:
+    """What to warn of that the stages need and there is not. Raises Precondition for secrets."""
+    named = [said.find(stage.name) for stage in stages if stage.kind == "pipeline"]
+    pipelines = [pipeline for pipeline in named if pipeline is not None]
+    if not taken.runner_secrets:
+        asked = derived.facts(build, slug)
+        wanted = derived.beside(
+            said, ("secrets", asked), functools.partial(needs.secrets, said, pipelines, asked)
+        )
+        needs.require_secrets(slug, wanted)
+    warning = "" if taken.git_http_url else needs.clone_warning(slug, pipelines)
+    return [warning] if warning else []
 
 
 def _params(

@@ -293,7 +293,7 @@ def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
 
 def _number(caller: Caller, request: pb.CreateBuildRequest) -> int:
     if not request.HasField("number"):
-        return builds.next_number(caller)
+        return builds.take_number(caller).number
     number = request.number
     if builds.find(database, caller.repo_id, number) is not None:
         raise AlreadyExists(
