@@ -75,7 +75,19 @@ ROOMS = {
     "messages": {"messages"},
     "store": {"backups", "migrations", "schema", "store"},
     "models": {"compiled", "models", "rows"},
-    "words": {"ahead", "api", "clock", "errors", "fields", "logs", "settings", "signals", "tls", "words"},
+    "words": {
+        "ahead",
+        "api",
+        "clock",
+        "errors",
+        "fields",
+        "logins",
+        "logs",
+        "settings",
+        "signals",
+        "tls",
+        "words",
+    },
 }
 
 # Inside a room modules may import each other. Verbs and messages never see the store: a verb runs in

@@ -109,6 +109,13 @@ def serve(
             help="A parameter's name to refuse beside the built-in ones; a * at its end: any ending.",
         ),
     ] = None,
+    netrc_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SHIPLIFTD_NETRC_FILE",
+            help="A netrc file (mode 0600) with the logins that runners clone with, over HTTPS.",
+        ),
+    ] = None,
     drain_seconds: DrainSeconds = 30.0,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C."""
@@ -120,6 +127,7 @@ def serve(
         tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
         http=HttpSettings(http, tuple(cors_origin or ())) if http else None,
         refuse_params=tuple(refuse_param or ()),
+        netrc_file=netrc_file,
         drain_seconds=drain_seconds,
     )
     _run(server.serve(settings))

@@ -7,6 +7,7 @@ from typing import cast
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
+from shipliftd.logins import Login
 from shipliftd.models import Repository, Token, User
 from shipliftd.pipelines import Pipeline
 from shipliftd.plans import PlannedStep
@@ -171,7 +172,9 @@ def log_line(line: tuple[int, str, int]) -> builds_pb2.LogLine:
     return builds_pb2.LogLine(position=position, text=text, time=seconds)
 
 
-def lease(leased: Leased, level: int, plan: stages_pb2.Plan) -> stages_pb2.StageLease:
+def lease(
+    leased: Leased, level: int, plan: stages_pb2.Plan, login: Login | None = None
+) -> stages_pb2.StageLease:
     """A stage, and all that its holder needs."""
     current = leased.current
     own = [each for each in leased.whole.steps if each.stage_id == leased.stage.id]
@@ -184,6 +187,7 @@ def lease(leased: Leased, level: int, plan: stages_pb2.Plan) -> stages_pb2.Stage
         plan=plan,
         pipeline=leased.text,
         current=listed_build(current, leased.whole.owner, leased.whole.repo) if current else None,
+        netrc=stages_pb2.Netrc(**login._asdict()) if login else None,
     )
 
 

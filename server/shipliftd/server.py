@@ -18,6 +18,7 @@ from shipliftd.api import SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.inprocess import InProcess
 from shipliftd.interceptors import Interceptor
+from shipliftd.logins import Logins
 from shipliftd.parameters import ParameterRules
 from shipliftd.services.access import AccessService
 from shipliftd.services.builds import BuildService
@@ -61,6 +62,7 @@ async def serve(settings: Settings) -> None:
     """
     settings.check()
     credentials = tls.credentials(settings.tls)
+    logins = Logins(settings.netrc_file)
     # The lock first: a restore must not exchange the file that is being opened.
     with contextlib.closing(Lock(settings.database)):
         store = Store(settings.database)
@@ -69,12 +71,14 @@ async def serve(settings: Settings) -> None:
             await setup.first_start(store)
             await store.write(ending.extend_leases)
             await store.write(known.forget_old)
-            await _run(settings, store, credentials)
+            await _run(settings, store, credentials, logins)
         finally:
             store.close()
 
 
-async def _run(settings: Settings, store: Store, credentials: grpc.ServerCredentials | None) -> None:
+async def _run(
+    settings: Settings, store: Store, credentials: grpc.ServerCredentials | None, logins: Logins
+) -> None:
     interceptor = Interceptor(store, SERVICES)
     server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
     inprocess = InProcess(interceptor)
@@ -86,7 +90,7 @@ async def _run(settings: Settings, store: Store, credentials: grpc.ServerCredent
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(EnvironmentService(store), door)
-        stages_pb2_grpc.add_StageServiceServicer_to_server(StageService(store, runs), door)
+        stages_pb2_grpc.add_StageServiceServicer_to_server(StageService(store, runs, logins), door)
         health_pb2_grpc.add_HealthServicer_to_server(healths, door)
     reflection.enable_server_reflection(
         [*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server, cast(DescriptorPool, Symbols())

@@ -71,6 +71,7 @@ class Settings:
     tls: Tls = Tls()
     http: HttpSettings | None = None
     refuse_params: tuple[str, ...] = ()
+    netrc_file: Path | None = None
     drain_seconds: float = 30.0
 
     def check(self) -> None:

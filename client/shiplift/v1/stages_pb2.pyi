@@ -61,7 +61,7 @@ class AcceptStageRequest(_message.Message):
     def __init__(self, stage_id: _Optional[int] = ..., machine: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class StageLease(_message.Message):
-    __slots__ = ("lease_token", "expires", "build", "stage", "repository", "plan", "pipeline", "current")
+    __slots__ = ("lease_token", "expires", "build", "stage", "repository", "plan", "pipeline", "current", "netrc")
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     BUILD_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class StageLease(_message.Message):
     PLAN_FIELD_NUMBER: _ClassVar[int]
     PIPELINE_FIELD_NUMBER: _ClassVar[int]
     CURRENT_FIELD_NUMBER: _ClassVar[int]
+    NETRC_FIELD_NUMBER: _ClassVar[int]
     lease_token: str
     expires: _timestamp_pb2.Timestamp
     build: _builds_pb2.Build
@@ -78,7 +79,18 @@ class StageLease(_message.Message):
     plan: Plan
     pipeline: str
     current: _builds_pb2.Build
-    def __init__(self, lease_token: _Optional[str] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., stage: _Optional[_Union[_builds_pb2.Stage, _Mapping]] = ..., repository: _Optional[_Union[_access_pb2.Repository, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., pipeline: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ...) -> None: ...
+    netrc: Netrc
+    def __init__(self, lease_token: _Optional[str] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., stage: _Optional[_Union[_builds_pb2.Stage, _Mapping]] = ..., repository: _Optional[_Union[_access_pb2.Repository, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., pipeline: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., netrc: _Optional[_Union[Netrc, _Mapping]] = ...) -> None: ...
+
+class Netrc(_message.Message):
+    __slots__ = ("machine", "login", "password")
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    PASSWORD_FIELD_NUMBER: _ClassVar[int]
+    machine: str
+    login: str
+    password: str
+    def __init__(self, machine: _Optional[str] = ..., login: _Optional[str] = ..., password: _Optional[str] = ...) -> None: ...
 
 class Plan(_message.Message):
     __slots__ = ("environment", "steps", "clone_disabled", "workspace")

@@ -114,9 +114,16 @@ async def detail(exchange: RunnerExchange) -> Reply:
             "config": {"Data": base64.b64encode(lease.pipeline.encode()).decode(), "Hash": None},
             "secrets": None,
             "system": _system(exchange, lease.plan.environment),
-            "netrc": None,
+            "netrc": _netrc(lease),
         }
     )
+
+
+def _netrc(lease: stages_pb2.StageLease) -> dict[str, str] | None:
+    if not lease.HasField("netrc"):
+        return None
+    found = lease.netrc
+    return {"machine": found.machine, "login": found.login, "password": found.password}
 
 
 def _system(exchange: RunnerExchange, variables: Mapping[str, str]) -> dict[str, str]:

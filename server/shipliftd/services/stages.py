@@ -11,6 +11,7 @@ from shipliftd import __version__, derived, flow, leases, messages, plans, stage
 from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER
+from shipliftd.logins import Logins
 from shipliftd.models import ENDED
 from shipliftd.rows import Leased
 from shipliftd.services import Context, resource
@@ -28,8 +29,9 @@ _KEEP_SECONDS = 15.0
 class StageService(StageServiceServicer):
     """Runners and deployers; see `stages.proto`."""
 
-    def __init__(self, store: Store, runs: Runs) -> None:
+    def __init__(self, store: Store, runs: Runs, logins: Logins) -> None:
         self._store = store
+        self._logins = logins
         self._runs = runs
 
     async def AcquireStage(
@@ -46,7 +48,7 @@ class StageService(StageServiceServicer):
         leased = resource(await self._store.write(leases.accept, CALLER.get(), request), context)
         self._runs.accepted(leased.stage)
         try:
-            return _lease(leased)
+            return self._lease(leased)
         except Invalid as error:
             # Nobody can do it, so it must not wait until its runner counts as lost.
             await self.UpdateStage(
@@ -57,7 +59,7 @@ class StageService(StageServiceServicer):
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
-        return _lease(await self._store.write(leases.lease, CALLER.get(), request))
+        return self._lease(await self._store.write(leases.lease, CALLER.get(), request))
 
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
@@ -99,6 +101,12 @@ class StageService(StageServiceServicer):
                 return
             await within(event, _KEEP_SECONDS)
 
+    def _lease(self, leased: Leased) -> pb.StageLease:
+        # What a deployer does knows its own logins.
+        is_pipeline = leased.stage.kind == "pipeline"
+        login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
+        return messages.lease(leased, access_pb2.LEVEL_WRITE, _plan(leased), login)
+
     async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
         caller = CALLER.get()
         if request.build_id:
@@ -108,13 +116,12 @@ class StageService(StageServiceServicer):
         return stage.status, stage.build_id
 
 
-def _lease(leased: Leased) -> pb.StageLease:
+def _plan(leased: Leased) -> pb.Plan:
     pipeline = leased.said.find(leased.stage.name) if leased.said is not None else None
     facts = derived.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}")
     common = plans.environment(_inputs(leased), messages.params(leased.whole.build))
     steps = () if pipeline is None else plans.steps(pipeline, facts, common)
-    plan = messages.plan(common, pipeline, steps)
-    return messages.lease(leased, access_pb2.LEVEL_WRITE, plan)
+    return messages.plan(common, pipeline, steps)
 
 
 def _inputs(leased: Leased) -> plans.Inputs:
