@@ -9,10 +9,10 @@ import grpc
 import pytest
 
 from tests.harness import Shipliftd
+from tests.patience import until
 from tests.probe import harmless
 from tests.refusals import Refusal, refusal
 from tests.repository import Repository
-from tests.runners import until
 from tests.staged import AT_ONCE, Runner, Staged, runner_of, stored
 
 WINDOWS = {"os": "windows", "arch": "amd64"}

@@ -13,10 +13,10 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.environments_pb2 import ListDeploymentsRequest
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 
+from tests.patience import until
 from tests.refusals import Refusal, code_of, refusal, told
 from tests.repository import Repository
 from tests.rpcs import RPCS, rule
-from tests.runners import until
 from tests.staged import ERROR, PENDING, RUNNING, Runner, Staged, lose, stored
 
 # Well under what passes until the caller of an open call is looked at anyway.
