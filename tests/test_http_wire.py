@@ -113,6 +113,55 @@ def test_what_does_not_come_in_time_is_cut_and_changes_nothing(recorded: Reposit
     assert recorded.numbers() == [1]
 
 
+# Whom it is for.
+
+MISSING = "the `Host` header is missing: HTTP/1.1 needs one"
+SEVERAL = "there are several `Host` headers: send one"
+NO_HOST = "the `Host` header is none: wanted a host, perhaps with a port"
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("GET /healthz HTTP/1.1", MISSING),
+        ("GET http://localhost/healthz HTTP/1.1", MISSING),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a", SEVERAL),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nHOST: b", SEVERAL),
+        ("GET /healthz HTTP/1.0\r\nhost: a\r\nhost: b", SEVERAL),
+        ("GET /healthz HTTP/1.1\r\nhost: a b", NO_HOST),
+        ("GET /healthz HTTP/1.1\r\nhost: a, b", NO_HOST),
+        ("GET /healthz HTTP/1.1\r\nhost: http://a", NO_HOST),
+        ("GET /healthz HTTP/1.1\r\nhost: a/b", NO_HOST),
+        ("GET /healthz HTTP/1.1\r\nhost: u@a", NO_HOST),
+        ("GET /healthz HTTP/1.1\r\nhost: a:x", NO_HOST),
+        ("GET /healthz HTTP/1.1\r\nhost: [::1", NO_HOST),
+        ("GET /healthz HTTP/1.1\r\nhost: %zz", NO_HOST),
+        ("GET /healthz HTTP/1.0\r\nhost: <a>", NO_HOST),
+        ("OPTIONS /healthz HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c", MISSING),
+    ],
+)
+def test_a_request_names_one_host(raw: Raw, head: str, message: str) -> None:
+    assert_refused(raw.send(head.encode() + b"\r\n\r\n").last(), 400, message)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a", "A.b-c_d.example:80", "a:", "127.0.0.1:8080", "[::1]", "[::1]:80", "%41", " a "]
+)
+def test_a_host_of_every_form_is_taken(raw: Raw, host: str) -> None:
+    sent = f"GET /healthz HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
+    assert raw.send(sent).answer().json == {"status": "alive"}
+
+
+def test_http_1_0_needs_no_host(raw: Raw) -> None:
+    assert raw.send(b"GET /healthz HTTP/1.0\r\n\r\n").last().json == {"status": "alive"}
+
+
+def test_a_promotion_without_a_host_is_none(raw: Raw, recorded: Repository) -> None:
+    sent = promotion(recorded, query="?target=production").replace(b"host: localhost\r\n", b"")
+    assert_refused(raw.send(sent).last(), 400, MISSING)
+    assert recorded.numbers() == [1]
+
+
 # What is too long.
 
 

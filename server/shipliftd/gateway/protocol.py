@@ -6,6 +6,7 @@ request head never ends, and to queue without end what a client asks who waits f
 
 import asyncio
 import logging
+import re
 import sys
 from typing import Any, cast
 
@@ -27,6 +28,10 @@ MOST_HEAD = 512 * 1024
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
 LAST_SECONDS = 2.0
+# RFC 9110, 7.2: a host of RFC 3986, perhaps with a port; empty where the target names none.
+_HOST = re.compile(
+    rb"(\[[0-9A-Za-z:._~!$&'()*+,;=-]+\]|([0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?"
+)
 # What is parsed at a time, so that a head that is too long is noticed before all of it is.
 _PIECE = 64 * 1024
 
@@ -141,6 +146,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
+        self._check_host()
         url = self.url
         # What uvicorn parses URLs with takes none of over 64 KiB.
         self.url, _, query = url.partition(b"?")
@@ -241,6 +247,16 @@ class Protocol(HttpToolsProtocol):
         if self._size > MOST_HEAD:
             self._refuse(_too_long_head())
 
+    def _check_host(self) -> None:
+        """Refuses what RFC 9112, 3.2, has refused: whoever stands before us may have read another host."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1:
+            self._refuse(_wrong_host("there are several `Host` headers: send one"))
+        if hosts and _HOST.fullmatch(hosts[0].strip(b" \t")) is None:
+            self._refuse(_wrong_host("the `Host` header is none: wanted a host, perhaps with a port"))
+        if not hosts and self.parser.get_http_version() != "1.0":
+            self._refuse(_wrong_host("the `Host` header is missing: HTTP/1.1 needs one"))
+
     def _refuse(self, failure: Failure) -> None:
         self._refusal = self._refusal or failure
         raise _Refused
@@ -268,6 +284,10 @@ def _refused(failure: Failure) -> Edge:
         raise failure
 
     return Edge(Errors(refused))
+
+
+def _wrong_host(told: str) -> Failure:
+    return Failure(400, grpc.StatusCode.INVALID_ARGUMENT, told)
 
 
 def _too_long_url(what: str, most: int) -> Failure:
