@@ -39,6 +39,7 @@ class Caller:
     address: str
     token: str = ""
     tls: ssl.SSLContext | None = None
+    accept: str = ""
 
     def having(self, token: str) -> "Caller":
         """The same with another token; `""`: none."""
@@ -67,6 +68,8 @@ class Caller:
         pairs = query.items() if isinstance(query, dict) else cast(list[tuple[str, str]], query)
         target = f"{path}?{urlencode(list(pairs))}" if pairs else path
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.accept:
+            sent = {"accept": self.accept, **sent}
         if self.token:
             sent = {"authorization": f"Bearer {self.token}", **sent}
         connection = _Connection(self.address, self.tls)

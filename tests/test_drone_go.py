@@ -55,10 +55,9 @@ def told(program: Path, http: str, token: str) -> list[tuple[str, Any]]:
     return [(line["call"], line["error"] if "error" in line else line["found"]) for line in lines]
 
 
-def refusal(status: int, code: str, message: str, reason: str = "", *details: Json) -> str:
+def refusal(status: int, code: str, message: str) -> str:
     """A refusal in the words of drone-go: the status and the answer's body."""
-    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "shiplift.v1"}
-    body = {"message": message, "code": code, "details": [info, *details] if reason else []}
+    body = {"message": message, "code": code}
     return f"client error {status}: {json.dumps(body, separators=(',', ':'))}"
 
 
@@ -66,42 +65,28 @@ NO_REPOSITORY = refusal(
     404,
     "NOT_FOUND",
     "repository octocat/no-such-repo not found: it does not exist, or you may not read it",
-    "REPOSITORY_NOT_FOUND",
 )
 NO_BUILD = refusal(
     404,
     "NOT_FOUND",
     "build 4000 of octocat/hello-world not found: ListBuilds shows those there are",
-    "BUILD_NOT_FOUND",
 )
 NO_BRANCH = refusal(404, "NOT_FOUND", "no build of the branch 'no-such-branch' is recorded")
 NO_TARGET = refusal(
     400,
     "INVALID_ARGUMENT",
     "target: is empty: name the environment to promote to, such as 'production'",
-    "INVALID_ARGUMENT",
-    {
-        "@type": "type.googleapis.com/google.rpc.BadRequest",
-        "field_violations": [
-            {
-                "field": "target",
-                "description": "is empty: name the environment to promote to, such as 'production'",
-            }
-        ],
-    },
 )
 READER = refusal(
     403,
     "PERMISSION_DENIED",
     "PromoteBuild needs write on octocat/hello-world; mona has read: "
     "an admin of the repository can grant it",
-    "PERMISSION_DENIED",
 )
 STRANGER = refusal(
     401,
     "UNAUTHENTICATED",
     "the token is not known here: was it made on another server, or cut off when copied?",
-    "UNKNOWN_TOKEN",
 )
 
 

@@ -319,7 +319,7 @@ NOT_YET = [
 
 
 def not_yet(what: str) -> dict[str, object]:
-    return {"message": f"{what} is not in this release", "code": "UNIMPLEMENTED", "details": []}
+    return {"message": f"{what} is not in this release", "code": "UNIMPLEMENTED"}
 
 
 @pytest.mark.parametrize(("method", "rest", "what"), NOT_YET)

@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -39,6 +40,12 @@ def assert_failed(
     found = {key: value for key, value in answer.headers.items() if key not in ("date", "x-request-id")}
     assert found == always | more
     assert answer.headers.keys() >= {"date", "x-request-id"}
+
+
+@pytest.fixture
+def caller(caller: Caller) -> Caller:
+    """Somebody who asks for details."""
+    return replace(caller, accept="application/json; details=1")
 
 
 @pytest.fixture
@@ -183,7 +190,8 @@ def test_412_is_of_another_deployment_than_the_expected_one(caller: Caller, reco
 def test_what_is_too_long_is_told_so(caller: Caller, bytes_: bytes, status: int, message: str) -> None:
     with Raw(caller.address) as raw:
         answer = raw.send(bytes_).last()
-    assert_failed(answer, status, "INVALID_ARGUMENT", message, connection="close")
+    assert (answer.status, answer.json) == (status, {"message": message, "code": "INVALID_ARGUMENT"})
+    assert answer.headers["connection"] == "close"
 
 
 def test_415_says_what_is_taken(caller: Caller, recorded: Repository) -> None:
@@ -207,11 +215,40 @@ def test_500_tells_an_id_and_no_more(own_server: Shipliftd) -> None:
     with closing(sqlite3.connect(own_server.database, timeout=10)) as other, other:
         other.execute("""UPDATE builds SET params = '{"TOKEN":"hunter2"'""")
     with Gateway(own_server.address) as gateway:
-        answer = Caller(gateway.http, own_server.admin_token).get("/api/repos/octocat/app/builds/1")
+        asks = "application/json; details=1"
+        answer = Caller(gateway.http, own_server.admin_token, accept=asks).get(
+            "/api/repos/octocat/app/builds/1"
+        )
     message = answer.json["message"]
     assert re.fullmatch(r"a defect in the server; its log has the cause under id [0-9a-f]{12}", message)
     assert_failed(answer, 500, "INTERNAL", message, info("INTERNAL"))
     assert logged(own_server, answer.headers["x-request-id"], "defect")["id"] == message[-12:]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_asked"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("application/json", False),
+        ("application/json; details=0", False),
+        ("application/json; details=10", False),
+        ("application/json;xdetails=1", False),
+        ("application/json;details=1", True),
+        ("text/html, application/json ;q=1; Details=1 , */*", True),
+    ],
+)
+def test_details_are_sent_to_whom_asks_for_them(
+    caller: Caller, recorded: Repository, accept: str, is_asked: bool
+) -> None:
+    told = replace(caller, accept=accept).post(promotion(recorded), {"target": ""}).json
+    message = "target: is empty: name the environment to promote to, such as 'production'"
+    details = told.pop("details", None)
+    assert told == {"message": message, "code": "INVALID_ARGUMENT"}
+    assert (details is not None) == is_asked
+    # Connect's clients have them always.
+    named = {"owner": recorded.owner, "repo": recorded.name}
+    assert details_of(replace(caller, accept=accept).rpc("BuildService/GetBuild", **named))
 
 
 # The Connect protocol's words.

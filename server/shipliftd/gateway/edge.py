@@ -12,7 +12,7 @@ import grpc.aio
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shipliftd.gateway.failures import Failure, kind_of, of_rpc
+from shipliftd.gateway.failures import Failure, asks_for_details, kind_of, of_rpc
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,8 @@ class Errors:
 def _failed(error: Exception, scope: Scope) -> tuple[int, bytes, list[tuple[bytes, bytes]], bytes]:
     failure, path = _failure(error, scope), scope["path"]
     headers = [(name.encode(), value.encode()) for name, value in failure.headers.items()]
-    return failure.status, failure.body(path), headers, kind_of(path)
+    body = failure.body(path, asks_for_details(header(scope, b"accept")))
+    return failure.status, body, headers, kind_of(path)
 
 
 def _failure(error: Exception, scope: Scope) -> Failure:

@@ -1,5 +1,6 @@
 """What a call that failed is answered with: a gRPC status as an HTTP status and JSON."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -34,6 +35,7 @@ _DETAILS = "grpc-status-details-bin"
 # Makes the types of the details known to the pool that JSON is made with.
 _KNOWN = error_details_pb2.DESCRIPTOR
 
+_ASKED = re.compile(r";[ \t]*details=1[ \t]*(?:[;,]|$)", re.IGNORECASE)
 _HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"www-authenticate": 'Bearer realm="shiplift"'},
     503: {"retry-after": "1"},
@@ -62,15 +64,25 @@ class Failure(Exception):
         self.details = details or []
         self.headers = {**_HEADERS.get(status, {}), **(headers or {})}
 
-    def body(self, path: str) -> bytes:
-        """The answer's JSON; on the paths of rpcs in the words of the Connect protocol.
+    def body(self, path: str, with_details: bool = False) -> bytes:
+        """The answer's JSON; on the paths of rpcs in the words of the Connect protocol, details and all.
 
-        Drone's runners show the body as it is: to them it is the message alone.
+        Drone's command and its runners show the body as it is: what the message says already is left out.
         """
         if is_runners(path):
             return self.message.encode()
-        code = self.code.name.lower() if is_rpc(path) else self.code.name
-        return orjson.dumps({"message": self.message, "code": code, "details": self.details})
+        if is_rpc(path):
+            code = self.code.name.lower()
+            return orjson.dumps({"message": self.message, "code": code, "details": self.details})
+        body: dict[str, Any] = {"message": self.message, "code": self.code.name}
+        if with_details:
+            body["details"] = self.details
+        return orjson.dumps(body)
+
+
+def asks_for_details(accept: str | None) -> bool:
+    """Whether an `Accept` header asks for the details of errors: `application/json; details=1`."""
+    return accept is not None and _ASKED.search(accept) is not None
 
 
 def kind_of(path: str) -> bytes:

@@ -181,9 +181,12 @@ def _ref(name: str) -> Json:
 
 def _schemas() -> Json:
     schemas: Json = {shape.name: shape.schema() for shape in SHAPES.values()}
-    schemas["Error"] = _error("gRPC's code by name.", {"type": "object"})
+    schemas["Error"] = _error(
+        "gRPC's code by name.", "Sent where `Accept: application/json; details=1` asks.", {"type": "object"}
+    )
     schemas["ConnectError"] = _error(
         "Connect's code.",
+        "What the message says, for programs.",
         {
             "type": "object",
             "properties": {"type": {"type": "string"}, "value": {"type": "string"}},
@@ -201,13 +204,13 @@ def _unary() -> list[MethodDescriptor]:
     return [m for service in SERVICES for m in service.methods if not m.server_streaming]
 
 
-def _error(code: str, detail: Json) -> Json:
+def _error(code: str, details: str, detail: Json) -> Json:
     return {
         "type": "object",
         "properties": {
             "message": {"type": "string"},
             "code": {"type": "string", "description": code},
-            "details": {"type": "array", "items": detail},
+            "details": {"type": "array", "items": detail, "description": details},
         },
         "required": ["message", "code"],
     }
