@@ -1,13 +1,14 @@
 """Drone's routes to restart and stop builds, read logs and see deployments, over real HTTP."""
 
 import itertools
+import json
 from collections.abc import Iterator
 
 import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
-from tests.runner_wire import Api, Work, begun, line
+from tests.runner_wire import PIPELINE, Api, Work, begun, line
 
 _numbers = itertools.count(1)
 
@@ -43,7 +44,11 @@ def ended(work: Work, status: str) -> None:
 def test_a_restart_is_a_new_build_with_the_querys_parameters_over_the_old_ones(work: Work) -> None:
     api = work.api
     work.promoted(params={"A": "1", "B": "1"})
-    assert api.call("POST", "/builds/2").status == 409
+    running = api.call("POST", "/builds/2")
+    assert (running.status, json.loads(running.body)["message"]) == (
+        409,
+        "build 2 is pending: it can be tried again once it has ended",
+    )
     assert api.call("DELETE", "/builds/2").json["status"] == "killed"
     old = api.call("GET", "/builds/2").json
     assert reader(work).call("POST", "/builds/2").status == 403
@@ -62,8 +67,18 @@ def test_a_restart_is_a_new_build_with_the_querys_parameters_over_the_old_ones(w
         "created": new["created"],
         "updated": new["updated"],
         "version": 1,
+        # No key of Drone's: the build that this one repeats.
+        "retry_of": 2,
         "stages": [stage],
     }
+
+
+def test_a_build_that_deploys_nothing_is_restarted_while_it_runs(work: Work) -> None:
+    file = PIPELINE.replace("promote", "push")
+    origin = work.repository.record(pipeline=file, status=builds_pb2.STATUS_RUNNING)
+    new = work.api.call("POST", f"/builds/{origin.number}").json
+    assert (new["number"], new["status"], new["event"], new["retry_of"]) == (2, "pending", "push", 1)
+    assert work.api.call("GET", "/builds/1").json["status"] == "running"
 
 
 def test_a_restart_can_be_repeated_with_its_key(work: Work) -> None:
@@ -106,7 +121,7 @@ def test_a_log_that_is_not_there_is_not_found(work: Work) -> None:
     assert stranger.call("GET", "/builds/2/logs/1/1").status == 401
 
 
-def test_deployments_are_what_is_in_each_environment(work: Work) -> None:
+def test_deployments_are_the_newest_of_each_environment(work: Work) -> None:
     api = work.api
     assert api.call("GET", "/builds/deployments").json == []
     ended(work, "success")
@@ -118,17 +133,20 @@ def test_deployments_are_what_is_in_each_environment(work: Work) -> None:
         ]
 
     assert there() == [(2, "production", "success")]
-    # What runs or failed is not there, where something is.
     work.repository.promote(1)
-    assert there() == [(2, "production", "success")]
+    assert there() == [(3, "production", "pending")]
     assert api.call("DELETE", "/builds/3").status == 200
+    assert there() == [(3, "production", "killed")]
     [waiting] = work.repository.promote(1, "staging").stages
-    assert there() == [(2, "production", "success"), (4, "staging", "pending")]
+    assert there() == [(3, "production", "killed"), (4, "staging", "pending")]
     stage = work.runner.accept({"id": waiting.id}).json
-    work.runner.update(begun(stage))
-    assert there() == [(2, "production", "success"), (4, "staging", "running")]
+    stage = work.runner.update(begun(stage)).json
+    assert there() == [(3, "production", "killed"), (4, "staging", "running")]
+    # Nothing was ever there, and it says why.
+    work.runner.update({**stage, "status": "failure"})
+    assert there() == [(3, "production", "killed"), (4, "staging", "failure")]
     shown = api.call("GET", "/builds/deployments").json[0]
-    whole = api.call("GET", "/builds/2").json
+    whole = api.call("GET", "/builds/3").json
     assert shown == {name: value for name, value in whole.items() if name not in ("params", "stages")}
 
 

@@ -83,8 +83,11 @@ def test_what_is_where(staged: Staged) -> None:
             current=short(repository, 3),
             # It has not begun, and is on its way.
             in_flight=short(repository, 4),
+            latest=short(repository, 4),
         ),
-        pb.Deployment(**of, environment="staging", current=short(repository, 2)),
+        pb.Deployment(
+            **of, environment="staging", current=short(repository, 2), latest=short(repository, 2)
+        ),
     ]
 
     repository.report(4, RUNNING)
@@ -93,7 +96,11 @@ def test_what_is_where(staged: Staged) -> None:
     # The newest has ended, and the one before it still runs.
     assert listed(repository, environment="production") == [
         pb.Deployment(
-            **of, environment="production", current=short(repository, 3), in_flight=short(repository, 4)
+            **of,
+            environment="production",
+            current=short(repository, 3),
+            in_flight=short(repository, 4),
+            latest=short(repository, 5),
         )
     ]
 
@@ -129,6 +136,7 @@ def test_the_last_one_that_failed_is_told_with_its_step(staged: Staged) -> None:
             repo=repository.name,
             environment="production",
             current=short(repository, 4),
+            latest=short(repository, 4),
         )
     ]
 
@@ -149,6 +157,7 @@ def test_what_was_lost_is_uncertain_until_it_is_settled(staged: Staged) -> None:
         repo=repository.name,
         environment="production",
         last_failed=lost,
+        latest=lost,
         failed_step="deploy",
         uncertain=pb.Uncertain(build=2, stage="deploy", machine="box", since=lost.finished),
     )

@@ -103,6 +103,16 @@ def test_the_latest_build_is_that_of_the_default_branch_or_of_the_one_that_is_na
     assert caller.get(path(repository, "/latest"), branch="feature/1").json["number"] == 2
 
 
+def test_where_the_default_branch_has_no_build_the_latest_is_the_newest_of_all(
+    caller: Caller, repository: Repository
+) -> None:
+    assert caller.get(path(repository, "/latest")).told == (404, "no build is recorded yet")
+    repository.record(ref="refs/heads/dev")
+    repository.record(ref="refs/tags/v1")
+    assert caller.get(path(repository, "/latest")).json["number"] == 2
+    assert caller.get(path(repository, "/latest"), branch="main").status == 404
+
+
 def test_a_promotion_counts_as_a_build_of_its_branch(caller: Caller, repository: Repository) -> None:
     repository.record(ref="refs/heads/main")
     repository.promote(1)

@@ -39,10 +39,12 @@ DRONE = {
     "Build": Drone(
         strings="trigger status error event action link title message before after ref source_repo source"
         " target author_login author_name author_email author_avatar sender cron deploy_to",
-        integers="id repo_id number parent timestamp deploy_id started finished created updated version",
+        # The last one is Shiplift's, beside Drone's own.
+        integers="id repo_id number parent timestamp deploy_id started finished created updated version"
+        " retry_of",
         booleans="debug",
         others="params stages",
-        empty="error title cron deploy_to parent deploy_id params debug stages",
+        empty="error title cron deploy_to parent deploy_id params debug stages retry_of",
     ),
     "Stage": Drone(
         strings="name kind type status error machine os arch variant kernel",
@@ -88,7 +90,7 @@ RENAMED = {("Step", "stage_id"): "step_id", ("Repository", "owner"): "namespace"
 OURS = {
     "Build": {
         *("owner", "repo", "origin", "external_id", "release", "artifacts"),
-        *("waiting_for", "retry_of", "warnings"),
+        *("waiting_for", "warnings"),
     },
     "Stage": {"message", "link"},
     "Repository": {"runner_secrets"},
@@ -270,6 +272,7 @@ FULL: dict[str, dict[str, object]] = {
         "created": 1034,
         "updated": 1035,
         "version": 36,
+        "retry_of": 42,
         "stages": [FULL_STAGE],
     },
     "Stage": FULL_STAGE,

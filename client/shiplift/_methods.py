@@ -847,9 +847,10 @@ class Methods:
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
-        parent, target and parameters, with fresh stages. FAILED_PRECONDITION while the build has
-        not ended, and where its environment is uncertain by the loss of another promotion than this
-        one.
+        parent, target and parameters, with fresh stages. FAILED_PRECONDITION while a promotion or
+        rollback has not ended, and where its environment is uncertain by the loss of another
+        promotion than this one; a build that goes to no environment can be started again while it
+        runs.
 
         Args:
             owner: The repository's owner.
@@ -2261,9 +2262,10 @@ class AsyncMethods:
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
-        parent, target and parameters, with fresh stages. FAILED_PRECONDITION while the build has
-        not ended, and where its environment is uncertain by the loss of another promotion than this
-        one.
+        parent, target and parameters, with fresh stages. FAILED_PRECONDITION while a promotion or
+        rollback has not ended, and where its environment is uncertain by the loss of another
+        promotion than this one; a build that goes to no environment can be started again while it
+        runs.
 
         Args:
             owner: The repository's owner.

@@ -40,7 +40,7 @@ def standing(repository: Repository, environment: str) -> Standing | None:
         last_failed=failed,
         failed_step=_failed_step(failed) if failed is not None else "",
         lost=None if lost is None else (lost.number, lost.stage, lost.machine, lost.at),
-        newest_id=newest.id,
+        newest=newest,
     )
 
 

@@ -234,6 +234,7 @@ def deployment(row: Standing) -> environments_pb2.Deployment:
         current=short(row.current),
         in_flight=short(row.in_flight),
         last_failed=short(row.last_failed),
+        latest=short(row.newest),
         failed_step=row.failed_step,
         uncertain=None
         if lost is None

@@ -62,9 +62,10 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
 
 @write(load=builds.load, look=builds.in_its_environment)
 def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) -> Written[BuildWithStages]:
-    """Makes a new build that is another try of one that has ended: the same event, parent and target.
+    """Makes a new build that is another try of one: the same event, parent and target.
 
-    Raises Invalid, Denied, NotFound, Precondition (it has not ended, and what `promote` raises).
+    Raises Invalid, Denied, NotFound, Precondition (what goes to an environment has not ended, and what
+    `promote` raises).
     """
     faults = Faults()
     faults.positive("build", request.build)
@@ -78,7 +79,8 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
     if build.deploy_to:
         # Whoever tries what was lost again names it.
         warnings = uncertain.accept(caller.repo_id, build.deploy_to, build.number)
-    if build.status not in ENDED:
+    # Two runs of what deploys nothing stand in nobody's way.
+    if build.deploy_to and build.status not in ENDED:
         raise Precondition(
             f"build {build.number} is {build.status}: it can be tried again once it has ended",
             reason="BUILD_NOT_ENDED",

@@ -160,12 +160,12 @@ class Standing(NamedTuple):
     last_failed: BuildRow | None
     failed_step: str
     lost: tuple[int, str, str, int] | None
-    newest_id: int
+    newest: BuildRow
 
     @property
     def id(self) -> int:
         """The id of the newest promotion to it, for an environment has none of its own."""
-        return self.newest_id
+        return self.newest.id
 
 
 class MadeToken(NamedTuple):

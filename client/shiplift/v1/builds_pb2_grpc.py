@@ -126,8 +126,9 @@ class BuildServiceServicer(object):
 
     def RetryBuild(self, request, context):
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
-        its environment is uncertain by the loss of another promotion than this one.
+        target and parameters, with fresh stages. FAILED_PRECONDITION while a promotion or rollback has not
+        ended, and where its environment is uncertain by the loss of another promotion than this one; a build
+        that goes to no environment can be started again while it runs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -62,8 +62,9 @@ class BuildServiceStub:
     """
     RetryBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
-    its environment is uncertain by the loss of another promotion than this one.
+    target and parameters, with fresh stages. FAILED_PRECONDITION while a promotion or rollback has not
+    ended, and where its environment is uncertain by the loss of another promotion than this one; a build
+    that goes to no environment can be started again while it runs.
     """
     CancelBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]
     """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
@@ -114,8 +115,9 @@ class BuildServiceAsyncStub(BuildServiceStub):
     """
     RetryBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.RetryBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-    target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
-    its environment is uncertain by the loss of another promotion than this one.
+    target and parameters, with fresh stages. FAILED_PRECONDITION while a promotion or rollback has not
+    ended, and where its environment is uncertain by the loss of another promotion than this one; a build
+    that goes to no environment can be started again while it runs.
     """
     CancelBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
@@ -187,8 +189,9 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event, parent,
-        target and parameters, with fresh stages. FAILED_PRECONDITION while the build has not ended, and where
-        its environment is uncertain by the loss of another promotion than this one.
+        target and parameters, with fresh stages. FAILED_PRECONDITION while a promotion or rollback has not
+        ended, and where its environment is uncertain by the loss of another promotion than this one; a build
+        that goes to no environment can be started again while it runs.
         """
 
     @_abc_1.abstractmethod

@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Deployment(_message.Message):
-    __slots__ = ("owner", "repo", "environment", "current", "in_flight", "last_failed", "failed_step", "uncertain")
+    __slots__ = ("owner", "repo", "environment", "current", "in_flight", "last_failed", "failed_step", "uncertain", "latest")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class Deployment(_message.Message):
     LAST_FAILED_FIELD_NUMBER: _ClassVar[int]
     FAILED_STEP_FIELD_NUMBER: _ClassVar[int]
     UNCERTAIN_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     environment: str
@@ -29,7 +30,8 @@ class Deployment(_message.Message):
     last_failed: _builds_pb2.Build
     failed_step: str
     uncertain: Uncertain
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., in_flight: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., last_failed: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., failed_step: _Optional[str] = ..., uncertain: _Optional[_Union[Uncertain, _Mapping]] = ...) -> None: ...
+    latest: _builds_pb2.Build
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., in_flight: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., last_failed: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., failed_step: _Optional[str] = ..., uncertain: _Optional[_Union[Uncertain, _Mapping]] = ..., latest: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ...) -> None: ...
 
 class Uncertain(_message.Message):
     __slots__ = ("build", "stage", "machine", "since")

@@ -123,12 +123,22 @@ def _whole(text: str | None) -> int:
 
 
 async def latest(exchange: Exchange) -> Answer:
-    """GET builds/latest: the newest build of a branch, promotions of it included."""
-    branch = exchange.query.get("branch") or (await _repository(exchange)).default_branch
+    """GET builds/latest: the newest build of a branch, promotions of it included.
+
+    Without a branch that of the default one or, where it has none, the newest of all.
+    """
+    named = exchange.query.get("branch")
+    branch = named or (await _repository(exchange)).default_branch
     request = builds_pb2.ListBuildsRequest(**exchange.repository, ref=f"refs/heads/{branch}", page_size=1)
     found = (await exchange.call(exchange.builds.ListBuilds, request)).builds
+    if not found and not named:
+        request.ClearField("ref")
+        found = (await exchange.call(exchange.builds.ListBuilds, request)).builds
     if not found:
-        raise Failure(404, grpc.StatusCode.NOT_FOUND, f"no build of the branch {branch[:60]!r} is recorded")
+        told = (
+            f"no build of the branch {branch[:60]!r} is recorded" if named else "no build is recorded yet"
+        )
+        raise Failure(404, grpc.StatusCode.NOT_FOUND, told)
     return await _build(exchange, found[0].number)
 
 
@@ -231,16 +241,12 @@ async def log(exchange: Exchange) -> Answer:
 
 
 async def deployments(exchange: Exchange) -> Answer:
-    """GET builds/deployments: what is in each environment, or on its way to the first time."""
+    """GET builds/deployments: the newest promotion to each environment, however it ended."""
     request = environments_pb2.ListDeploymentsRequest(**exchange.repository, page_size=_A_PAGE)
     found: list[builds_pb2.Build] = []
     for _ in range(_MOST_PAGES):
         page = await exchange.call(exchange.environments.ListDeployments, request)
-        for deployment in page.deployments:
-            if deployment.HasField("current"):
-                found.append(deployment.current)
-            elif deployment.HasField("in_flight"):
-                found.append(deployment.in_flight)
+        found += (deployment.latest for deployment in page.deployments)
         if not page.next_page_token:
             return each(BUILD, found)
         request.page_token = page.next_page_token

@@ -167,8 +167,9 @@ SHAPES: Mapping[str, Shape] = _shapes(
     Shape(
         "Build",
         _descriptor(builds_pb2.Build),
-        ours=_words("owner repo origin external_id release artifacts waiting_for retry_of warnings"),
-        left_out=_words("parent error title cron deploy_to params debug stages"),
+        # `retry_of` is ours and stands there: a restart names the build that it repeats.
+        ours=_words("owner repo origin external_id release artifacts waiting_for warnings"),
+        left_out=_words("parent error title cron deploy_to params debug stages retry_of"),
     ),
     Shape(
         "Stage",
