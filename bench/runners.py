@@ -87,7 +87,11 @@ def _rounds(
     try:
         server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner=OWNER, repo=REPO))
         recorded = builds_pb2.CreateBuildRequest(
-            owner=OWNER, repo=REPO, pipeline=PIPELINE, status=builds_pb2.STATUS_SUCCESS
+            owner=OWNER,
+            repo=REPO,
+            after="9fc1ad6ebf12",
+            pipeline=PIPELINE,
+            status=builds_pb2.STATUS_SUCCESS,
         )
         server.builds().CreateBuild(recorded)
         slug = f"{OWNER}/{REPO}"

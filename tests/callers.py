@@ -14,6 +14,7 @@ from shiplift.v1 import builds_pb2
 from tests.harness import Shipliftd
 from tests.patience import until
 from tests.refusals import code_of
+from tests.repository import COMMIT
 from tests.rpcs import RPCS, message, rule
 
 OWNER, ELSEWHERE = "matrix", "elsewhere"
@@ -108,7 +109,9 @@ class World:
                 pb.CreateRepositoryRequest(owner=OWNER, repo=name, visibility=visibility)
             )
             for status in (builds_pb2.STATUS_PENDING, builds_pb2.STATUS_SUCCESS):
-                builds.CreateBuild(builds_pb2.CreateBuildRequest(owner=OWNER, repo=name, status=status))
+                builds.CreateBuild(
+                    builds_pb2.CreateBuildRequest(owner=OWNER, repo=name, after=COMMIT, status=status)
+                )
             builds.PromoteBuild(
                 builds_pb2.PromoteRequest(owner=OWNER, repo=name, build=2, target="production")
             )

@@ -9,6 +9,8 @@ from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
 
+COMMIT = "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e"
+
 
 @dataclass
 class Repository:
@@ -52,7 +54,8 @@ class Repository:
         return self.builds.CreateBuild(self.recording(**fields))
 
     def recording(self, **fields: object) -> pb.CreateBuildRequest:
-        """A request for CreateBuild."""
+        """A request for CreateBuild, of a commit: a build without one is not promoted."""
+        fields = {"after": COMMIT, **fields}
         return pb.CreateBuildRequest(owner=self.owner, repo=self.name, **fields)  # type: ignore[arg-type]
 
     def promote(self, build: int, target: str = "production", **fields: object) -> pb.Build:

@@ -21,6 +21,7 @@ from tests.commands import MIGRATIONS, command, refusal, said, shipliftd
 from tests.harness import Shipliftd
 from tests.patience import SECONDS, until, within
 from tests.refusals import code_of
+from tests.repository import COMMIT
 
 SECRET = re.compile(r"shl_[A-Za-z0-9_-]{43}\n")
 
@@ -51,7 +52,9 @@ def create(server: Shipliftd) -> None:
 
 def record(server: Shipliftd, repo: str = "octocat/app") -> None:
     owner, name = repo.split("/")
-    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, message="m" * 500))
+    server.builds().CreateBuild(
+        builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT, message="m" * 500)
+    )
 
 
 def promote(builds: builds_pb2_grpc.BuildServiceStub, repo: str = "octocat/app") -> builds_pb2.Build:

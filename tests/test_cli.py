@@ -13,6 +13,7 @@ from shiplift import Client
 from tests.cli import Cli
 from tests.harness import Shipliftd
 from tests.patience import SECONDS
+from tests.repository import COMMIT
 
 AFTER = "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e"
 # A commit's message as somebody malicious writes it: markup, colours, a window title, a fake line.
@@ -40,6 +41,7 @@ def timeless(text: str) -> str:
 def record(client: Client, repo: str, **fields: str) -> int:
     """Records a build and returns its number."""
     owner, name = repo.split("/")
+    fields = {"after": COMMIT, **fields}
     made = client.create_build(owner=owner, repo=name, status="success", **fields)  # type: ignore[arg-type]
     return made.number
 
@@ -107,7 +109,7 @@ def test_digits_are_a_number_before_they_are_a_commit(cli: Cli, client: Client, 
     record(client, repo, external_id="98765432109876")
     assert cli.run("show", "1234567", "--json").json()["number"] == 1
     assert cli.run("show", "98765432109876", "--json").json()["number"] == 2
-    client.create_build(owner=owner, repo=name, number=1234567)
+    client.create_build(owner=owner, repo=name, after=COMMIT, number=1234567)
     assert cli.run("show", "1234567", "--json").json()["number"] == 1234567
 
 

@@ -15,6 +15,7 @@ from shiplift import Client
 from tests.cli import COMMAND, Cli
 from tests.harness import Shipliftd
 from tests.patience import SECONDS
+from tests.repository import COMMIT
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_ctrl_c_at_a_prompt_ends_quietly(stranger: Cli) -> None:
 def test_colour_is_for_terminals_that_want_it(server: Shipliftd, repo: str, stranger: Cli) -> None:
     owner, name = repo.split("/")
     with Client(server.address, server.admin_token) as client:
-        client.create_build(owner=owner, repo=name, status="failure")
+        client.create_build(owner=owner, repo=name, after=COMMIT, status="failure")
     there = Cli(stranger.home, server.address, server.admin_token, repo)
     coloured = Terminal(there, "builds").end()
     assert (coloured[0], "\x1b[31mfailure" in coloured[1]) == (0, True)

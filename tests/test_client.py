@@ -163,7 +163,7 @@ def test_a_refusal_is_the_same_asynchronously(server: Shipliftd, repo: str) -> N
 
 def test_a_write_has_a_request_id_and_its_repeat_makes_nothing(client: Client, repo: str) -> None:
     owner, name = repo.split("/")
-    client.create_build(owner=owner, repo=name)
+    client.create_build(owner=owner, repo=name, after=AFTER)
     assert not was_replayed()
     first = client.promote_build(owner=owner, repo=name, build=1, target="qa", request_id="once")
     assert not was_replayed()
@@ -180,7 +180,7 @@ def test_a_repeat_is_known_asynchronously(server: Shipliftd, repo: str) -> None:
 
     async def use(client: AsyncClient) -> None:
         for replayed in (False, True):
-            await client.create_build(owner=owner, repo=name, external_id="ci#1")
+            await client.create_build(owner=owner, repo=name, after=AFTER, external_id="ci#1")
             assert was_replayed() is replayed
 
     run_async(server, use)
@@ -189,7 +189,7 @@ def test_a_repeat_is_known_asynchronously(server: Shipliftd, repo: str) -> None:
 def test_iterates_over_all_pages_one_at_a_time(client: Client, server: Shipliftd, repo: str) -> None:
     owner, name = repo.split("/")
     for _ in range(5):
-        client.create_build(owner=owner, repo=name)
+        client.create_build(owner=owner, repo=name, after=AFTER)
     page = client.list_builds(owner=owner, repo=name, page_size=2)
     assert [build.number for build in page.builds] == [5, 4]
     found = client.iterate_builds(owner=owner, repo=name, page_size=2)
@@ -197,7 +197,7 @@ def test_iterates_over_all_pages_one_at_a_time(client: Client, server: Shipliftd
     # What comes while somebody looks is not on the pages that they have yet to see.
     looking = client.iterate_builds(owner=owner, repo=name, page_size=2)
     first = list(itertools.islice(looking, 3))
-    client.create_build(owner=owner, repo=name)
+    client.create_build(owner=owner, repo=name, after=AFTER)
     assert [build.number for build in (*first, *looking)] == [5, 4, 3, 2, 1]
 
     async def use(client: AsyncClient) -> None:
@@ -301,7 +301,7 @@ def test_a_promotion_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
     first = Shipliftd(database).start()
     with Client(first.address, first.admin_token) as client:
         client.create_repository(owner="octocat", repo="hello")
-        client.create_build(owner="octocat", repo="hello")
+        client.create_build(owner="octocat", repo="hello", after=AFTER)
         assert first.stop() == 0
         second = Shipliftd(database, listen=first.address)
         starting = threading.Thread(target=second.start)

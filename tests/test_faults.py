@@ -22,6 +22,7 @@ from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
 from tests.commands import said
 from tests.harness import Shipliftd
 from tests.patience import SECONDS
+from tests.repository import COMMIT
 
 LONG = os.environ.get("SHIPLIFT_FAULTS") == "long"
 KILLS, CALLS = (10, 5_000) if LONG else (2, 1_000)
@@ -89,7 +90,9 @@ def test_a_full_disk_stops_writes_alone_until_there_is_room(own_server: Shiplift
 def _record_a_build(server: Shipliftd) -> None:
     server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="app"))
     stages = [builds_pb2.StageSpec(name="deploy"), builds_pb2.StageSpec(name="notify")]
-    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner="octocat", repo="app", stages=stages))
+    server.builds().CreateBuild(
+        builds_pb2.CreateBuildRequest(owner="octocat", repo="app", after=COMMIT, stages=stages)
+    )
 
 
 def _promotion(request_id: str) -> builds_pb2.PromoteRequest:

@@ -18,6 +18,7 @@ from shipliftd.rows import BuildWithStages, StageRow
 from shipliftd.store import Store
 
 from tests.patience import SECONDS
+from tests.repository import COMMIT
 
 FAILED = ("failure", "error", "killed")
 OUTCOMES = ("success", "success", "success", *FAILED, "skipped", "lost")
@@ -97,6 +98,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def create(caller: Caller, nodes: list[Node], numbers: list[int]) -> BuildWithStages:
     """A promotion of a build with the stages, in the order of `numbers`."""
     request = api.CreateBuildRequest(
+        after=COMMIT,
         owner="octocat",
         repo="app",
         status=api.STATUS_SUCCESS,

@@ -129,78 +129,7 @@ def test_a_branch_without_builds_has_no_latest_one(caller: Caller, repository: R
     assert caller.get(path(repository, "/latest"), branch="x" * 600).status == 400
 
 
-# Recording.
-
-
-def test_a_build_of_a_branchs_commit_is_recorded(caller: Caller, repository: Repository) -> None:
-    answer = caller.post(path(repository), {"branch": "dev", "commit": "ABC123", "B": "2", "A": "1"})
-    stored = repository.get(1)
-    stage = stored.stages[0]
-    assert (answer.status, answer.json) == (
-        200,
-        {
-            "id": stored.id,
-            "repo_id": stored.repo_id,
-            "trigger": "admin",
-            "number": 1,
-            "status": "pending",
-            "event": "custom",
-            "action": "",
-            "link": "",
-            "timestamp": 0,
-            "message": "",
-            "before": "",
-            "after": "abc123",
-            "ref": "refs/heads/dev",
-            "source_repo": "",
-            "source": "dev",
-            "target": "dev",
-            "author_login": "",
-            "author_name": "",
-            "author_email": "",
-            "author_avatar": "",
-            "sender": "",
-            "params": {"A": "1", "B": "2"},
-            "started": 0,
-            "finished": 0,
-            "created": stored.created.seconds,
-            "updated": stored.updated.seconds,
-            "version": 1,
-            "stages": [
-                {
-                    "id": stage.id,
-                    "repo_id": stored.repo_id,
-                    "build_id": stored.id,
-                    "number": 1,
-                    "name": "default",
-                    "kind": "external",
-                    "status": "pending",
-                    "errignore": False,
-                    "exit_code": 0,
-                    "os": "",
-                    "arch": "",
-                    "started": 0,
-                    "stopped": 0,
-                    "created": stage.created.seconds,
-                    "updated": stage.updated.seconds,
-                    "version": 1,
-                    "on_success": True,
-                    "on_failure": False,
-                }
-            ],
-        },
-    )
-
-
-def test_without_a_branch_the_default_one_is_meant(caller: Caller, repository: Repository) -> None:
-    # As the CLI sends it when it was told of neither.
-    made = caller.post(path(repository), {"branch": "", "commit": ""}).json
-    assert [made[key] for key in ("ref", "source", "target", "after")] == [
-        "refs/heads/main",
-        "main",
-        "main",
-        "",
-    ]
+# Asking for builds; `test_asked.py` has more of them.
 
 
 def test_what_cannot_be_recorded_is_not(caller: Caller, repository: Repository) -> None:

@@ -11,7 +11,7 @@ from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
 from tests.patience import until
-from tests.repository import Repository
+from tests.repository import COMMIT, Repository
 from tests.runners import Fleet, is_running, pids
 from tests.toolchains import ROOT, SECONDS, make, need, run
 
@@ -58,7 +58,7 @@ def call(program: Path, server: Shipliftd, repo: str, token: str) -> subprocess.
 
 def test_a_go_program_promotes(promote: Path, server: Shipliftd, repo: str) -> None:
     owner, name = repo.split("/")
-    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name))
+    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT))
     done = call(promote, server, repo, server.admin_token)
     assert (done.stdout, done.stderr, done.returncode) == ("build 2 to production: STATUS_PENDING\n", "", 0)
     stored = server.builds().GetBuild(builds_pb2.GetBuildRequest(owner=owner, repo=name, build=2))
@@ -67,7 +67,7 @@ def test_a_go_program_promotes(promote: Path, server: Shipliftd, repo: str) -> N
 
 def test_a_go_program_is_told_why_not(promote: Path, server: Shipliftd, repo: str) -> None:
     owner, name = repo.split("/")
-    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name))
+    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT))
     token = server.user("go-reader", repo, access_pb2.LEVEL_READ)
     done = call(promote, server, repo, token)
     assert (done.stdout, done.stderr, done.returncode) == (

@@ -11,6 +11,7 @@ import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.harness import Shipliftd
+from tests.repository import COMMIT
 from tests.toolchains import ROOT, SECONDS, make, need
 
 PROMOTE = "shiplift.v1.BuildService/PromoteBuild"
@@ -83,7 +84,9 @@ def test_it_describes_the_request(grpcurl: Path, server: Shipliftd) -> None:
 
 def test_it_promotes(grpcurl: Path, server: Shipliftd, repo: str) -> None:
     owner, name = repo.split("/")
-    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, number=41))
+    server.builds().CreateBuild(
+        builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT, number=41)
+    )
     answer = call(
         grpcurl,
         server,
@@ -162,7 +165,7 @@ def test_the_message_of_a_refusal_names_every_fault(grpcurl: Path, server: Shipl
 
 def test_a_reader_is_told_what_they_lack(grpcurl: Path, server: Shipliftd, repo: str) -> None:
     owner, name = repo.split("/")
-    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name))
+    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT))
     token = server.user("grpcurl-reader", repo, access_pb2.LEVEL_READ)
     body: dict[str, object] = {"owner": owner, "repo": name, "build": 1, "target": "production"}
     assert refusal(call(grpcurl, server, PROMOTE, token=token, body=body)) == (

@@ -47,6 +47,7 @@ ROOMS = {
     },
     "verbs": {
         "access",
+        "asked",
         "builds",
         "derived",
         "ending",

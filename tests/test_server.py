@@ -29,6 +29,7 @@ from tests.commands import command, refusal, said, shipliftd
 from tests.harness import Shipliftd, held
 from tests.inside import inside
 from tests.patience import SECONDS
+from tests.repository import COMMIT
 
 BUILDS, ACCESS = "shiplift.v1.BuildService", "shiplift.v1.AccessService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -37,7 +38,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 def record(server: Shipliftd) -> None:
     server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="app"))
-    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner="octocat", repo="app"))
+    server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner="octocat", repo="app", after=COMMIT))
 
 
 def promotion(request_id: str = "", **params: str) -> builds_pb2.PromoteRequest:
@@ -344,7 +345,7 @@ def test_a_message_of_more_than_4_mb_is_refused_before_it_is_read(server: Shipli
     owner, name = repo.split("/")
 
     def refused(size: int) -> grpc.StatusCode:
-        request = builds_pb2.CreateBuildRequest(owner=owner, repo=name, message="m" * size)
+        request = builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT, message="m" * size)
         with pytest.raises(grpc.RpcError) as error:
             server.builds().CreateBuild(request)
         code: grpc.StatusCode = error.value.code()

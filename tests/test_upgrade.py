@@ -17,6 +17,7 @@ from shipliftd.store import Store
 
 from tests.commands import MIGRATIONS, refusal, said, shipliftd
 from tests.harness import Shipliftd
+from tests.repository import COMMIT
 
 # A rebuild of the table that others point to, and a column that a later release might want.
 NEXT = """
@@ -52,7 +53,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Shipliftd(database) as server:
         request = access_pb2.CreateRepositoryRequest(owner="octocat", repo="app")
         server.access().CreateRepository(request)
-        server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner="octocat", repo="app"))
+        server.builds().CreateBuild(
+            builds_pb2.CreateBuildRequest(owner="octocat", repo="app", after=COMMIT)
+        )
         for number in range(20):
             promote(server, server.admin_token, f"request {number}")
     return database

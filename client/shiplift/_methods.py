@@ -603,7 +603,7 @@ class Methods:
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
         ABORTED: another build than `expected_current` is in the environment; FAILED_PRECONDITION:
-        nobody knows what is there, see `despite_lost`.
+        the build has no commit, or nobody knows what is in the environment, see `despite_lost`.
 
         Args:
             owner: The repository's owner.
@@ -679,10 +679,12 @@ class Methods:
         stages: Sequence[builds_pb2.StageSpec] = (),
         request_id: str | None = None,
         pipeline: str = "",
+        run: bool = False,
         timeout: float | None = None,
     ) -> builds_pb2.Build:
-        """Records a build that a CI system made. Recording an `external_id` again returns the build
-        that has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
+        """Records a build that a CI system made or, with `run`, one that runners are to make.
+        Recording an `external_id` again returns the build that has it, unchanged, with the trailing
+        metadata `shiplift-replayed: true`.
 
         Args:
             owner: The repository's owner.
@@ -702,7 +704,8 @@ class Methods:
             title: The change's title, at most 2,000 characters.
             message: The commit's message, at most 64 KiB.
             before: The commit before the change, at most 64 hexadecimal digits; kept in lower case.
-            after: The commit that was built, at most 64 hexadecimal digits; kept in lower case.
+            after: The commit that was built, at most 64 hexadecimal digits; kept in lower case. A
+                build without one is not promoted, and has a warning that says so.
             ref: The git reference, such as `refs/heads/main`, at most 500 characters.
             source_repo: The repository that the change comes from, at most 500 characters.
             source: The git branch that the change comes from, at most 500 characters.
@@ -733,6 +736,14 @@ class Methods:
                 their stages from it. The build itself gets those that match its event, unless
                 `stages` are given; where none matches it has one stage `default` of kind
                 `external`. INVALID_ARGUMENT names line and column of each fault.
+            run: Has runners do the build: its stages are those of the pipeline file that match its
+                event. The branch is `target`, the default one when empty, and gives `source` and
+                `ref` where they are empty; without `after` the commit, its message, author and link
+                are those of the newest build recorded of the branch; without `pipeline` the file is
+                the newest recorded for the branch, else for the default one. The newest 1,000
+                builds of a branch are looked through. FAILED_PRECONDITION: there is no commit, no
+                file, or no pipeline of it matches. Goes with no `stages`, and no `status` but
+                PENDING.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -770,6 +781,7 @@ class Methods:
                 stages=stages,
                 request_id=request_id or str(uuid4()),
                 pipeline=pipeline,
+                run=run,
             ),
             timeout,
         )
@@ -2018,7 +2030,7 @@ class AsyncMethods:
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
         ABORTED: another build than `expected_current` is in the environment; FAILED_PRECONDITION:
-        nobody knows what is there, see `despite_lost`.
+        the build has no commit, or nobody knows what is in the environment, see `despite_lost`.
 
         Args:
             owner: The repository's owner.
@@ -2094,10 +2106,12 @@ class AsyncMethods:
         stages: Sequence[builds_pb2.StageSpec] = (),
         request_id: str | None = None,
         pipeline: str = "",
+        run: bool = False,
         timeout: float | None = None,
     ) -> builds_pb2.Build:
-        """Records a build that a CI system made. Recording an `external_id` again returns the build
-        that has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
+        """Records a build that a CI system made or, with `run`, one that runners are to make.
+        Recording an `external_id` again returns the build that has it, unchanged, with the trailing
+        metadata `shiplift-replayed: true`.
 
         Args:
             owner: The repository's owner.
@@ -2117,7 +2131,8 @@ class AsyncMethods:
             title: The change's title, at most 2,000 characters.
             message: The commit's message, at most 64 KiB.
             before: The commit before the change, at most 64 hexadecimal digits; kept in lower case.
-            after: The commit that was built, at most 64 hexadecimal digits; kept in lower case.
+            after: The commit that was built, at most 64 hexadecimal digits; kept in lower case. A
+                build without one is not promoted, and has a warning that says so.
             ref: The git reference, such as `refs/heads/main`, at most 500 characters.
             source_repo: The repository that the change comes from, at most 500 characters.
             source: The git branch that the change comes from, at most 500 characters.
@@ -2148,6 +2163,14 @@ class AsyncMethods:
                 their stages from it. The build itself gets those that match its event, unless
                 `stages` are given; where none matches it has one stage `default` of kind
                 `external`. INVALID_ARGUMENT names line and column of each fault.
+            run: Has runners do the build: its stages are those of the pipeline file that match its
+                event. The branch is `target`, the default one when empty, and gives `source` and
+                `ref` where they are empty; without `after` the commit, its message, author and link
+                are those of the newest build recorded of the branch; without `pipeline` the file is
+                the newest recorded for the branch, else for the default one. The newest 1,000
+                builds of a branch are looked through. FAILED_PRECONDITION: there is no commit, no
+                file, or no pipeline of it matches. Goes with no `stages`, and no `status` but
+                PENDING.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2185,6 +2208,7 @@ class AsyncMethods:
                 stages=stages,
                 request_id=request_id or str(uuid4()),
                 pipeline=pipeline,
+                run=run,
             ),
             timeout,
         )

@@ -32,8 +32,8 @@ def _to_its_target(caller: Caller, request: pb.PromoteRequest) -> None:
 def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -> Written[BuildWithStages]:
     """Makes a new build of event promote: the parent's commit, pending stages, the target.
 
-    Raises Invalid, Denied (the token is cut to other environments), NotFound, Aborted, Precondition (nobody
-    knows what is in the environment, or no pipeline of the file matches).
+    Raises Invalid, Denied (the token is cut to other environments), NotFound, Aborted, Precondition (the
+    build has no commit, nobody knows what is in the environment, or no pipeline of the file matches).
     """
     faults = Faults()
     faults.positive("build", request.build)
@@ -47,6 +47,7 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     faults.refuse()
     if found is None:
         raise builds.not_found(caller, request.build)
+    _require_commit(found[0])
     warnings = uncertain.accept(caller.repo_id, request.target, request.despite_lost)
     if request.HasField("expected_current"):
         _expect(caller, request.target, request.expected_current)
@@ -77,6 +78,7 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
     build, stages = found
     warnings: list[str] = []
     if build.deploy_to:
+        _require_commit(build)
         # Whoever tries what was lost again names it.
         warnings = uncertain.accept(caller.repo_id, build.deploy_to, build.number)
     # Two runs of what deploys nothing stand in nobody's way.
@@ -135,6 +137,16 @@ def _needs(
         needs.require_secrets(slug, wanted)
     warning = "" if taken.git_http_url else needs.clone_warning(slug, pipelines)
     return [warning] if warning else []
+
+
+def _require_commit(build: BuildRow) -> None:
+    if not build.after:
+        raise Precondition(
+            f"build {build.number} has no commit, so nobody could tell what is deployed: record it with its"
+            " commit (`after`), and promote that build",
+            reason="BUILD_WITHOUT_COMMIT",
+            violations=[("build", "has no commit")],
+        )
 
 
 def _params(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, derived, flow
+from shipliftd import asked, builds, derived, flow
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Denied, Precondition
 from shipliftd.fields import Faults
@@ -59,6 +59,7 @@ _TEXTS = {
     "cron": 200,
     "release": 100,
 }
+_NO_COMMIT = "it has no commit (`after`), and a build without one is not promoted"
 _STAGE_TEXTS = {
     "name": 100,
     "type": 100,
@@ -85,7 +86,7 @@ def create(
     """Records a build with its stages; one that has the external id already is returned as it is.
 
     `parsed` is what the request's pipeline file says, None without one. Raises Invalid, Denied (a number
-    needs admin), AlreadyExists (the number is taken).
+    needs admin), AlreadyExists (the number is taken), Precondition (there is nothing to run).
     """
     at = now()
     faults = Faults()
@@ -98,6 +99,11 @@ def create(
         existing = Build.get_or_none(Build.repo == caller.repo_id, Build.external_id == request.external_id)
         if existing is not None:
             return Written(builds.load(caller, existing.id), replayed=True)
+    pipeline_id = None if parsed is None else derived.keep_pipeline(request.pipeline, parsed)
+    if request.run:
+        request = asked.completed(caller, request)
+        if parsed is None:
+            pipeline_id, parsed = asked.pipeline_of(caller, request.target)
     number = _number(caller, request)
     build = BuildRow(
         id=0,
@@ -123,12 +129,16 @@ def create(
         version=1,
         external_id=request.external_id or None,
         artifacts=as_json([[a.name, a.uri, a.digest] for a in request.artifacts]),
-        pipeline_id=None if parsed is None else derived.keep_pipeline(request.pipeline, parsed),
+        pipeline_id=pipeline_id,
         retry_of=0,
-        warnings="[]" if parsed is None else as_json(list(parsed.warnings)),
+        warnings=as_json(
+            [*(parsed.warnings if parsed is not None else ()), *([] if request.after else [_NO_COMMIT])]
+        ),
         **{field: getattr(request, field) for field in _TEXTS},
     )
-    if parsed is not None and not request.stages:
+    if request.run:
+        stages = derived.again(build, f"{caller.owner}/{caller.repo}", (), parsed, at)
+    elif parsed is not None and not request.stages:
         stages = _matching(caller, build, parsed, stages, at)
     else:
         stages = flow.begin(stages)
@@ -161,6 +171,11 @@ def _check(request: pb.CreateBuildRequest, rules: ParameterRules, faults: Faults
         names = [pb.Event.Name(event) for event in RECORDABLE_EVENTS]
         faults.word("event", request.event, RECORDABLE_EVENTS, names)
     check_status(request.status, faults)
+    if request.run:
+        if request.stages:
+            faults.add("stages", "are the pipeline file's where `run` is set: leave them out")
+        if request.status not in (pb.STATUS_UNSPECIFIED, pb.STATUS_PENDING):
+            faults.add("status", "is the runners' to report where `run` is set: leave it out")
     if request.release.isdigit():
         faults.add("release", f"{request.release!r} would be taken for a build's number: add a letter")
     rules.check(request.params, faults)

@@ -297,7 +297,7 @@ class PromoteRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., target: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ..., despite_lost: _Optional[int] = ..., drop_params: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateBuildRequest(_message.Message):
-    __slots__ = ("owner", "repo", "number", "external_id", "event", "status", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "author_login", "author_name", "author_email", "author_avatar", "sender", "cron", "debug", "params", "timestamp", "started", "finished", "release", "artifacts", "stages", "request_id", "pipeline")
+    __slots__ = ("owner", "repo", "number", "external_id", "event", "status", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "author_login", "author_name", "author_email", "author_avatar", "sender", "cron", "debug", "params", "timestamp", "started", "finished", "release", "artifacts", "stages", "request_id", "pipeline", "run")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -337,6 +337,7 @@ class CreateBuildRequest(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PIPELINE_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     number: int
@@ -369,7 +370,8 @@ class CreateBuildRequest(_message.Message):
     stages: _containers.RepeatedCompositeFieldContainer[StageSpec]
     request_id: str
     pipeline: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., external_id: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., status: _Optional[_Union[Status, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., cron: _Optional[str] = ..., debug: bool = ..., params: _Optional[_Mapping[str, str]] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageSpec, _Mapping]]] = ..., request_id: _Optional[str] = ..., pipeline: _Optional[str] = ...) -> None: ...
+    run: bool
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., external_id: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., status: _Optional[_Union[Status, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., cron: _Optional[str] = ..., debug: bool = ..., params: _Optional[_Mapping[str, str]] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageSpec, _Mapping]]] = ..., request_id: _Optional[str] = ..., pipeline: _Optional[str] = ..., run: bool = ...) -> None: ...
 
 class StageSpec(_message.Message):
     __slots__ = ("name", "kind", "type", "os", "arch", "variant", "kernel", "machine", "errignore", "limit", "throttle", "on_success", "on_failure", "depends_on", "labels")

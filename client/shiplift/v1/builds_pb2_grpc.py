@@ -96,15 +96,15 @@ class BuildServiceServicer(object):
         as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-        another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
-        there, see `despite_lost`.
+        another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
+        commit, or nobody knows what is in the environment, see `despite_lost`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateBuild(self, request, context):
-        """Records a build that a CI system made. Recording an `external_id` again returns the build that
+        """Records a build that a CI system made or, with `run`, one that runners are to make. Recording an `external_id` again returns the build that
         has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

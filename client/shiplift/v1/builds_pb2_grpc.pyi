@@ -44,11 +44,11 @@ class BuildServiceStub:
     as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
     INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-    another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
-    there, see `despite_lost`.
+    another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
+    commit, or nobody knows what is in the environment, see `despite_lost`.
     """
     CreateBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.CreateBuildRequest, _builds_pb2.Build]
-    """Records a build that a CI system made. Recording an `external_id` again returns the build that
+    """Records a build that a CI system made or, with `run`, one that runners are to make. Recording an `external_id` again returns the build that
     has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
     """
     UpdateBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.UpdateBuildRequest, _builds_pb2.Build]
@@ -97,11 +97,11 @@ class BuildServiceAsyncStub(BuildServiceStub):
     as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
     INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-    another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
-    there, see `despite_lost`.
+    another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
+    commit, or nobody knows what is in the environment, see `despite_lost`.
     """
     CreateBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.CreateBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
-    """Records a build that a CI system made. Recording an `external_id` again returns the build that
+    """Records a build that a CI system made or, with `run`, one that runners are to make. Recording an `external_id` again returns the build that
     has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
     """
     UpdateBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.UpdateBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
@@ -153,8 +153,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
-        another build than `expected_current` is in the environment; FAILED_PRECONDITION: nobody knows what is
-        there, see `despite_lost`.
+        another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
+        commit, or nobody knows what is in the environment, see `despite_lost`.
         """
 
     @_abc_1.abstractmethod
@@ -163,7 +163,7 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _builds_pb2.CreateBuildRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
-        """Records a build that a CI system made. Recording an `external_id` again returns the build that
+        """Records a build that a CI system made or, with `run`, one that runners are to make. Recording an `external_id` again returns the build that
         has it, unchanged, with the trailing metadata `shiplift-replayed: true`.
         """
 

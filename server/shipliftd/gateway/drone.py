@@ -154,17 +154,15 @@ async def _build(exchange: Exchange, wanted: int) -> Answer:
 
 
 async def create(exchange: Exchange) -> Answer:
-    """POST builds: records a build that somebody asks for, of a branch's commit."""
+    """POST builds: a build that somebody asks for, of a branch's commit: runners do it."""
     params = exchange.query
-    branch, commit = params.pop("branch", ""), params.pop("commit", "")
-    branch = branch or (await _repository(exchange)).default_branch
+    target, commit = params.pop("branch", ""), params.pop("commit", "")
     request = builds_pb2.CreateBuildRequest(
         **exchange.repository,
         event=builds_pb2.EVENT_CUSTOM,
+        run=True,
         after=commit,
-        ref=f"refs/heads/{branch}",
-        source=branch,
-        target=branch,
+        target=target,
         params=params,
         request_id=exchange.request_id,
     )
@@ -318,10 +316,10 @@ OPERATIONS = (
     Operation(
         "POST",
         BUILDS,
-        "Record a build of a branch's commit",
+        "Build a branch's commit",
         create,
         BUILD,
-        query=(*_BRANCH, ("commit", "The commit, in hexadecimal digits.")),
+        query=(*_BRANCH, ("commit", "The commit, in hexadecimal digits; else the branch's newest.")),
         headers=(_KEY,),
         parameters=True,
     ),
