@@ -17,6 +17,7 @@ ROOMS = {
     "gateway": {
         "gateway",
         "gateway.app",
+        "gateway.build_page",
         "gateway.connect",
         "gateway.drone",
         "gateway.edge",

@@ -79,6 +79,16 @@ CorsOrigins = Annotated[
         help="An origin whose pages may call the gateway, such as https://deploy.example.org; * for all.",
     ),
 ]
+PublicUrl = Annotated[
+    str,
+    typer.Option(
+        "--public-url",
+        envvar="SHIPLIFTD_PUBLIC_URL",
+        help="Where people and steps reach the gateway, such as https://deploy.example.org: links begin"
+        " with it. Else the address that --http listens on.",
+        show_default=False,
+    ),
+]
 DrainSeconds = Annotated[
     float,
     typer.Option(envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."),
@@ -116,6 +126,7 @@ def serve(
             help="A netrc file (mode 0600) with the logins that runners clone with, over HTTPS.",
         ),
     ] = None,
+    public_url: PublicUrl = "",
     drain_seconds: DrainSeconds = 30.0,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C."""
@@ -128,6 +139,7 @@ def serve(
         http=HttpSettings(http, tuple(cors_origin or ())) if http else None,
         refuse_params=tuple(refuse_param or ()),
         netrc_file=netrc_file,
+        public_url=public_url,
         drain_seconds=drain_seconds,
     )
     _run(server.serve(settings))
@@ -154,6 +166,7 @@ def gateway(
     tls_key: TlsKey = None,
     tls_client_ca: TlsClientCa = None,
     insecure: Insecure = False,
+    public_url: PublicUrl = "",
     drain_seconds: DrainSeconds = 30.0,
 ) -> None:
     """Run the JSON gateway alone, before a server that is elsewhere."""
@@ -164,6 +177,7 @@ def gateway(
         http=HttpSettings(http, tuple(cors_origin or ())),
         upstream_ca=upstream_ca,
         tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
+        public_url=public_url,
         drain_seconds=drain_seconds,
     )
     _run(standalone.serve(settings))

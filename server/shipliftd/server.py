@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import socket
 from typing import TYPE_CHECKING, cast
 
 import grpc
@@ -50,6 +51,8 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
 )
 
+# Addresses to listen on that are none to call.
+_EVERYWHERE = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104  # compared, not listened on
 _NOTE_SECONDS = 60
 # A call makes some hundred objects, hardly any in a cycle; the default looks after each 700.
 _GC_THRESHOLD = 20_000
@@ -83,6 +86,8 @@ async def _run(
     server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
     inprocess = InProcess(interceptor)
     healths = health.aio.HealthServicer()
+    http = _http(settings, inprocess)
+    link = _link(settings, http)
     runs = Runs(store)
     interceptor.when_access_changes = runs.access_changed
     rules = ParameterRules(settings.refuse_params)
@@ -90,13 +95,13 @@ async def _run(
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(EnvironmentService(store), door)
-        stages_pb2_grpc.add_StageServiceServicer_to_server(StageService(store, runs, logins), door)
+        stages = StageService(store, runs, logins, link)
+        stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         health_pb2_grpc.add_HealthServicer_to_server(healths, door)
     reflection.enable_server_reflection(
         [*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server, cast(DescriptorPool, Symbols())
     )
     address = _bind(server, settings.listen, credentials)
-    http = _http(settings, inprocess)
     signals = Signals()
     await server.start()
     await _tell(healths, health_pb2.HealthCheckResponse.SERVING)
@@ -138,7 +143,18 @@ def _http(settings: Settings, inprocess: InProcess) -> "HttpServer | None":
         return None
     from shipliftd.gateway.serving import HttpServer  # Starlette and all, which gRPC alone does without
 
-    return HttpServer.of(inprocess.channel(), settings.http, settings.tls, settings.drain_seconds)
+    return HttpServer.of(
+        inprocess.channel(), settings.http, settings.tls, settings.public_url, settings.drain_seconds
+    )
+
+
+def _link(settings: Settings, http: "HttpServer | None") -> str:
+    """What links to this server begin with; '' where nothing answers them."""
+    if settings.public_url or http is None or http.address.startswith("unix:"):
+        return settings.public_url.rstrip("/")
+    host, _, port = http.address.rpartition(":")
+    scheme = "http" if settings.tls.cert is None else "https"
+    return f"{scheme}://{socket.gethostname() if host in _EVERYWHERE else host}:{port}"
 
 
 async def _tell(healths: health.aio.HealthServicer, status: int) -> None:

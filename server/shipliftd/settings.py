@@ -10,6 +10,9 @@ import platformdirs
 from shipliftd.errors import Precondition
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+_PUBLIC_URL = re.compile(
+    r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?"
+)
 _UPSTREAM = re.compile(r"unix:.+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 
 
@@ -62,6 +65,15 @@ class HttpSettings:
                 )
 
 
+def check_public_url(url: str) -> None:
+    """Raises Precondition for what is no address of a page; '' is none."""
+    if url and _PUBLIC_URL.fullmatch(url) is None:
+        raise Precondition(
+            f"--public-url {url!r} is not an address: wanted http:// or https://, a host, perhaps a port"
+            " and a path, such as https://deploy.example.org"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a server is told when it starts."""
@@ -72,12 +84,14 @@ class Settings:
     http: HttpSettings | None = None
     refuse_params: tuple[str, ...] = ()
     netrc_file: Path | None = None
+    public_url: str = ""
     drain_seconds: float = 30.0
 
     def check(self) -> None:
         """Raises Precondition where the settings contradict each other or would expose callers."""
         self.tls.check()
         self.tls.check_address("--listen", self.listen, "127.0.0.1:50051")
+        check_public_url(self.public_url)
         if self.http is not None:
             self.http.check(self.tls)
 
@@ -90,12 +104,14 @@ class GatewaySettings:
     http: HttpSettings
     upstream_ca: Path | None = None
     tls: Tls = Tls()
+    public_url: str = ""
     drain_seconds: float = 30.0
 
     def check(self) -> None:
         """Raises Precondition where the settings contradict each other or would expose callers."""
         self.tls.check()
         self.http.check(self.tls)
+        check_public_url(self.public_url)
         if _UPSTREAM.fullmatch(self.upstream) is None:
             raise Precondition(
                 f"--upstream {self.upstream!r} is not an address: wanted HOST:PORT, such as"

@@ -11,5 +11,6 @@ state, no store and no rules of its own.
     shapes.py     a message as Drone's JSON
     connect.py    every rpc by the Connect protocol
     failures.py   what a call that failed is answered with
+    build_page.py a build as a page
     openapi.py    all of it as an OpenAPI document; page.py: the same for people
 """

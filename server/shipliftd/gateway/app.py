@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import grpc
 import grpc.aio
 import orjson
 from starlette.middleware.cors import CORSMiddleware
@@ -11,11 +10,12 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shipliftd.gateway import openapi, page
+from shipliftd.gateway.build_page import BuildPage
 from shipliftd.gateway.connect import Connect
 from shipliftd.gateway.drone import Operation, by_path
 from shipliftd.gateway.edge import Edge, Errors, answer, read_body
 from shipliftd.gateway.exchange import Exchange, Stubs
-from shipliftd.gateway.failures import Failure, is_rpc, not_allowed
+from shipliftd.gateway.failures import is_rpc, no_route, not_allowed
 from shipliftd.gateway.health import Health
 from shipliftd.gateway.runners import ROUTES, Runners
 
@@ -31,28 +31,33 @@ _CORS_HEADERS = (
 _CORS_EXPOSED = ("retry-after", "shiplift-replayed", "trailer-shiplift-replayed", "x-request-id")
 
 
-def application(channel: grpc.aio.Channel, cors_origins: Sequence[str], draining: asyncio.Event) -> ASGIApp:
+def application(
+    channel: grpc.aio.Channel, cors_origins: Sequence[str], public_url: str, draining: asyncio.Event
+) -> ASGIApp:
     """The gateway, in front of the server at the end of a channel.
 
-    Runners who wait are sent away, and streams end, once it is `draining`.
+    Links begin with `public_url`; '': with the host that a request names. Runners who wait are sent away,
+    and streams end, once it is `draining`.
     """
     stubs, health = Stubs.of(channel), Health(channel)
     routes = [Route(path, _Operations(stubs, operations)) for path, operations in by_path()]
     connect = Connect(channel, draining)
 
     async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
-        if is_rpc(scope["path"]):
-            await connect(scope, receive, send)
-            return
-        told = f"there is no route {scope['path'][:200]!r}: /docs lists those there are"
-        raise Failure(404, grpc.StatusCode.NOT_FOUND, told)
+        if not is_rpc(scope["path"]):
+            raise no_route(scope["path"])
+        await connect(scope, receive, send)
 
     routes += [
-        *(Route(path, Runners(stubs, health, draining, handlers)) for path, handlers in ROUTES.items()),
+        *(
+            Route(path, Runners(stubs, health, draining, public_url, handlers))
+            for path, handlers in ROUTES.items()
+        ),
         Route("/healthz", _Page(b'{"status":"alive"}')),
         Route("/readyz", _Readiness(health)),
         Route("/openapi.json", _Page(orjson.dumps(openapi.document()))),
-        Route("/docs", _Page(page.html(openapi.document()), b"text/html; charset=utf-8", page.HEADERS)),
+        Route("/docs", _Page(page.html(openapi.document()), page.HTML, page.HEADERS)),
+        Route("/{owner}/{repo}/{build}", BuildPage(stubs)),
     ]
     app: ASGIApp = Errors(Router(routes, redirect_slashes=False, default=elsewhere))
     if cors_origins:

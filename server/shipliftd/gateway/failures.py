@@ -105,6 +105,12 @@ def invalid(message: str) -> Failure:
     return Failure(HTTPStatus.BAD_REQUEST, grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
+def no_route(path: str) -> Failure:
+    """A path that nothing answers."""
+    told = f"there is no route {path[:200]!r}: /docs lists those there are"
+    return Failure(HTTPStatus.NOT_FOUND, grpc.StatusCode.NOT_FOUND, told)
+
+
 def not_allowed(methods: Iterable[str]) -> Failure:
     """A method that the path has not."""
     allowed = ", ".join(sorted(methods))

@@ -6,7 +6,7 @@ from html import escape
 
 from shipliftd.gateway.shapes import Json
 
-_STYLE = """
+STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
        color: #1b1f24; background: #fff }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid #d0d7de }
@@ -16,9 +16,11 @@ table { border-collapse: collapse; margin: .5rem 0 1rem 1rem }
 td { padding: .15rem 1rem .15rem 0; vertical-align: top }
 @media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117 } a { color: #58a6ff } }
 """
-_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'"
+HTML = b"text/html; charset=utf-8"
 HEADERS = (
-    (b"content-security-policy", f"default-src 'none'; style-src 'sha256-{_HASH}'".encode()),
+    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
 )
 
@@ -32,15 +34,22 @@ def html(document: Json) -> bytes:
             groups.setdefault(operation["tags"][0], []).append(_operation(method, path, operation))
     body = "".join(f"<h2>{escape(tag)}</h2>{''.join(parts)}" for tag, parts in groups.items())
     schemas = "".join(_schema(name, schema) for name, schema in document["components"]["schemas"].items())
+    return whole(
+        f"{info['title']} {info['version']}",
+        f"<p>{escape(info['summary'])}</p>"
+        f"<p>Send a token as <code>Authorization: Bearer TOKEN</code>."
+        f' For programs: <a href="/openapi.json">/openapi.json</a>.</p>'
+        f'{body}<h2 id="schemas">Schemas</h2>{schemas}',
+    )
+
+
+def whole(title: str, body: str) -> bytes:
+    """A page of ours: its title is text, its body HTML."""
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(info['title'])} {escape(info['version'])}</title>"
-        f"<style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['summary'])}</p>"
-        f"<p>Send a token as <code>Authorization: Bearer TOKEN</code>."
-        f' For programs: <a href="/openapi.json">/openapi.json</a>.</p>'
-        f'{body}<h2 id="schemas">Schemas</h2>{schemas}</body></html>'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
+        f"<h1>{escape(title)}</h1>{body}</body></html>"
     )
     return text.encode()
 

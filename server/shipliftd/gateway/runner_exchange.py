@@ -24,10 +24,17 @@ class RunnerExchange(Exchange):
     """A request of a runner. Its body is JSON, whatever it says of it."""
 
     def __init__(
-        self, stubs: Stubs, scope: Scope, receive: Receive, health: Health, draining: asyncio.Event
+        self,
+        stubs: Stubs,
+        scope: Scope,
+        receive: Receive,
+        health: Health,
+        draining: asyncio.Event,
+        public_url: str,
     ) -> None:
         super().__init__(stubs, scope, receive)
         self.health = health
+        self._public_url = public_url
         self._draining = draining
         self._body = b""
 
@@ -50,10 +57,9 @@ class RunnerExchange(Exchange):
         return int(text)
 
     @property
-    def scheme(self) -> str:
-        """`http` or `https`."""
-        scheme: str = self._scope["scheme"]
-        return scheme
+    def link(self) -> str:
+        """Where this server is: as it was told, else as the runner knows it."""
+        return self._public_url.rstrip("/") or f"{self._scope['scheme']}://{self.header('host') or ''}"
 
     @property
     def client(self) -> str:

@@ -127,12 +127,12 @@ def _netrc(lease: stages_pb2.StageLease) -> dict[str, str] | None:
 
 
 def _system(exchange: RunnerExchange, variables: Mapping[str, str]) -> dict[str, str]:
-    # As the runner knows this server; the steps' links begin with it.
-    host = exchange.header("host") or ""
+    # The steps' links begin with it.
+    proto, _, rest = exchange.link.partition("://")
     return {
-        "proto": exchange.scheme,
-        "host": host,
-        "link": f"{exchange.scheme}://{host}",
+        "proto": proto,
+        "host": rest.partition("/")[0],
+        "link": exchange.link,
         "version": variables.get("DRONE_SYSTEM_VERSION", ""),
     }
 
@@ -208,9 +208,15 @@ class Runners:
     """The calls on one path, by method."""
 
     def __init__(
-        self, stubs: Stubs, health: Health, draining: asyncio.Event, handlers: Mapping[str, Handler]
+        self,
+        stubs: Stubs,
+        health: Health,
+        draining: asyncio.Event,
+        public_url: str,
+        handlers: Mapping[str, Handler],
     ) -> None:
         self._stubs, self._health, self._draining = stubs, health, draining
+        self._public_url = public_url
         self._handlers = handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,7 +224,9 @@ class Runners:
         handler = self._handlers.get(scope["method"])
         if handler is None:
             raise not_allowed(self._handlers)
-        exchange = RunnerExchange(self._stubs, scope, receive, self._health, self._draining)
+        exchange = RunnerExchange(
+            self._stubs, scope, receive, self._health, self._draining, self._public_url
+        )
         await exchange.read()
         try:
             reply = await handler(exchange)

@@ -36,12 +36,17 @@ class HttpServer:
 
     @classmethod
     def of(
-        cls, channel: grpc.aio.Channel, http: HttpSettings, tls: Tls, drain_seconds: float
+        cls,
+        channel: grpc.aio.Channel,
+        http: HttpSettings,
+        tls: Tls,
+        public_url: str,
+        drain_seconds: float,
     ) -> "HttpServer":
         """A server of the gateway's application. Raises Precondition where it cannot listen."""
         draining = asyncio.Event()
         config = uvicorn.Config(
-            application(channel, http.cors_origins, draining),
+            application(channel, http.cors_origins, public_url, draining),
             http=Protocol,
             ws="none",
             lifespan="off",

@@ -54,7 +54,9 @@ async def serve(settings: GatewaySettings) -> None:
     """
     settings.check()
     async with _channel(settings) as channel:
-        http = HttpServer.of(channel, settings.http, settings.tls, settings.drain_seconds)
+        http = HttpServer.of(
+            channel, settings.http, settings.tls, settings.public_url, settings.drain_seconds
+        )
         signals = Signals()
         await http.start()
         log.info(

@@ -1,6 +1,7 @@
 """StageService."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as builds_api
@@ -27,12 +28,17 @@ _KEEP_SECONDS = 15.0
 
 
 class StageService(StageServiceServicer):
-    """Runners and deployers; see `stages.proto`."""
+    """Runners and deployers; see `stages.proto`. `link` is what links to this server begin with, if any."""
 
-    def __init__(self, store: Store, runs: Runs, logins: Logins) -> None:
+    def __init__(self, store: Store, runs: Runs, logins: Logins, link: str) -> None:
         self._store = store
         self._logins = logins
         self._runs = runs
+        url = urlsplit(link or "http://localhost")
+        # Drone has the host twice, with its port.
+        self._system = plans.SystemFacts(
+            proto=url.scheme, host=url.netloc, hostname=url.netloc, version=__version__, link=link
+        )
 
     async def AcquireStage(
         self, request: pb.AcquireStageRequest, context: Context
@@ -105,7 +111,7 @@ class StageService(StageServiceServicer):
         # What a deployer does knows its own logins.
         is_pipeline = leased.stage.kind == "pipeline"
         login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
-        return messages.lease(leased, access_pb2.LEVEL_WRITE, _plan(leased), login)
+        return messages.lease(leased, access_pb2.LEVEL_WRITE, _plan(leased, self._system), login)
 
     async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
         caller = CALLER.get()
@@ -116,15 +122,15 @@ class StageService(StageServiceServicer):
         return stage.status, stage.build_id
 
 
-def _plan(leased: Leased) -> pb.Plan:
+def _plan(leased: Leased, system: plans.SystemFacts) -> pb.Plan:
     pipeline = leased.said.find(leased.stage.name) if leased.said is not None else None
     facts = derived.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}")
-    common = plans.environment(_inputs(leased), messages.params(leased.whole.build))
+    common = plans.environment(_inputs(leased, system), messages.params(leased.whole.build))
     steps = () if pipeline is None else plans.steps(pipeline, facts, common)
     return messages.plan(common, pipeline, steps)
 
 
-def _inputs(leased: Leased) -> plans.Inputs:
+def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
     build, repository, stage = leased.whole.build, leased.repository, leased.stage
     failed = any(each.status in flow.FAILED for each in leased.whole.stages)
     return plans.Inputs(
@@ -175,5 +181,5 @@ def _inputs(leased: Leased) -> plans.Inputs:
             started=stage.started // 1000,
             depends_on=tuple(messages.texts(stage.depends_on)),
         ),
-        system=plans.SystemFacts(proto="http", host="localhost", hostname="localhost", version=__version__),
+        system=system,
     )
