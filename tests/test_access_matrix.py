@@ -153,7 +153,7 @@ LEVELS = {
     "run": pb.LEVEL_RUNNER,
 }
 SCOPES = {
-    "read": {pb.SCOPE_REPOSITORY},
+    "read": {pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_VISIBLE},
     "write": {pb.SCOPE_REPOSITORY},
     "admin": {pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_OWNER},
     "owner": {pb.SCOPE_OWNER, pb.SCOPE_REPOSITORY_OR_OWNER},

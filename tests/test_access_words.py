@@ -12,7 +12,8 @@ from tests.rpcs import RPCS, caller, rule
 ON_A_REPOSITORY = [
     name
     for name, rpc in RPCS.items()
-    if rule(rpc).scope in (pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_OWNER)
+    if rule(rpc).scope
+    in (pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_OWNER, pb.SCOPE_REPOSITORY_OR_VISIBLE)
 ]
 
 

@@ -948,8 +948,8 @@ class Methods:
     def list_builds(
         self,
         *,
-        owner: str,
-        repo: str,
+        owner: str = "",
+        repo: str = "",
         events: Sequence[builds_pb2.Event | EventWord] = (),
         statuses: Sequence[builds_pb2.Status | StatusWord] = (),
         commit: str = "",
@@ -961,14 +961,17 @@ class Methods:
         page_size: int = 0,
         page_token: str = "",
         skip: int = 0,
+        stages: bool = False,
         timeout: float | None = None,
     ) -> builds_pb2.ListBuildsResponse:
         """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match.
+        Filters that are set must all match. Without a repository those of all that the caller may
+        read, newest first.
 
         Args:
-            owner: The repository's owner.
-            repo: The repository's name.
+            owner: The repository's owner. Without it and `repo` the builds are those of all
+                repositories that the caller may read, and only `events` and `statuses` narrow them.
+            repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
@@ -984,6 +987,7 @@ class Methods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events` or `statuses`
                 alone.
+            stages: The builds come with their stages, which come without their steps.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1002,6 +1006,7 @@ class Methods:
                 page_size=page_size,
                 page_token=page_token,
                 skip=skip,
+                stages=stages,
             ),
             timeout,
         )
@@ -1009,8 +1014,8 @@ class Methods:
     def iterate_builds(
         self,
         *,
-        owner: str,
-        repo: str,
+        owner: str = "",
+        repo: str = "",
         events: Sequence[builds_pb2.Event | EventWord] = (),
         statuses: Sequence[builds_pb2.Status | StatusWord] = (),
         commit: str = "",
@@ -1021,16 +1026,19 @@ class Methods:
         origin: int = 0,
         page_size: int = 0,
         skip: int = 0,
+        stages: bool = False,
         timeout: float | None = None,
     ) -> Iterator[builds_pb2.Build]:
         """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match.
+        Filters that are set must all match. Without a repository those of all that the caller may
+        read, newest first.
 
         Asks for a page when the one before has been used up.
 
         Args:
-            owner: The repository's owner.
-            repo: The repository's name.
+            owner: The repository's owner. Without it and `repo` the builds are those of all
+                repositories that the caller may read, and only `events` and `statuses` narrow them.
+            repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
@@ -1044,6 +1052,7 @@ class Methods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events` or `statuses`
                 alone.
+            stages: The builds come with their stages, which come without their steps.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = builds_pb2.ListBuildsRequest(
@@ -1059,6 +1068,7 @@ class Methods:
             origin=origin,
             page_size=page_size,
             skip=skip,
+            stages=stages,
         )
         while True:
             page = self._call(self._build_service.ListBuilds, request, timeout)
@@ -2375,8 +2385,8 @@ class AsyncMethods:
     async def list_builds(
         self,
         *,
-        owner: str,
-        repo: str,
+        owner: str = "",
+        repo: str = "",
         events: Sequence[builds_pb2.Event | EventWord] = (),
         statuses: Sequence[builds_pb2.Status | StatusWord] = (),
         commit: str = "",
@@ -2388,14 +2398,17 @@ class AsyncMethods:
         page_size: int = 0,
         page_token: str = "",
         skip: int = 0,
+        stages: bool = False,
         timeout: float | None = None,
     ) -> builds_pb2.ListBuildsResponse:
         """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match.
+        Filters that are set must all match. Without a repository those of all that the caller may
+        read, newest first.
 
         Args:
-            owner: The repository's owner.
-            repo: The repository's name.
+            owner: The repository's owner. Without it and `repo` the builds are those of all
+                repositories that the caller may read, and only `events` and `statuses` narrow them.
+            repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
@@ -2411,6 +2424,7 @@ class AsyncMethods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events` or `statuses`
                 alone.
+            stages: The builds come with their stages, which come without their steps.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2429,6 +2443,7 @@ class AsyncMethods:
                 page_size=page_size,
                 page_token=page_token,
                 skip=skip,
+                stages=stages,
             ),
             timeout,
         )
@@ -2436,8 +2451,8 @@ class AsyncMethods:
     async def iterate_builds(
         self,
         *,
-        owner: str,
-        repo: str,
+        owner: str = "",
+        repo: str = "",
         events: Sequence[builds_pb2.Event | EventWord] = (),
         statuses: Sequence[builds_pb2.Status | StatusWord] = (),
         commit: str = "",
@@ -2448,16 +2463,19 @@ class AsyncMethods:
         origin: int = 0,
         page_size: int = 0,
         skip: int = 0,
+        stages: bool = False,
         timeout: float | None = None,
     ) -> AsyncIterator[builds_pb2.Build]:
         """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match.
+        Filters that are set must all match. Without a repository those of all that the caller may
+        read, newest first.
 
         Asks for a page when the one before has been used up.
 
         Args:
-            owner: The repository's owner.
-            repo: The repository's name.
+            owner: The repository's owner. Without it and `repo` the builds are those of all
+                repositories that the caller may read, and only `events` and `statuses` narrow them.
+            repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
@@ -2471,6 +2489,7 @@ class AsyncMethods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events` or `statuses`
                 alone.
+            stages: The builds come with their stages, which come without their steps.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = builds_pb2.ListBuildsRequest(
@@ -2486,6 +2505,7 @@ class AsyncMethods:
             origin=origin,
             page_size=page_size,
             skip=skip,
+            stages=stages,
         )
         while True:
             page = await self._call(self._build_service.ListBuilds, request, timeout)

@@ -3,20 +3,21 @@
 The verbs that make and change them are in `recording.py`, `promotions.py` and `reports.py`.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
-from peewee import Value
+from peewee import SQL, Value, fn
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import pages
 from shipliftd.compiled import Compiled, Executor, arg, inserting
 from shipliftd.errors import NotFound, Precondition
 from shipliftd.fields import Faults
-from shipliftd.guard import Caller
-from shipliftd.models import Build, Change, Repository, Stage, Step, database
+from shipliftd.guard import Caller, visible
+from shipliftd.models import IS_UNENDED, UNENDED, Build, Change, Repository, Stage, Step, database
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow, StepRow
-from shipliftd.words import EVENT_WORD, STATUS_WORD
+from shipliftd.words import EVENT_WORD, STATUS_OF, STATUS_WORD
 
 _BY_NUMBER = Compiled(Build.select().where(Build.repo == arg(0), Build.number == arg(1)))
 _BY_ID = Compiled(Build.select().where(Build.id == arg(0)))
@@ -40,7 +41,11 @@ _COUNT_UP = Compiled(
 # A list leaves parameters out, and they may be most of a build.
 _LISTED = [Value("{}") if field is Build.params else field for field in Build._meta.sorted_fields]
 _MOST_LOOKED_AT = 50_000
+_UNENDED = frozenset(STATUS_OF[word] for word in UNENDED)
+_IS_UNENDED = SQL(IS_UNENDED)
 _MOST_WORDS = 20
+# What no index serves where no repository is named.
+_OF_A_REPOSITORY = ("commit", "release", "external_id", "deploy_to", "ref", "origin", "skip")
 _MOST_SKIPPED = 1_000_000
 _INSERT_BUILD = inserting(Build)
 _INSERT_STAGE = inserting(Stage)
@@ -176,32 +181,69 @@ def changed(build: BuildRow) -> None:
 
 
 def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildRow], pages.Key | None]:
-    """The builds of a page and one more, highest number first, and where to go on when they run out.
+    """The builds of a page and one more, newest first, and where to go on when they run out.
 
-    Filters that no index serves look at so many builds a page and no more. Raises Invalid.
+    Of the caller's repository, by number; without one of all that may be read, by id. Filters that no
+    index serves look at so many builds a page and no more. Raises Invalid.
     """
     most = pages.size(request.page_size)
     key = pages.after(request, request.page_token)
     _check_skip(request)
-    query = Build.select(*_LISTED).where(Build.repo == caller.repo_id, *_filters(caller.repo_id, request))
+    filters = _filters(caller.repo_id, request)
+    order = Build.number if caller.repo_id else Build.id
+    mine = Build.repo == caller.repo_id if caller.repo_id else _of(caller)
+    query = Build.select(*_LISTED).where(mine, *filters)
     end: int | None = int(key[0]) if key is not None else None
     if end is not None:
-        query = query.where(Build.number < end)
-    then: pages.Key | None = None
-    if not _is_indexed(request):
-        end = end or 1 + Repository.get_by_id(caller.repo_id).counter
-        begin = end - _MOST_LOOKED_AT
-        query = query.where(Build.number >= begin)
-        then = [begin] if begin > 1 else None
-    rows = database.execute(query.order_by(Build.number.desc()).limit(most + 1).offset(request.skip))
-    return map(BuildRow._make, rows), then
+        query = query.where(order < end)
+    begin = 0
+    if caller.repo_id:
+        if not _is_indexed(request):
+            begin = (end or 1 + Repository.get_by_id(caller.repo_id).counter) - _MOST_LOOKED_AT
+    elif request.statuses and _UNENDED.issuperset(request.statuses):
+        # In the words of the partial index, or it is not used.
+        query = query.where(_IS_UNENDED)
+        begin = _last_unended(end)
+    else:
+        begin = (end or 1 + (Build.select(fn.MAX(Build.id)).scalar() or 0)) - _MOST_LOOKED_AT
+    if begin > 1:
+        query = query.where(order >= begin)
+    rows = database.execute(query.order_by(order.desc()).limit(most + 1).offset(request.skip))
+    return map(BuildRow._make, rows), [begin] if begin > 1 else None
+
+
+def _of(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
+    """The condition that the caller may read a build."""
+    # A sum, because the index by repository has another order.
+    return (Build.repo + 0).in_(Repository.select(Repository.id).where(visible(caller)))
+
+
+def _last_unended(end: int | None) -> int:
+    """The id of the last build that a page looks at of those that have not ended; 0 where it sees all."""
+    query = Build.select(Build.id).where(_IS_UNENDED)
+    if end is not None:
+        query = query.where(Build.id < end)
+    return query.order_by(Build.id.desc()).offset(_MOST_LOOKED_AT).limit(1).scalar() or 0
+
+
+def named(caller: Caller) -> Callable[[BuildRow], tuple[str, str]]:
+    """Whose builds they are: owner and name of each row's repository."""
+    if caller.repo_id:
+        return lambda _row: (caller.owner, caller.repo)
+
+    @functools.cache
+    def of(repo_id: int) -> tuple[str, str]:
+        found = Repository.get_by_id(repo_id)
+        return found.owner, found.name
+
+    return lambda row: of(row.repo_id)
 
 
 def _check_skip(request: pb.ListBuildsRequest) -> None:
     faults = Faults()
     if not 0 <= request.skip <= _MOST_SKIPPED:
         faults.add("skip", f"is {request.skip}: wanted 0 to {_MOST_SKIPPED}")
-    elif request.skip and not _is_indexed(request):
+    elif request.skip and request.repo and not _is_indexed(request):
         faults.add("skip", "goes with no filter by events or statuses alone: take page_token")
     faults.refuse()
 
@@ -233,6 +275,10 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
     faults.text("external_id", request.external_id, 200)
     faults.text("ref", request.ref, 500)
     faults.not_negative("origin", request.origin)
+    if not repo_id:
+        for field in _OF_A_REPOSITORY:
+            if getattr(request, field):
+                faults.add(field, "goes with owner and repo: name them, or leave it out")
     if request.deploy_to:
         faults.target("deploy_to", request.deploy_to)
     if request.commit:

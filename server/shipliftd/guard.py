@@ -173,7 +173,11 @@ def admit(
     """Lets the caller through, or raises what the table in the design says."""
     scope = rule.scope
     named = cast(Named, request)
-    if scope == pb.SCOPE_REPOSITORY or (scope == pb.SCOPE_REPOSITORY_OR_OWNER and named.repo != "*"):
+    if (
+        scope == pb.SCOPE_REPOSITORY
+        or (scope == pb.SCOPE_REPOSITORY_OR_OWNER and named.repo != "*")
+        or (scope == pb.SCOPE_REPOSITORY_OR_VISIBLE and (named.owner or named.repo))
+    ):
         return _admit_to_repository(database, method, rule, named, token)
     if token is None:
         if rule.level == pb.LEVEL_ANYONE:

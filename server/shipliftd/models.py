@@ -36,6 +36,8 @@ STATUSES = (
     "error",
 )
 ENDED = frozenset({"skipped", "declined", "success", "failure", "killed", "error"})
+UNENDED = tuple(status for status in STATUSES if status not in ENDED)
+IS_UNENDED = f"status IN ({', '.join(repr(status) for status in UNENDED)})"
 EVENTS = ("push", "pull_request", "tag", "cron", "custom", "promote", "rollback")
 VISIBILITIES = ("private", "internal", "public")
 
@@ -249,6 +251,8 @@ Build.add_index(
         where=SQL("\"status\" = 'running'"),
     )
 )
+# Over all repositories, newest first.
+Build.add_index(Build.index(Build.id, name="builds_unended", where=SQL(IS_UNENDED)))
 Build.add_index(Build.index(Build.repo, Build.origin, Build.number, name="builds_of_origin"))
 
 

@@ -33,6 +33,7 @@ class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SCOPE_SELF: _ClassVar[Scope]
     SCOPE_SITE: _ClassVar[Scope]
     SCOPE_LEASE: _ClassVar[Scope]
+    SCOPE_REPOSITORY_OR_VISIBLE: _ClassVar[Scope]
 
 class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -66,6 +67,7 @@ SCOPE_VISIBLE: Scope
 SCOPE_SELF: Scope
 SCOPE_SITE: Scope
 SCOPE_LEASE: Scope
+SCOPE_REPOSITORY_OR_VISIBLE: Scope
 ACTION_UNSPECIFIED: Action
 ACTION_READ: Action
 ACTION_RECORD: Action

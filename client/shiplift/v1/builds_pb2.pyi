@@ -484,7 +484,7 @@ class GetBuildRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ...) -> None: ...
 
 class ListBuildsRequest(_message.Message):
-    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "deploy_to", "ref", "origin", "page_size", "page_token", "skip")
+    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "deploy_to", "ref", "origin", "page_size", "page_token", "skip", "stages")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
@@ -498,6 +498,7 @@ class ListBuildsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SKIP_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     events: _containers.RepeatedScalarFieldContainer[Event]
@@ -511,7 +512,8 @@ class ListBuildsRequest(_message.Message):
     page_size: int
     page_token: str
     skip: int
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, str]]] = ..., statuses: _Optional[_Iterable[_Union[Status, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ...) -> None: ...
+    stages: bool
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, str]]] = ..., statuses: _Optional[_Iterable[_Union[Status, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ...) -> None: ...
 
 class ListBuildsResponse(_message.Message):
     __slots__ = ("builds", "next_page_token")

@@ -151,7 +151,7 @@ class BuildServiceServicer(object):
 
     def ListBuilds(self, request, context):
         """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-        that are set must all match.
+        that are set must all match. Without a repository those of all that the caller may read, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,7 +74,7 @@ class BuildServiceStub:
     """Returns one build with its parameters and stages."""
     ListBuilds: _grpc.UnaryUnaryMultiCallable[_builds_pb2.ListBuildsRequest, _builds_pb2.ListBuildsResponse]
     """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-    that are set must all match.
+    that are set must all match. Without a repository those of all that the caller may read, newest first.
     """
     TailLog: _grpc.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]
     """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
@@ -127,7 +127,7 @@ class BuildServiceAsyncStub(BuildServiceStub):
     """Returns one build with its parameters and stages."""
     ListBuilds: _aio.UnaryUnaryMultiCallable[_builds_pb2.ListBuildsRequest, _builds_pb2.ListBuildsResponse]  # type: ignore[assignment]
     """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-    that are set must all match.
+    that are set must all match. Without a repository those of all that the caller may read, newest first.
     """
     TailLog: _aio.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]  # type: ignore[assignment]
     """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
@@ -219,7 +219,7 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_builds_pb2.ListBuildsResponse, _abc.Awaitable[_builds_pb2.ListBuildsResponse]]:
         """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-        that are set must all match.
+        that are set must all match. Without a repository those of all that the caller may read, newest first.
         """
 
     @_abc_1.abstractmethod

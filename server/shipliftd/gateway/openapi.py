@@ -93,10 +93,20 @@ def _operation(operation: Operation) -> Json:
 _NAME: Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 _TARGET: Json = {"type": "string", "pattern": f"^{TARGET.pattern}$"}
 _NAME_OR_ALL: Json = {"type": "string", "pattern": f"^({NAME.pattern}|[*])$"}
+_NO_NAME: Json = {"type": "string", "maxLength": 0}
+
+
+def _named(**names: Json) -> Json:
+    return {"type": "object", "properties": names, "required": [*names]}
+
+
 _ABOUT: dict[access_pb2.Scope, Json] = {
-    access_pb2.SCOPE_REPOSITORY: {"owner": _NAME, "repo": _NAME},
-    access_pb2.SCOPE_REPOSITORY_OR_OWNER: {"owner": _NAME, "repo": _NAME_OR_ALL},
-    access_pb2.SCOPE_OWNER: {"owner": _NAME},
+    access_pb2.SCOPE_REPOSITORY: _named(owner=_NAME, repo=_NAME),
+    access_pb2.SCOPE_REPOSITORY_OR_OWNER: _named(owner=_NAME, repo=_NAME_OR_ALL),
+    access_pb2.SCOPE_OWNER: _named(owner=_NAME),
+    access_pb2.SCOPE_REPOSITORY_OR_VISIBLE: {
+        "anyOf": [_named(owner=_NAME, repo=_NAME), _named(owner=_NO_NAME, repo=_NO_NAME)]
+    },
 }
 _NUMBER: Json = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
 _SCHEMA_OF: Json = {
@@ -148,8 +158,7 @@ def _request(method: MethodDescriptor, scope: access_pb2.Scope) -> Json:
     message = _ref(method.input_type.full_name)
     if scope not in _ABOUT:
         return message
-    named = _ABOUT[scope]
-    return {"allOf": [message, {"type": "object", "properties": named, "required": [*named]}]}
+    return {"allOf": [message, _ABOUT[scope]]}
 
 
 def _probe(summary: str, errors: dict[int, str]) -> Json:

@@ -11,8 +11,9 @@ from shipliftd import builds, ending, messages, pages, pipelines, promotions, re
 from shipliftd.errors import Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER, Caller
+from shipliftd.models import database
 from shipliftd.parameters import ParameterRules
-from shipliftd.rows import BuildWithStages
+from shipliftd.rows import BuildRow, BuildWithStages
 from shipliftd.services import Context, resource
 from shipliftd.services.runs import Runs
 from shipliftd.store import Store
@@ -67,7 +68,7 @@ class BuildService(BuildServiceServicer):
         return self._message(whole, self._runs.dispatcher.known.waiting_for(whole))
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
-        """Lists a repository's builds, highest number first."""
+        """Lists builds, newest first."""
         return await self._store.listing(_page, CALLER.get(), request)
 
     async def TailLog(
@@ -114,12 +115,20 @@ async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
 
 def _page(caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
     rows, then = builds.page(caller, request)
+    names = builds.named(caller)
+
+    def message(row: BuildRow) -> pb.Build:
+        made = messages.listed_build(row, *names(row))
+        if request.stages:
+            made.stages.extend(map(messages.stage, builds.stages_of(database, row.id)))
+        return made
+
     page, token = pages.fill(
         request,
         pages.size(request.page_size),
         rows,
-        lambda row: messages.listed_build(row, caller.owner, caller.repo),
-        lambda row: [row.number],
+        message,
+        lambda row: [row.number if caller.repo_id else row.id],
         then,
     )
     return pb.ListBuildsResponse(builds=page, next_page_token=token)
