@@ -153,8 +153,6 @@ def test_deployments_are_the_newest_of_each_environment(work: Work) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/api/queue"),
-        ("GET", "/api/builds/incomplete"),
         ("POST", "/builds/1/rollback"),
         ("POST", "/builds/1/approve/1"),
         ("POST", "/builds/1/decline/1"),
@@ -162,5 +160,4 @@ def test_deployments_are_the_newest_of_each_environment(work: Work) -> None:
 )
 def test_what_is_not_in_this_release_says_so(work: Work, method: str, path: str) -> None:
     work.repository.record(status=builds_pb2.STATUS_SUCCESS)
-    api = Api(work.runner.address, work.api.token, "") if path.startswith("/api/") else work.api
-    assert api.call(method, path).status == 501
+    assert work.api.call(method, path).status == 501

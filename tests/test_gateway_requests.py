@@ -10,6 +10,7 @@ from shiplift.v1 import builds_pb2 as pb
 from tests.gateway import Answer, Caller, logged
 from tests.harness import Gateway, Shipliftd
 from tests.repository import Repository
+from tests.staged import pipelines
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -17,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 @pytest.fixture
 def recorded(repository: Repository) -> Repository:
     """A repository with build 1."""
-    repository.record(ref="refs/heads/main")
+    repository.record(ref="refs/heads/main", pipeline=pipelines({"trigger": {}}))
     return repository
 
 
@@ -281,15 +282,15 @@ ALLOWED = {
     "/builds/1/rollback": "POST",
     "/builds/1/approve/1": "POST",
     "/builds/1/decline/1": "POST",
-    "/builds/1/logs/1/1": "GET, HEAD",
+    "/builds/1/logs/1/1": "DELETE, GET, HEAD",
     "/builds/latest": "GET, HEAD",
     "/builds/deployments": "GET, HEAD",
     "/builds/1": "DELETE, GET, HEAD, POST",
-    "/builds": "GET, HEAD, POST",
-    "": "GET, HEAD, POST",
-    "/api/user": "GET, HEAD",
+    "/builds": "DELETE, GET, HEAD, POST",
+    "": "DELETE, GET, HEAD, PATCH, POST",
+    "/api/user": "GET, HEAD, PATCH",
     "/api/user/repos": "GET, HEAD, POST",
-    "/api/queue": "GET, HEAD",
+    "/api/queue": "DELETE, GET, HEAD, POST",
     "/api/builds/incomplete": "GET, HEAD",
     "/healthz": "GET, HEAD",
     "/readyz": "GET, HEAD",

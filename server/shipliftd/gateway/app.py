@@ -10,9 +10,10 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shipliftd.gateway import openapi, page
+from shipliftd.gateway.absent import ABSENT
 from shipliftd.gateway.build_page import BuildPage
 from shipliftd.gateway.connect import Connect
-from shipliftd.gateway.drone import Operation, by_path
+from shipliftd.gateway.drone import Operation, by_path, refused
 from shipliftd.gateway.edge import Edge, Errors, answer, read_body
 from shipliftd.gateway.exchange import Exchange, Stubs
 from shipliftd.gateway.failures import is_rpc, no_route, not_allowed
@@ -28,6 +29,12 @@ _CORS_HEADERS = (
     "shiplift-expected-current",
     "x-request-id",
 )
+# A badge stands in other sites' pages, and must not be of yesterday.
+_IMAGE = (
+    (b"cache-control", b"no-cache, no-store, max-age=0"),
+    (b"content-security-policy", b"default-src 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
 _CORS_EXPOSED = ("retry-after", "shiplift-replayed", "trailer-shiplift-replayed", "x-request-id")
 
 
@@ -40,7 +47,10 @@ def application(
     and streams end, once it is `draining`.
     """
     stubs, health = Stubs.of(channel), Health(channel)
-    routes = [Route(path, _Operations(stubs, operations)) for path, operations in by_path()]
+    routes = [
+        *(Route(path, _Absent(stubs, instead)) for path, instead in ABSENT.items()),
+        *(Route(path, _Operations(stubs, operations)) for path, operations in by_path()),
+    ]
     connect = Connect(channel, draining)
 
     async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +74,7 @@ def application(
         app = CORSMiddleware(
             app,
             allow_origins=cors_origins,
-            allow_methods=("GET", "POST", "DELETE"),
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=_CORS_HEADERS,
             expose_headers=_CORS_EXPOSED,
         )
@@ -85,13 +95,27 @@ class _Operations:
         operation = self._operations.get(scope["method"])
         if operation is None:
             raise not_allowed(self._operations)
-        if operation.method != "GET" and not operation.form:
+        if operation.method != "GET" and not operation.form and operation.body is None:
             # A request that is not whole changes nothing.
             await read_body(receive)
         exchange = Exchange(self._stubs, scope, receive)
         found = await operation.handler(exchange)
+        if isinstance(found, bytes):
+            await answer(send, 200, found, _IMAGE, operation.kind.encode())
+            return
         headers = [(b"shiplift-replayed", b"true")] if exchange.replayed else []
         await answer(send, 200, orjson.dumps(found), headers)
+
+
+class _Absent:
+    """A path of Drone's that is not here, whatever the method."""
+
+    def __init__(self, stubs: Stubs, instead: str) -> None:
+        self._stubs, self._handler = stubs, refused(instead)
+
+    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
+        """Called for each request."""
+        await self._handler(Exchange(self._stubs, scope, receive))
 
 
 class _Page:

@@ -3,29 +3,29 @@
 The routes and what their clients need back are those of Drone 2.25 on the wire.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import grpc
-import grpc.aio
-from shiplift.v1 import access_pb2, builds_pb2, environments_pb2
+from shiplift.v1 import builds_pb2, environments_pb2
 
+from shipliftd.gateway import everywhere, repositories
+from shipliftd.gateway.absent import ABSENT_METHODS
 from shipliftd.gateway.exchange import Exchange, number
 from shipliftd.gateway.failures import Failure, invalid
-from shipliftd.gateway.shapes import BUILD, LINE, REPO, USER, Json, Shape, each
+from shipliftd.gateway.shapes import BUILD, LINE, REPO, STAGE, USER, Form, Json, Shape, each
 
 _PER_PAGE = 25
 _MOST_PER_PAGE = 100
 _MOST_SKIPPED = 1_000_000
-_A_PAGE = 1000
-_MOST_PAGES = 100
 
 REPOSITORY = "/api/repos/{owner}/{repo}"
 BUILDS = f"{REPOSITORY}/builds"
 ONE_BUILD = f"{BUILDS}/{{build}}"
 
-# What is sent as JSON.
-Answer = Json | list[Json]
+SVG = "image/svg+xml"
+# What is sent: as JSON, or as it is.
+Answer = Json | list[Json] | bytes
 Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
@@ -41,61 +41,14 @@ class Operation:
     path: str
     summary: str
     handler: Handler
-    answer: Shape | None = None
+    answer: Shape | Form | None = None
+    kind: str = "application/json"
     is_list: bool = False
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     parameters: bool = False
     form: bool = False
-
-
-async def user(exchange: Exchange) -> Answer:
-    """GET /api/user."""
-    found = await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())
-    return USER.json(found.user)
-
-
-async def repositories(exchange: Exchange) -> Answer:
-    """GET and POST /api/user/repos: all that the caller can read; there is nothing to synchronise."""
-    await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())
-    request = access_pb2.ListRepositoriesRequest(page_size=_A_PAGE)
-    found: list[access_pb2.Repository] = []
-    for _ in range(_MOST_PAGES):
-        page = await exchange.call(exchange.access.ListRepositories, request)
-        found += page.repositories
-        if not page.next_page_token:
-            return each(REPO, found)
-        request.page_token = page.next_page_token
-    raise Failure(
-        501, grpc.StatusCode.UNIMPLEMENTED, f"over {len(found)} repositories: page through ListRepositories"
-    )
-
-
-async def repository(exchange: Exchange) -> Answer:
-    """GET /api/repos/O/N."""
-    return REPO.json(await _repository(exchange))
-
-
-async def _repository(exchange: Exchange) -> access_pb2.Repository:
-    request = access_pb2.GetRepositoryRequest(**exchange.repository)
-    return await exchange.call(exchange.access.GetRepository, request)
-
-
-async def enable(exchange: Exchange) -> Answer:
-    """POST /api/repos/O/N: registers the repository, unless it is there."""
-    request = access_pb2.CreateRepositoryRequest(**exchange.repository, request_id=exchange.request_id)
-    try:
-        return await repository(exchange)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.NOT_FOUND:
-            raise
-        missing = error
-    try:
-        made = await exchange.call(exchange.access.CreateRepository, request)
-    except grpc.aio.AioRpcError as error:
-        # Whoever may not register it is told no more than of any other repository.
-        raise missing if error.code() is grpc.StatusCode.PERMISSION_DENIED else error from None
-    return REPO.json(made)
+    body: Mapping[str, Json] | None = None
 
 
 async def builds(exchange: Exchange) -> Answer:
@@ -128,7 +81,7 @@ async def latest(exchange: Exchange) -> Answer:
     Without a branch that of the default one or, where it has none, the newest of all.
     """
     named = exchange.query.get("branch")
-    branch = named or (await _repository(exchange)).default_branch
+    branch = named or (await repositories.found(exchange)).default_branch
     request = builds_pb2.ListBuildsRequest(**exchange.repository, ref=f"refs/heads/{branch}", page_size=1)
     found = (await exchange.call(exchange.builds.ListBuilds, request)).builds
     if not found and not named:
@@ -240,9 +193,9 @@ async def log(exchange: Exchange) -> Answer:
 
 async def deployments(exchange: Exchange) -> Answer:
     """GET builds/deployments: the newest promotion to each environment, however it ended."""
-    request = environments_pb2.ListDeploymentsRequest(**exchange.repository, page_size=_A_PAGE)
+    request = environments_pb2.ListDeploymentsRequest(**exchange.repository, page_size=repositories.A_PAGE)
     found: list[builds_pb2.Build] = []
-    for _ in range(_MOST_PAGES):
+    for _ in range(repositories.MOST_PAGES):
         page = await exchange.call(exchange.environments.ListDeployments, request)
         found += (deployment.latest for deployment in page.deployments)
         if not page.next_page_token:
@@ -253,15 +206,12 @@ async def deployments(exchange: Exchange) -> Answer:
     )
 
 
-def _not_yet(what: str) -> Handler:
-    """Answers 501 to whoever may look at the repository; strangers are told what they always are."""
+def refused(told: str) -> Handler:
+    """Answers 501 to whoever may look there; others are told what they always are."""
 
     async def handler(exchange: Exchange) -> Answer:
-        if exchange.has_repository:
-            await _repository(exchange)
-        else:
-            await user(exchange)
-        raise Failure(501, grpc.StatusCode.UNIMPLEMENTED, f"{what} is not in this release")
+        await (repositories.found(exchange) if exchange.has_repository else repositories.user(exchange))
+        raise Failure(501, grpc.StatusCode.UNIMPLEMENTED, told)
 
     return handler
 
@@ -305,12 +255,22 @@ OPERATIONS = (
         "POST",
         f"{ONE_BUILD}/rollback",
         "Put an earlier build back into an environment",
-        _not_yet("rolling back"),
+        refused("rolling back is not in this release"),
         query=_TARGET,
         parameters=True,
     ),
-    Operation("POST", f"{ONE_BUILD}/approve/{{stage}}", "Approve a stage", _not_yet("approving")),
-    Operation("POST", f"{ONE_BUILD}/decline/{{stage}}", "Decline a stage", _not_yet("declining")),
+    Operation(
+        "POST",
+        f"{ONE_BUILD}/approve/{{stage}}",
+        "Approve a stage",
+        refused("approving is not in this release"),
+    ),
+    Operation(
+        "POST",
+        f"{ONE_BUILD}/decline/{{stage}}",
+        "Decline a stage",
+        refused("declining is not in this release"),
+    ),
     Operation("GET", f"{ONE_BUILD}/logs/{{stage}}/{{step}}", "A step's log", log, LINE, is_list=True),
     Operation("GET", BUILDS, "Builds, newest first", builds, BUILD, is_list=True, query=_PAGE),
     Operation(
@@ -323,20 +283,80 @@ OPERATIONS = (
         headers=(_KEY,),
         parameters=True,
     ),
-    Operation("GET", REPOSITORY, "A repository", repository, REPO),
-    Operation("POST", REPOSITORY, "Register a repository", enable, REPO, headers=(_KEY,)),
-    Operation("GET", "/api/user", "The caller", user, USER),
+    Operation("GET", REPOSITORY, "A repository", repositories.repository, REPO),
+    Operation(
+        "POST",
+        REPOSITORY,
+        "Register a repository, or enable it",
+        repositories.enable,
+        REPO,
+        headers=(_KEY,),
+    ),
+    Operation(
+        "PATCH",
+        REPOSITORY,
+        "Change a repository's settings",
+        repositories.update,
+        REPO,
+        headers=(_KEY,),
+        body=repositories.SETTINGS,
+    ),
+    Operation(
+        "DELETE",
+        REPOSITORY,
+        "Disable a repository: it takes no more builds",
+        repositories.disable,
+        REPO,
+        headers=(_KEY,),
+    ),
+    Operation(
+        "GET",
+        "/api/badges/{owner}/{repo}/status.svg",
+        "How the newest build of a branch stands, as an image",
+        repositories.badge,
+        kind=SVG,
+        query=(*_BRANCH, ("ref", "A git reference in the branch's place.")),
+    ),
+    Operation("GET", "/api/user", "The caller", repositories.user, USER),
     Operation(
         "GET",
         "/api/user/repos",
         "What the caller can read",
-        repositories,
+        repositories.repositories,
         REPO,
         is_list=True,
     ),
-    Operation("POST", "/api/user/repos", "The same", repositories, REPO, is_list=True),
-    Operation("GET", "/api/queue", "Stages that wait or run", _not_yet("listing the queue")),
-    Operation("GET", "/api/builds/incomplete", "Builds that have not ended", _not_yet("listing them")),
+    Operation("POST", "/api/user/repos", "The same", repositories.repositories, REPO, is_list=True),
+    Operation(
+        "GET",
+        "/api/user/builds",
+        "The newest builds, in their repositories",
+        everywhere.recent,
+        REPO,
+        is_list=True,
+    ),
+    Operation("GET", "/api/queue", "Stages that wait or run", everywhere.queue, STAGE, is_list=True),
+    Operation(
+        "GET",
+        "/api/builds/incomplete",
+        "Builds that wait or run, in their repositories",
+        everywhere.incomplete,
+        REPO,
+        is_list=True,
+    ),
+    Operation(
+        "GET",
+        "/api/builds/incomplete/v2",
+        "Stages that wait or run, with their builds",
+        everywhere.incomplete_stages,
+        everywhere.BUILD_STAGE,
+        is_list=True,
+    ),
+    Operation("GET", "/version", "The release", repositories.version, repositories.VERSION),
+    *(
+        Operation(method, path, "Not here", refused(instead))
+        for (method, path), instead in ABSENT_METHODS.items()
+    ),
 )
 
 

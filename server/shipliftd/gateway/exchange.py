@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import grpc.aio
+import orjson
 from shiplift.v1.access_pb2_grpc import AccessServiceStub
 from shiplift.v1.builds_pb2_grpc import BuildServiceStub
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
@@ -108,6 +109,20 @@ class Exchange:
         if kind != _FORM:
             raise wrong_type(kind, f"none, or {_FORM}")
         return _fields(body, "body")
+
+    async def json(self) -> dict[str, Any]:
+        """A body of JSON: an object."""
+        body = await read_body(self._receive)
+        kind = (self.header("content-type") or "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise wrong_type(kind, "application/json")
+        try:
+            found = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise invalid(f"the body is not JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise invalid("the body is not a JSON object")
+        return found
 
     def header(self, name: str) -> str | None:
         """The first header of this name (lower case)."""

@@ -12,7 +12,9 @@ from shipliftd import __version__
 from shipliftd.api import SERVICES, path_of
 from shipliftd.fields import NAME, TARGET
 from shipliftd.gateway.drone import OPERATIONS, Operation
+from shipliftd.gateway.everywhere import BUILD_STAGE
 from shipliftd.gateway.exchange import MOST_NUMBER, REQUEST_ID
+from shipliftd.gateway.repositories import VERSION
 from shipliftd.gateway.shapes import SHAPES, Json
 
 _ERRORS = {
@@ -35,6 +37,8 @@ _ERRORS = {
 _UNEXPECTED = {412: "Another build than the expected one is in the environment."}
 _ANYBODY = (access_pb2.LEVEL_ANYONE, access_pb2.LEVEL_READ)
 _ACCESS = cast(Any, access_pb2.access)
+# What can be looked at without a token, if it is public.
+_OPEN = ("/api/repos/", "/api/badges/", "/version")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -85,7 +89,13 @@ def _operation(operation: Operation) -> Json:
     if operation.form:
         form = {"type": "object", "properties": {"target": _TARGET}, "additionalProperties": False}
         made["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": form}}}
-    if operation.method == "GET" and operation.path.startswith("/api/repos/"):
+    if operation.body is not None:
+        settings = {"type": "object", "properties": dict(operation.body), "additionalProperties": False}
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": settings}}}
+    if operation.kind != "application/json":
+        image = {"description": "Done.", "content": {operation.kind: {"schema": {"type": "string"}}}}
+        made["responses"] = {"200": image, **made["responses"]}
+    if operation.method == "GET" and operation.path.startswith(_OPEN):
         made["security"] = [{}, {"token": []}]
     return made
 
@@ -93,7 +103,7 @@ def _operation(operation: Operation) -> Json:
 _NAME: Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 _TARGET: Json = {"type": "string", "pattern": f"^{TARGET.pattern}$"}
 _NAME_OR_ALL: Json = {"type": "string", "pattern": f"^({NAME.pattern}|[*])$"}
-_NO_NAME: Json = {"type": "string", "maxLength": 0}
+_NO_NAME: Json = {"type": ["string", "null"], "maxLength": 0}
 
 
 def _named(**names: Json) -> Json:
@@ -105,7 +115,10 @@ _ABOUT: dict[access_pb2.Scope, Json] = {
     access_pb2.SCOPE_REPOSITORY_OR_OWNER: _named(owner=_NAME, repo=_NAME_OR_ALL),
     access_pb2.SCOPE_OWNER: _named(owner=_NAME),
     access_pb2.SCOPE_REPOSITORY_OR_VISIBLE: {
-        "anyOf": [_named(owner=_NAME, repo=_NAME), _named(owner=_NO_NAME, repo=_NO_NAME)]
+        "anyOf": [
+            _named(owner=_NAME, repo=_NAME),
+            {"type": "object", "properties": {"owner": _NO_NAME, "repo": _NO_NAME}},
+        ]
     },
 }
 _NUMBER: Json = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
@@ -190,6 +203,7 @@ def _ref(name: str) -> Json:
 
 def _schemas() -> Json:
     schemas: Json = {shape.name: shape.schema() for shape in SHAPES.values()}
+    schemas |= {form.name: form.schema() for form in (BUILD_STAGE, VERSION)}
     schemas["Error"] = _error(
         "gRPC's code by name.", "Sent where `Accept: application/json; details=1` asks.", {"type": "object"}
     )

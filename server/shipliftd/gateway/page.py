@@ -62,8 +62,8 @@ def _operation(method: str, path: str, operation: Json) -> str:
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         rows.append(("body", kind, _type(content["schema"])))
     for status, response in operation["responses"].items():
-        schema = response["content"]["application/json"]["schema"]
-        rows.append((status, _type(schema), response["description"]))
+        [content] = response["content"].values()
+        rows.append((status, _type(content["schema"]), response["description"]))
     return (
         f'<details><summary><span class="method">{escape(method.upper())}</span>'
         f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>{_table(rows)}</details>"
@@ -95,7 +95,9 @@ def _type(schema: Json) -> str:
         return " or ".join(word for part in schema["anyOf"] if (word := _type(part)) != "null")
     if "enum" in schema:
         return " | ".join(word or '""' for word in schema["enum"] if isinstance(word, str))
-    kind = str(schema.get("type", ""))
+    kind = schema.get("type", "")
+    # The other one is null.
+    kind = kind[0] if isinstance(kind, list) else kind
     if kind == "array":
         return f"list of {_type(schema['items'])}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):

@@ -27,12 +27,29 @@ class Key(NamedTuple):
     schema: Json
 
 
+class Form(NamedTuple):
+    """An object of Drone's that no message of ours stands for: its keys, all of them there."""
+
+    name: str
+    properties: Mapping[str, Json]
+
+    def schema(self) -> Json:
+        """The JSON schema of it."""
+        return {
+            "type": "object",
+            "properties": dict(self.properties),
+            "required": [*self.properties],
+            "additionalProperties": False,
+        }
+
+
 @dataclass(frozen=True)
 class Shape:
     """How a message looks in Drone's JSON.
 
     `ours` are the fields that Drone has not; `left_out` its keys that are left out when they are empty;
-    `renamed` what it calls a field; `added` its keys that no field of ours stands for.
+    `renamed` what it calls a field; `added` its keys that no field of ours stands for; `beside` the shapes
+    that some routes put beside them.
     """
 
     name: str
@@ -41,6 +58,7 @@ class Shape:
     left_out: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     added: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -65,6 +83,7 @@ class Shape:
         properties = {key.name: key.schema for key in self.keys}
         sample = message_factory.GetMessageClass(self.descriptor)()
         properties |= {name: _schema_of(make(sample)) for name, make in self.added.items()}
+        properties |= {name: _ref(shape) for name, shape in self.beside.items()}
         return {
             "type": "object",
             "properties": properties,
@@ -106,8 +125,12 @@ def _made_single(source: FieldDescriptor) -> tuple[Callable[[Any], Any] | None, 
         if source.message_type.full_name == "google.protobuf.Timestamp":
             return _seconds, {"type": "integer", "minimum": 0}
         shape = SHAPES[source.message_type.name]
-        return shape.json, {"$ref": f"#/components/schemas/{shape.name}"}
+        return shape.json, _ref(shape.name)
     return None, {"type": _TYPES[source.cpp_type]}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 _TYPES = {
@@ -188,6 +211,7 @@ SHAPES: Mapping[str, Shape] = _shapes(
         _descriptor(access_pb2.Repository),
         ours=_words("runner_secrets"),
         left_out=_words("permissions"),
+        beside={"build": "Build"},
         renamed={"owner": "namespace"},
         added=_fixed(
             uid="",
