@@ -325,7 +325,7 @@ def _in_days(days: int) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(logs.printable(text) + "\n")
 
 
 def main() -> None:
@@ -343,7 +343,7 @@ def main() -> None:
 
 
 def _end(message: str) -> NoReturn:
-    sys.stderr.write(f"shipliftd: {' '.join(message.split())}\n")
+    sys.stderr.write(f"shipliftd: {logs.printable(' '.join(message.split()))}\n")
     sys.exit(1)
 
 
