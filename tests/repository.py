@@ -10,6 +10,13 @@ from shiplift.v1 import builds_pb2 as pb
 from tests.harness import Shipliftd
 
 COMMIT = "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e"
+# What UpdateRepository changes, as its refusals list it.
+CHANGEABLE = ", ".join(
+    (
+        *("active", "config_path", "default_branch", "git_http_url", "git_ssh_url", "link"),
+        *("runner_secrets", "timeout", "visibility"),
+    )
+)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from shiplift.v1 import access_pb2, builds_pb2
 from tests.callers import ADMITTED, World
 from tests.harness import Shipliftd
 from tests.refusals import Refusal, code_of, invalid, refusal
+from tests.repository import CHANGEABLE
 from tests.rpcs import RPCS, caller, is_map, path, raw, rule
 from tests.wire import status_of
 
@@ -43,6 +44,9 @@ NEGATIVE = {
 }
 
 
+REPOSITORY = access_pb2.Repository.DESCRIPTOR
+
+
 @dataclass(frozen=True)
 class Place:
     """A field of a request, however deep."""
@@ -53,6 +57,20 @@ class Place:
     @property
     def last(self) -> FieldDescriptor:
         return self.fields[-1]
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether the rpc reads the field: of a resource in a request only what can be changed."""
+        first, *rest = self.fields
+        return first.message_type is not REPOSITORY or rest[0].name in CHANGEABLE.split(", ")
+
+    def put(self, request: Message, value: object) -> None:
+        """Sets the field, and names it in the mask if the request has one for it."""
+        put(request, self.fields, value)
+        if isinstance(request, access_pb2.UpdateRepositoryRequest) and len(self.fields) > 1:
+            first, second, *_ = self.fields
+            if first.message_type is REPOSITORY:
+                request.update_mask.paths[:] = [second.name]
 
     def __str__(self) -> str:
         return ".".join([self.rpc, *(field.name for field in self.fields)])
@@ -71,7 +89,7 @@ def places(
             yield from places(field, rpc, (*above, field))
 
 
-PLACES = [place for name, rpc in RPCS.items() for place in places(rpc, name)]
+PLACES = [place for name, rpc in RPCS.items() for place in places(rpc, name) if place.is_looked_at]
 # What a step prints is kept, whatever it is; that there is no such stage comes before what an id is like.
 ELSEWHERE = {"AppendLog.lines.text", "AcceptStage.request_id"}
 STRINGS = [
@@ -167,7 +185,7 @@ def test_a_text_that_nobody_can_mean_is_invalid(ask: Ask, place: Place) -> None:
     asked = ask(place.rpc)
     for value in ("a\0b", "x" * 200_000):
         request = asked.request()
-        put(request, place.fields, value)
+        place.put(request, value)
         answer = asked.refused(request)
         assert answer.code == INVALID, (value[:10], answer)
         assert {re.split(r"[\[.:]", field)[0] for field, _ in answer.violations} == {place.fields[0].name}
@@ -177,7 +195,7 @@ def test_a_text_that_nobody_can_mean_is_invalid(ask: Ask, place: Place) -> None:
 def test_text_that_is_not_utf8_is_invalid(ask: Ask, place: Place) -> None:
     asked = ask(place.rpc)
     request = asked.request()
-    put(request, place.fields, MARK)
+    place.put(request, MARK)
     data = request.SerializeToString()
     assert data.count(MARK.encode()) == 1
     answer = asked.refused(data.replace(MARK.encode(), NOT_UTF8))
@@ -189,7 +207,7 @@ def test_a_number_below_zero_is_invalid(ask: Ask, place: Place) -> None:
     asked = ask(place.rpc)
     for value in (-1, LOWEST[place.last.type]):
         request = asked.request()
-        put(request, place.fields, value)
+        place.put(request, value)
         assert asked.refused(request).code == NEGATIVE.get(str(place), INVALID)
 
 
@@ -198,7 +216,7 @@ def test_a_huge_number_is_no_defect(world: World, place: Place) -> None:
     asked = Asked(world, place.rpc)
     channel, _ = world.channel(*asked.who)
     request = asked.request()
-    put(request, place.fields, -LOWEST[place.last.type] - 1)
+    place.put(request, -LOWEST[place.last.type] - 1)
     code = code_of(caller(channel, RPCS[place.rpc]), request)
     assert code in (INVALID, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ABORTED, grpc.StatusCode.OK)
 
@@ -208,7 +226,7 @@ def test_a_value_that_an_enum_has_not_got_is_invalid(ask: Ask, place: Place) -> 
     asked = ask(place.rpc)
     for value in (99, -1, 2**31 - 1):
         request = asked.request()
-        put(request, place.fields, value)
+        place.put(request, value)
         answer = asked.refused(request)
         fields = [field.rpartition(".")[2] for field, _ in answer.violations]
         assert (answer.code, fields) == (INVALID, [place.last.name])

@@ -9,14 +9,7 @@ from shiplift.v1 import builds_pb2
 from tests.gateway import Caller
 from tests.harness import Shipliftd
 from tests.refusals import Refusal, invalid, refusal
-from tests.repository import Repository, change, changing, replayed
-
-CHANGEABLE = ", ".join(
-    (
-        *("active", "config_path", "default_branch", "git_http_url", "git_ssh_url", "link"),
-        *("runner_secrets", "timeout", "visibility"),
-    )
-)
+from tests.repository import CHANGEABLE, Repository, change, changing, replayed
 
 
 def get(repository: Repository) -> pb.Repository:
