@@ -4,6 +4,7 @@ Compiling is what costs in peewee (about 100 us a query, against 5 us for runnin
 text each time.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -53,6 +54,12 @@ class Compiled:
         else:
             cursor.execute(sql, [args[p.position] if type(p) is Arg else p for p in params])
         return cursor
+
+    def run_each(self, database: Executor, rows: Sequence[tuple[object, ...]]) -> None:
+        """Runs it once for each row of arguments, faster than `run`; the query takes them as they are."""
+        sql, params = self._text
+        assert params is None  # noqa: S101  # known when the query is written
+        database.connection().executemany(sql, rows)
 
     def insert(self, database: Executor, *args: object) -> int:
         """Runs an INSERT and returns the new row's id."""

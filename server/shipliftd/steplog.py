@@ -18,8 +18,8 @@ CUT = "The log ends here: a step keeps 5 MiB of it.\n"
 LEFT_OUT = "{} lines left out.\n"
 _MOST_LINES = 10_000
 _PAGE = 1000
-# Of a message, which its reader takes up to 4 MiB.
-_PAGE_BYTES = 1024 * 1024
+# Of a message: a reader who does not read has three of them in the server's memory.
+_PAGE_BYTES = 128 * 1024
 _MOST_LINE = 4 * 1024 * 1024 - 1024
 
 _FIND = Compiled(
@@ -87,13 +87,16 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
 
 def _add(step: StepRow, position: int, size: int, lines: Sequence[builds_pb2.LogLine]) -> tuple[int, int]:
     """Adds the lines that there is room for; returns the log's lines and bytes then."""
+    rows: list[tuple[object, ...]] = []
     for line in lines:
         text, length = _kept(line.text)
-        _INSERT.run(database, step.id, position, line.time, text)
+        rows.append((step.id, position, line.time, text))
         position, size = position + 1, size + length
         if size >= MOST_BYTES:
-            _INSERT.run(database, step.id, position, line.time, CUT)
-            return position + 1, size
+            rows.append((step.id, position, line.time, CUT))
+            position += 1
+            break
+    _INSERT.run_each(database, rows)
     return position, size
 
 
