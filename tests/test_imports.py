@@ -42,6 +42,7 @@ ROOMS = {
     "services": {
         "dispatch",
         "known",
+        "leaseplans",
         "services",
         "services.access",
         "services.builds",
@@ -68,6 +69,7 @@ ROOMS = {
     },
     "rules": {"answers", "cuts", "guard", "pages", "parameters", "writes"},
     "pipelines": {
+        "commands",
         "conditions",
         "documents",
         "globs",

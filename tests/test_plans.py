@@ -180,8 +180,12 @@ def test_no_parameter_replaces_a_built_in_variable() -> None:
     (step,) = plan(
         {"name": "a", "image": "x:${DRONE_DEPLOY_TO}", "commands": ["to ${DRONE_DEPLOY_TO^^}"]}, params=evil
     )
-    assert (step.image, step.commands) == ("x:production", ("to PRODUCTION",))
-    assert step.environment == {"DRONE_STEP_NAME": "a", "DRONE_STEP_NUMBER": "1"}
+    assert (step.image, step.commands) == ("x:production", ("to ${SHIPLIFT_DRONE_DEPLOY_TO_1}",))
+    assert step.environment == {
+        "DRONE_STEP_NAME": "a",
+        "DRONE_STEP_NUMBER": "1",
+        "SHIPLIFT_DRONE_DEPLOY_TO_1": "PRODUCTION",
+    }
 
 
 def test_odd_parameters_come_through_byte_for_byte() -> None:
@@ -197,7 +201,7 @@ def test_odd_parameters_come_through_byte_for_byte() -> None:
         },
         params=ODD_VALUES,
     )
-    assert step.commands == tuple(ODD_VALUES.values())
+    assert step.commands == tuple(f"${{{name}}}" for name in ODD_VALUES)
     assert step.environment == {f"X_{name}": f"<{value}>" for name, value in ODD_VALUES.items()} | {
         "DRONE_STEP_NAME": "a",
         "DRONE_STEP_NUMBER": "1",
@@ -212,8 +216,8 @@ def test_no_parameter_changes_what_steps_there_are(value: str) -> None:
         {"name": "b", "image": "${P}", "commands": "${P}"},
         params={"P": value},
     )
-    assert (first.commands, first.environment["X"]) == ((f"echo {value}",), value)
-    assert (second.image, second.commands, second.depends_on) == (value, (value,), ("a",))
+    assert (first.commands, first.environment["X"]) == (("echo ${P}",), value)
+    assert (second.image, second.commands, second.depends_on) == (value, ("${P}",), ("a",))
 
 
 def test_steps_in_full() -> None:
@@ -225,7 +229,7 @@ def test_steps_in_full() -> None:
             "environment": {"WHERE": "${REGION}", "KEY": {"from_secret": "key_${DRONE_DEPLOY_TO}"}},
             "failure": "ignore",
             "privileged": True,
-            "shell": "bash",
+            "shell": "${REGION}",
         },
         {"name": "tell", "detach": True, "when": {"status": ["failure"]}},
     ]
@@ -235,7 +239,7 @@ def test_steps_in_full() -> None:
             number=1,
             name="deploy production",
             image="registry/hello-world:1.2.3",
-            commands=("./deploy eu", "echo $HOME ${HOME}"),
+            commands=("./deploy ${REGION}", "echo $HOME ${HOME}"),
             environment={
                 "TIER": "production",
                 "WHERE": "eu",
@@ -246,7 +250,7 @@ def test_steps_in_full() -> None:
             ignore_failure=True,
             detached=False,
             privileged=True,
-            shell="bash",
+            shell="${REGION}",
             on_success=True,
             on_failure=False,
             depends_on=(),
@@ -275,8 +279,9 @@ def test_steps_in_full() -> None:
 
 def test_what_is_known_only_when_a_step_runs_is_not_put_in() -> None:
     names = ["DRONE_BUILD_STATUS", "DRONE_STAGE_STARTED", "DRONE_STEP_NAME", "DRONE_BUILD_FINISHED"]
-    (step,) = plan({"name": "a", "commands": [f"<${{{name}}}>" for name in names]})
-    assert step.commands == ("<>", "<>", "<>", "<>")
+    texts = [f"<${{{name}}}>" for name in names]
+    (step,) = plan({"name": "a", "image": "".join(texts), "commands": texts})
+    assert (step.image, step.commands) == ("<><><><>", tuple(texts))
 
 
 @pytest.mark.parametrize(
@@ -335,11 +340,12 @@ def test_a_step_whose_name_would_be_none_keeps_the_one_of_the_file(value: str) -
 
 def test_a_plan_has_a_limit() -> None:
     params = {"P": "x" * 32 * 1024}
-    assert len(plan(*({"name": f"s{n}", "commands": "${P}"} for n in range(31)), params=params)) == 31
+    assert len(plan(*({"name": f"s{n}", "image": "${P}"} for n in range(31)), params=params)) == 31
     for too_much in (
-        [{"name": f"s{n}", "commands": "${P}"} for n in range(33)],
+        [{"name": f"s{n}", "image": "${P}"} for n in range(33)],
+        [{"name": f"s{n}", "commands": "${P^}"} for n in range(33)],
         [{"name": "s", "environment": {f"E{n}": "${P}" for n in range(33)}}],
-        [{"name": "s", "commands": ["${P}" * 1000]}],
+        [{"name": "s", "image": "${P}" * 250}],
     ):
         with pytest.raises(Invalid) as told:
             plan(*too_much, params=params)

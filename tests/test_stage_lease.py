@@ -142,10 +142,11 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
                     number=1,
                     name="to production",
                     image="deployer:9fc1ad6",
-                    commands=["./deploy.sh $REGION", "echo EU"],
+                    commands=["./deploy.sh $REGION", "echo ${SHIPLIFT_REGION_1}"],
                     environment={
                         "REGION_OF": "<eu>",
                         "PLAIN": "x",
+                        "SHIPLIFT_REGION_1": "EU",
                         "DRONE_STEP_NAME": "to production",
                         "DRONE_STEP_NUMBER": "1",
                     },
@@ -189,7 +190,7 @@ def test_a_lease_of_an_external_stage_has_no_steps(staged: Staged) -> None:
 
 
 def test_a_stage_whose_plan_is_too_large_ends_in_error(staged: Staged) -> None:
-    steps = [{"name": f"s{n}", "commands": "${P}"} for n in range(40)]
+    steps = [{"name": f"s{n}", "image": "${P}"} for n in range(40)]
     promoted = staged.promoted({"name": "deploy", "steps": steps}, params={"P": "x" * 32 * 1024})
     words = "pipeline: its steps come to more than 1048576 bytes with the parameters"
     stage = promoted.stages[0].id

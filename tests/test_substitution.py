@@ -117,7 +117,7 @@ def test_texts_together_have_a_limit() -> None:
     [
         *("${A}", "${A//a/${A}}", "${A//a/}", "${A//b/}", "${A:0:0}", "${A##*a*a*a*b}", "${E#${A}}"),
         *("${B#${A}}", "${A#${B}*b}", "${B%%*[a-z]}", "${E:-${E:-${A^^}}}", "${A^^}", "${#A}"),
-        *("${", "${E:-", "}", "$", "$$", "${E:-}", "${A:1:0}${B/a/${A//a/}}"),
+        *("${", "${E:-", "}", "$", "$$", "${E:-}", "${A:1:0}${B/a/${A//a/}}", "${A:0:1}", "${A//b/}"),
     ],
 )
 def test_no_text_takes_long(text: str) -> None:
@@ -132,8 +132,9 @@ def test_no_text_takes_long(text: str) -> None:
     assert told <= {
         f"its steps come to more than {MIB} bytes with the parameters",
         "the ${...} of its steps are too much work with these parameters",
+        "its steps hold more than 4000 '${...}' and '$$'",
     }
-    assert time.thread_time() - began < 5
+    assert time.thread_time() - began < 1
 
 
 pieces = st.sampled_from([*"${}#%/^,:-=*?[]\\ax09", "${", "$$", "${A", "${A}", "${REF", ":-", "//"])

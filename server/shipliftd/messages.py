@@ -1,7 +1,7 @@
 """Rows to messages: a function a resource. Never queries."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -191,12 +191,9 @@ def lease(
     )
 
 
-def plan(
-    environment: Mapping[str, str], pipeline: Pipeline | None, steps: Iterable[PlannedStep]
-) -> stages_pb2.Plan:
-    """What a runner does for a stage."""
+def plan(pipeline: Pipeline | None, steps: Iterable[PlannedStep]) -> stages_pb2.Plan:
+    """What a runner does for a stage, but for the environment of all its steps."""
     return stages_pb2.Plan(
-        environment=environment,
         clone_disabled=pipeline is not None and pipeline.clone_disabled,
         workspace=pipeline.workspace if pipeline is not None else "",
         steps=(

@@ -1,8 +1,8 @@
 """What a runner does for a stage: the environment of all its steps, and each step. Pure.
 
-Parameters go into values, never into the file's text, so none can add a step or a key; and what Drone's
-runners set themselves (`DRONE_*`, `CI`) no parameter replaces, neither in the environment nor in
-`${VAR}`.
+Parameters go into values, never into the file's text, so none can add a step or a key, and no value
+becomes a part of a command; and what Drone's runners set themselves (`DRONE_*`, `CI`) no parameter
+replaces, neither in the environment nor in `${VAR}`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from shipliftd import graphs
+from shipliftd.commands import Commands, shell_of
 from shipliftd.conditions import WHEN, Answers, Facts, asked
 from shipliftd.pipelines import MOST_NAME, Pipeline, Secret, Step
 from shipliftd.substitution import Substitution
@@ -17,7 +18,7 @@ from shipliftd.substitution import Substitution
 MOST_BYTES = 1024 * 1024
 
 # These are other than they seem before a step runs; Drone's `${VAR}` does not know them either.
-_RUNTIME = frozenset(
+RUNTIME = frozenset(
     {
         *("DRONE_BUILD_STATUS", "DRONE_BUILD_CREATED", "DRONE_BUILD_STARTED", "DRONE_BUILD_FINISHED"),
         *("DRONE_STAGE_STATUS", "DRONE_STAGE_STARTED", "DRONE_STAGE_FINISHED"),
@@ -137,21 +138,26 @@ def steps(pipeline: Pipeline, facts: Facts, common: Mapping[str, str]) -> tuple[
 
     `common` is what `environment` made. Raises Invalid when they come to more than is taken.
     """
-    put_in = Substitution(
-        {name: value for name, value in common.items() if name not in _RUNTIME}, MOST_BYTES
-    )
+    put_in = Substitution(substituted(common), MOST_BYTES)
     answers = Answers(facts, asked(step.when for step in pipeline.steps))
     kept = [step for step in pipeline.steps if not answers.failed(step.when, WHEN)]
     names = _names(kept, put_in)
     waits_for = graphs.skipping({step.name: step.depends_on for step in pipeline.steps}, names)
     shared = _put_into(pipeline.environment, put_in)
-    shared = {name: value for name, value in shared.items() if name not in _BUILT_IN}
+    shared = {name: value for name, value in shared.items() if name not in BUILT_IN}
     planned = []
     for number, step in enumerate(kept, start=1):
         put_in.count(*shared, *(value for value in shared.values() if isinstance(value, str)))
         depends_on = tuple(names[name] for name in waits_for[step.name])
-        planned.append(_planned(step, number, names[step.name], depends_on, shared, put_in))
+        own = shared | _put_into(step.environment, put_in)
+        command = Commands(put_in, shell_of(pipeline.os, step.shell), own.keys() | common.keys())
+        planned.append(_planned(step, number, names[step.name], depends_on, own, command))
     return tuple(planned)
+
+
+def substituted(common: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are put in for `${VAR}`, of those that `environment` made."""
+    return {name: value for name, value in common.items() if name not in RUNTIME}
 
 
 def _planned(
@@ -159,21 +165,23 @@ def _planned(
     number: int,
     name: str,
     depends_on: tuple[str, ...],
-    shared: Mapping[str, str | Secret],
-    put_in: Substitution,
+    own: Mapping[str, str | Secret],
+    command: Commands,
 ) -> PlannedStep:
-    own = _put_into(step.environment, put_in)
-    put_in.count(*depends_on)
+    command.put_in.count(*depends_on, step.shell)
+    commands = tuple(map(command, step.commands))
+    named = {"DRONE_STEP_NAME": name, "DRONE_STEP_NUMBER": str(number)}
     return PlannedStep(
         number=number,
         name=name,
-        image=put_in(step.image),
-        commands=tuple(put_in(command) for command in step.commands),
-        environment={**shared, **own, "DRONE_STEP_NAME": name, "DRONE_STEP_NUMBER": str(number)},
+        image=command.put_in(step.image),
+        commands=commands,
+        environment={**own, **named, **command.made},
         ignore_failure=step.ignore_failure,
         detached=step.detach,
         privileged=step.privileged,
-        shell=put_in(step.shell),
+        # The program that runs a step is no caller's to choose.
+        shell=step.shell,
         on_success=step.when.on_success,
         on_failure=step.when.on_failure,
         depends_on=depends_on,
@@ -294,4 +302,4 @@ def _number(value: int) -> str:
     return str(value) if value else ""
 
 
-_BUILT_IN = frozenset(_built_in(Inputs()))
+BUILT_IN = frozenset(_built_in(Inputs()))

@@ -1,6 +1,7 @@
 """StageService."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from shiplift.v1 import access_pb2
@@ -8,10 +9,11 @@ from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
-from shipliftd import __version__, derived, flow, leases, messages, plans, stages, steplog
+from shipliftd import __version__, leases, messages, plans, stages, steplog
 from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER
+from shipliftd.leaseplans import LeasePlans
 from shipliftd.logins import Logins
 from shipliftd.models import ENDED
 from shipliftd.rows import Leased
@@ -20,6 +22,8 @@ from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 from shipliftd.wakes import within
 from shipliftd.words import STATUS_OF
+
+T = TypeVar("T")
 
 _MOST_WAIT_SECONDS = 30.0
 # What the answer needs to arrive before the caller's deadline.
@@ -36,9 +40,10 @@ class StageService(StageServiceServicer):
         self._runs = runs
         url = urlsplit(link or "http://localhost")
         # Drone has the host twice, with its port.
-        self._system = plans.SystemFacts(
+        system = plans.SystemFacts(
             proto=url.scheme, host=url.netloc, hostname=url.netloc, version=__version__, link=link
         )
+        self._plans = LeasePlans(system)
 
     async def AcquireStage(
         self, request: pb.AcquireStageRequest, context: Context
@@ -53,19 +58,12 @@ class StageService(StageServiceServicer):
         """Claims a stage."""
         leased = resource(await self._store.write(leases.accept, CALLER.get(), request), context)
         self._runs.accepted(leased.stage)
-        try:
-            return self._lease(leased)
-        except Invalid as error:
-            # Nobody can do it, so it must not wait until its runner counts as lost.
-            await self.UpdateStage(
-                pb.UpdateStageRequest(stage_id=leased.id, status=builds_api.STATUS_ERROR, error=str(error)),
-                context,
-            )
-            raise Aborted(f"stage {leased.id} cannot be done: {error}", reason="NO_PLAN") from None
+        return await self._lease(leased, context, leased.secret)
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
-        return self._lease(await self._store.write(leases.lease, CALLER.get(), request))
+        leased = await self._store.write(leases.lease, CALLER.get(), request)
+        return await self._lease(leased, context, request.lease_token)
 
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
@@ -107,11 +105,29 @@ class StageService(StageServiceServicer):
                 return
             await within(event, _KEEP_SECONDS)
 
-    def _lease(self, leased: Leased) -> pb.StageLease:
+    async def _lease(self, leased: Leased, context: Context, lease_token: str) -> pb.StageLease:
+        plan = await self._possible(leased, context, lease_token, self._plans.plan)
         # What a deployer does knows its own logins.
         is_pipeline = leased.stage.kind == "pipeline"
         login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
-        return messages.lease(leased, access_pb2.LEVEL_WRITE, _plan(leased, self._system), login)
+        return messages.lease(leased, access_pb2.LEVEL_WRITE, plan, login)
+
+    async def _possible(
+        self, leased: Leased, context: Context, lease_token: str, make: Callable[[Leased], Awaitable[T]]
+    ) -> T:
+        """What is made of a lease; without it the stage ends. Raises Aborted."""
+        try:
+            return await make(leased)
+        except Invalid as error:
+            # Nobody can do it, so it must not wait until its runner counts as lost.
+            report = pb.UpdateStageRequest(
+                stage_id=leased.id,
+                lease_token=lease_token,
+                status=builds_api.STATUS_ERROR,
+                error=str(error),
+            )
+            await self.UpdateStage(report, context)
+            raise Aborted(f"stage {leased.id} cannot be done: {error}", reason="NO_PLAN") from None
 
     async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
         caller = CALLER.get()
@@ -120,66 +136,3 @@ class StageService(StageServiceServicer):
             return build.status, build.id
         stage = await self._store.write(leases.keep, caller, request.stage_id, request.lease_token)
         return stage.status, stage.build_id
-
-
-def _plan(leased: Leased, system: plans.SystemFacts) -> pb.Plan:
-    pipeline = leased.said.find(leased.stage.name) if leased.said is not None else None
-    facts = derived.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}")
-    common = plans.environment(_inputs(leased, system), messages.params(leased.whole.build))
-    steps = () if pipeline is None else plans.steps(pipeline, facts, common)
-    return messages.plan(common, pipeline, steps)
-
-
-def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
-    build, repository, stage = leased.whole.build, leased.repository, leased.stage
-    failed = any(each.status in flow.FAILED for each in leased.whole.stages)
-    return plans.Inputs(
-        build=plans.BuildFacts(
-            number=build.number,
-            parent=build.parent,
-            event=build.event,
-            action=build.action,
-            status="failure" if failed else "success",
-            created=build.created // 1000,
-            started=build.started // 1000,
-            finished=build.finished // 1000,
-            link=build.link,
-            message=build.message,
-            before=build.before,
-            after=build.after,
-            ref=build.ref,
-            source=build.source,
-            target=build.target,
-            deploy_to=build.deploy_to,
-            author_login=build.author_login,
-            author_name=build.author_name,
-            author_email=build.author_email,
-            author_avatar=build.author_avatar,
-            trigger=build.trigger,
-        ),
-        repository=plans.RepositoryFacts(
-            owner=repository.owner,
-            name=repository.name,
-            scm=repository.scm,
-            link=repository.link,
-            branch=repository.default_branch,
-            visibility=repository.visibility,
-            private=repository.visibility != "public",
-            git_http_url=repository.git_http_url,
-            git_ssh_url=repository.git_ssh_url,
-        ),
-        stage=plans.StageFacts(
-            number=stage.number,
-            name=stage.name,
-            kind=stage.kind,
-            type=stage.type,
-            machine=stage.machine,
-            os=stage.os,
-            arch=stage.arch,
-            variant=stage.variant,
-            status="failure" if failed else "success",
-            started=stage.started // 1000,
-            depends_on=tuple(messages.texts(stage.depends_on)),
-        ),
-        system=system,
-    )
