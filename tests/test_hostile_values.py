@@ -1,19 +1,27 @@
-"""Values that a caller can choose are never code in our runner's steps."""
+"""Values that a caller can choose are never code, in our runner's steps and in what Drone's runners get."""
 
+import base64
 import json
+import re
+import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+import yaml
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
 from tests.hostile import PWNED, VALUES
 from tests.repository import Repository
+from tests.runner_wire import Work
 from tests.runners import Fleet, pipeline
 from tests.staged import Staged
 
+_PAIRS = re.compile(r"\$\$|\\[\\/]")
 # The longest is as long as a parameter may be.
 PARAMS = {name: value[: 30 * 1024] for name, value in VALUES.items()}
 
@@ -96,6 +104,53 @@ def test_the_case_that_was_found(server: Shipliftd, repository: Repository, tmp_
     build = fleet.promote(CASE.partition("steps:\n")[2], REGION='x"; echo PWNED; echo "')
     assert fleet.once().code == 0
     assert fleet.log(build, 1) == ['+ echo "region ${REGION}"\n', 'region x"; echo PWNED; echo "\n']
+
+
+def of_the_wire(work: Work, file: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The documents of the file that a Drone runner gets for a promotion's stage."""
+    work.promoted(file, params=params)
+    stage = work.runner.accept(work.runner.request().json).json
+    detail = work.runner.call("GET", f"/stage/{stage['id']}").json
+    assert detail["build"]["params"] == params
+    text = base64.b64decode(detail["config"]["Data"]).decode()
+    # Nothing is left for Drone's library, which reads each of these as its second character.
+    assert "${" not in _PAIRS.sub("", text)
+    return list(yaml.safe_load_all(_PAIRS.sub(lambda pair: pair[0][1], text)))
+
+
+def test_drones_runners_get_no_value_as_code(tmp_path: Path) -> None:
+    with Shipliftd(tmp_path / "shiplift.db", ("--http", "127.0.0.1:0")) as server:
+        work = Work.at(server, server.http, "wire")
+        params = {name: value for name, value in PARAMS.items() if name not in ("EMPTY", "LONG")}
+        steps = [
+            {
+                "name": "s",
+                "image": f"${{{name}}}",
+                "commands": written(name, tmp_path),
+                "environment": {"COPY": f"<${{{name}}}>"},
+            }
+            for name in params
+        ]
+        for number, step in enumerate(steps):
+            step["name"] = f"step {number}"
+        text = json.dumps({"kind": "pipeline", "type": "exec", "name": "d", "steps": steps})
+        [document] = of_the_wire(work, text, params)
+        found = document["steps"]
+        assert isinstance(found, list)
+        assert len(found) == len(params)
+        for step, (name, value) in zip(found, params.items(), strict=True):
+            assert (step["image"], step["environment"]["COPY"]) == (value, f"<{value}>")
+            # A Drone runner has the parameters and the step's own in the environment, as we do.
+            done = subprocess.run(
+                ["sh", "-ec", "\n".join(step["commands"])],
+                env={"PATH": "/usr/bin:/bin", **params, **step["environment"]},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=20,
+                check=True,
+            )
+            assert done.stdout == b""
+            check(name, value, tmp_path)
 
 
 HEAVY = "${A/x/" + "}" * 30_000

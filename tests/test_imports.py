@@ -78,6 +78,7 @@ ROOMS = {
         "needs",
         "pipelines",
         "plans",
+        "resolved",
         "substitution",
     },
     "messages": {"messages"},

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
+import yaml
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
@@ -187,6 +188,37 @@ def test_a_lease_of_an_external_stage_has_no_steps(staged: Staged) -> None:
         "eu",
         "production",
     )
+
+
+def test_the_file_for_drones_runners_comes_only_when_it_is_asked_for(staged: Staged) -> None:
+    steps = [{"name": "s", "image": "${P}", "commands": ["echo ${P}"]}]
+    lease = staged.running({"name": "deploy", "steps": steps}, params={"P": "a: b"})
+    request = pb.GetLeaseRequest(stage_id=lease.stage.id)
+    assert staged.runner.stages.GetLease(request).resolved_pipeline == ""
+    request.resolve_pipeline = True
+    found = staged.runner.stages.GetLease(request)
+    # Both would be more than a message holds.
+    assert (bool(lease.pipeline), found.pipeline) == (True, "")
+    [step] = yaml.safe_load(found.resolved_pipeline)["steps"]
+    assert step == {"name": "s", "image": "a: b", "commands": ["echo $${P}"]}
+    external = staged.runner.accept(staged.external().stages[0].id).stage.id
+    request.stage_id = external
+    assert staged.runner.stages.GetLease(request).resolved_pipeline == ""
+
+
+def test_a_file_that_no_drone_runner_can_take_ends_its_stage(staged: Staged) -> None:
+    # What a plan leaves out, such as services, a runner of Drone's does.
+    images = [{"name": f"s{n}", "image": "${P}"} for n in range(70)]
+    promoted = staged.promoted({"name": "deploy", "services": images}, params={"P": "x" * 32 * 1024})
+    stage = promoted.stages[0].id
+    staged.runner.accept(stage)
+    words = "pipeline: its steps come to more than 2097152 bytes with the parameters"
+    request = pb.GetLeaseRequest(stage_id=stage, resolve_pipeline=True)
+    assert refusal(staged.runner.stages.GetLease, request) == Refusal(
+        grpc.StatusCode.ABORTED, f"stage {stage} cannot be done: {words}", "NO_PLAN"
+    )
+    ended = staged.repository.get(promoted.number)
+    assert (ended.status, ended.error, ended.stages[0].status) == (ERROR, words, ERROR)
 
 
 def test_a_stage_whose_plan_is_too_large_ends_in_error(staged: Staged) -> None:

@@ -1320,6 +1320,7 @@ class Methods:
         *,
         stage_id: int,
         lease_token: str = "",
+        resolve_pipeline: bool = False,
         timeout: float | None = None,
     ) -> stages_pb2.StageLease:
         """Returns the lease that the caller holds, as it stands now, without a lease token.
@@ -1327,6 +1328,7 @@ class Methods:
         Args:
             stage_id: The stage's id.
             lease_token: The lease's token; not needed with the API token that accepted the stage.
+            resolve_pipeline: Whether the lease is to have its `resolved_pipeline`.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1334,6 +1336,7 @@ class Methods:
             stages_pb2.GetLeaseRequest(
                 stage_id=stage_id,
                 lease_token=lease_token,
+                resolve_pipeline=resolve_pipeline,
             ),
             timeout,
         )
@@ -2759,6 +2762,7 @@ class AsyncMethods:
         *,
         stage_id: int,
         lease_token: str = "",
+        resolve_pipeline: bool = False,
         timeout: float | None = None,
     ) -> stages_pb2.StageLease:
         """Returns the lease that the caller holds, as it stands now, without a lease token.
@@ -2766,6 +2770,7 @@ class AsyncMethods:
         Args:
             stage_id: The stage's id.
             lease_token: The lease's token; not needed with the API token that accepted the stage.
+            resolve_pipeline: Whether the lease is to have its `resolved_pipeline`.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2773,6 +2778,7 @@ class AsyncMethods:
             stages_pb2.GetLeaseRequest(
                 stage_id=stage_id,
                 lease_token=lease_token,
+                resolve_pipeline=resolve_pipeline,
             ),
             timeout,
         )

@@ -12,6 +12,7 @@ from shiplift.v1 import stages_pb2
 
 from shipliftd import derived, flow, messages, plans
 from shipliftd.errors import Invalid
+from shipliftd.resolved import resolved
 from shipliftd.rows import Leased
 
 _MOST_KEPT_BYTES = 32 * 1024 * 1024
@@ -19,12 +20,12 @@ _MOST_KEPT_BYTES = 32 * 1024 * 1024
 _SMALL_BYTES = 16 * 1024
 _SMALL_WORK = 200_000
 
-_Key = tuple[int, bytes | None]
-_Found = stages_pb2.Plan | Invalid
+_Key = tuple[int, bytes | None, bool]
+_Found = str | stages_pb2.Plan | Invalid
 
 
 class LeasePlans:
-    """The plans of leases."""
+    """The plans of leases, and their files for Drone's runners."""
 
     def __init__(self, system: plans.SystemFacts) -> None:
         """Prepares it; the thread starts with the first plan that needs it."""
@@ -38,7 +39,7 @@ class LeasePlans:
         """What its runner does; its environment as things stand now. Raises Invalid."""
         common = self._environment(leased)
         plan = stages_pb2.Plan(environment=common)
-        made = await self._once(leased, lambda: _steps(leased, common))
+        made = await self._once(leased, False, lambda: _steps(leased, common))
         assert isinstance(made, stages_pb2.Plan)  # noqa: S101
         plan.MergeFrom(made)
         return plan
@@ -46,19 +47,29 @@ class LeasePlans:
     def _environment(self, leased: Leased) -> dict[str, str]:
         return plans.environment(_inputs(leased, self._system), messages.params(leased.whole.build))
 
-    async def _once(self, leased: Leased, make: Callable[[], stages_pb2.Plan]) -> _Found:
-        key = (leased.id, leased.stage.lease_hash)
+    async def file(self, leased: Leased) -> str:
+        """The pipeline file as Drone's runners take it; '' where there is none. Raises Invalid."""
+        if not leased.text:
+            return ""
+        common = self._environment(leased)
+        made = await self._once(leased, True, lambda: resolved(leased.text, leased.stage.name, common))
+        return str(made)
+
+    async def _once(
+        self, leased: Leased, is_file: bool, make: Callable[[], str | stages_pb2.Plan]
+    ) -> _Found:
+        key = (leased.id, leased.stage.lease_hash, is_file)
         if key in self._kept:
             self._kept.move_to_end(key)
             found = self._kept[key][0]
         else:
-            found = await self._made(make, at_once=_is_small(leased))
+            found = await self._made(make, at_once=not is_file and _is_small(leased))
             self._keep(key, found)
         if isinstance(found, Invalid):
             raise found
         return found
 
-    async def _made(self, make: Callable[[], stages_pb2.Plan], at_once: bool) -> _Found:
+    async def _made(self, make: Callable[[], str | stages_pb2.Plan], at_once: bool) -> _Found:
         try:
             return (
                 make() if at_once else await asyncio.get_running_loop().run_in_executor(self._thread, make)

@@ -61,7 +61,7 @@ class AcceptStageRequest(_message.Message):
     def __init__(self, stage_id: _Optional[int] = ..., machine: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class StageLease(_message.Message):
-    __slots__ = ("lease_token", "expires", "build", "stage", "repository", "plan", "pipeline", "current", "netrc")
+    __slots__ = ("lease_token", "expires", "build", "stage", "repository", "plan", "pipeline", "current", "netrc", "resolved_pipeline")
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     BUILD_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +71,7 @@ class StageLease(_message.Message):
     PIPELINE_FIELD_NUMBER: _ClassVar[int]
     CURRENT_FIELD_NUMBER: _ClassVar[int]
     NETRC_FIELD_NUMBER: _ClassVar[int]
+    RESOLVED_PIPELINE_FIELD_NUMBER: _ClassVar[int]
     lease_token: str
     expires: _timestamp_pb2.Timestamp
     build: _builds_pb2.Build
@@ -80,7 +81,8 @@ class StageLease(_message.Message):
     pipeline: str
     current: _builds_pb2.Build
     netrc: Netrc
-    def __init__(self, lease_token: _Optional[str] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., stage: _Optional[_Union[_builds_pb2.Stage, _Mapping]] = ..., repository: _Optional[_Union[_access_pb2.Repository, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., pipeline: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., netrc: _Optional[_Union[Netrc, _Mapping]] = ...) -> None: ...
+    resolved_pipeline: str
+    def __init__(self, lease_token: _Optional[str] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., stage: _Optional[_Union[_builds_pb2.Stage, _Mapping]] = ..., repository: _Optional[_Union[_access_pb2.Repository, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., pipeline: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., netrc: _Optional[_Union[Netrc, _Mapping]] = ..., resolved_pipeline: _Optional[str] = ...) -> None: ...
 
 class Netrc(_message.Message):
     __slots__ = ("machine", "login", "password")
@@ -156,12 +158,14 @@ class PlanStep(_message.Message):
     def __init__(self, number: _Optional[int] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., commands: _Optional[_Iterable[str]] = ..., environment: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Mapping[str, str]] = ..., errignore: bool = ..., detached: bool = ..., privileged: bool = ..., shell: _Optional[str] = ..., on_success: bool = ..., on_failure: bool = ..., depends_on: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetLeaseRequest(_message.Message):
-    __slots__ = ("stage_id", "lease_token")
+    __slots__ = ("stage_id", "lease_token", "resolve_pipeline")
     STAGE_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESOLVE_PIPELINE_FIELD_NUMBER: _ClassVar[int]
     stage_id: int
     lease_token: str
-    def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ...) -> None: ...
+    resolve_pipeline: bool
+    def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., resolve_pipeline: bool = ...) -> None: ...
 
 class UpdateStageRequest(_message.Message):
     __slots__ = ("stage_id", "lease_token", "version", "status", "error", "exit_code", "machine", "started", "stopped", "message", "link", "steps")

@@ -99,8 +99,12 @@ async def accept(exchange: RunnerExchange) -> Reply:
 
 async def detail(exchange: RunnerExchange) -> Reply:
     """GET /stage/{id}: all that is needed for it."""
-    request = stages_pb2.GetLeaseRequest(stage_id=exchange.id("stage"))
+    request = stages_pb2.GetLeaseRequest(stage_id=exchange.id("stage"), resolve_pipeline=True)
     lease = await exchange.call(exchange.stages.GetLease, request)
+    if lease.pipeline and not lease.resolved_pipeline:
+        # The file itself would have the runner put parameters into commands.
+        told = "the server is older than this gateway: upgrade it"
+        raise Failure(503, grpc.StatusCode.UNAVAILABLE, told)
     repository = REPO.json(lease.repository)
     return _json(
         {
@@ -111,7 +115,7 @@ async def detail(exchange: RunnerExchange) -> Reply:
                 "timeout": repository["timeout"] or _TIMEOUT_MINUTES,
                 "secret": "",
             },
-            "config": {"Data": base64.b64encode(lease.pipeline.encode()).decode(), "Hash": None},
+            "config": {"Data": base64.b64encode(lease.resolved_pipeline.encode()).decode(), "Hash": None},
             "secrets": None,
             "system": _system(exchange, lease.plan.environment),
             "netrc": _netrc(lease),

@@ -63,7 +63,14 @@ class StageService(StageServiceServicer):
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
         leased = await self._store.write(leases.lease, CALLER.get(), request)
-        return await self._lease(leased, context, request.lease_token)
+        lease = await self._lease(leased, context, request.lease_token)
+        if request.resolve_pipeline:
+            lease.resolved_pipeline = await self._possible(
+                leased, context, request.lease_token, self._plans.file
+            )
+            if lease.resolved_pipeline:
+                lease.ClearField("pipeline")
+        return lease
 
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
