@@ -83,6 +83,7 @@ def test_our_runner_runs_nothing_that_the_recorder_said(
         "author_login": "DRONE_COMMIT_AUTHOR",
         "author_name": "DRONE_COMMIT_AUTHOR_NAME",
         "link": "DRONE_COMMIT_LINK",
+        "title": "DRONE_PULL_REQUEST_TITLE",
     }
     value = f'x"; echo {PWNED}; echo "\'$(echo {PWNED})`echo {PWNED}`'
     commands = [line for name in said.values() for line in written(name, tmp_path)]

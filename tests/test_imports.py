@@ -80,6 +80,7 @@ ROOMS = {
         "plans",
         "resolved",
         "substitution",
+        "versions",
     },
     "messages": {"messages"},
     "store": {"backups", "migrations", "schema", "store"},

@@ -45,6 +45,8 @@ INPUTS = Inputs(
         author_email="octocat@github.com",
         author_avatar="http://www.gravatar.com/avatar/7194e8d48fa1d2b689f99443b767316c",
         trigger="hubot",
+        title="no pull request",
+        failed_stages=("lint", "test"),
     ),
     repository=RepositoryFacts(
         owner="octocat",
@@ -94,6 +96,13 @@ BUILT_IN = {
     "DRONE_BUILD_STARTED": "1564085875",
     "DRONE_BUILD_STATUS": "failure",
     "DRONE_BUILD_TRIGGER": "hubot",
+    "DRONE_CALVER": "",
+    "DRONE_CALVER_MAJOR": "",
+    "DRONE_CALVER_MAJOR_MINOR": "",
+    "DRONE_CALVER_MICRO": "",
+    "DRONE_CALVER_MINOR": "",
+    "DRONE_CALVER_MODIFIER": "",
+    "DRONE_CALVER_SHORT": "",
     "DRONE_COMMIT": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
     "DRONE_COMMIT_AFTER": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
     "DRONE_COMMIT_AUTHOR": "octocat",
@@ -107,8 +116,12 @@ BUILT_IN = {
     "DRONE_COMMIT_REF": "refs/tags/v1.2.3",
     "DRONE_COMMIT_SHA": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
     "DRONE_DEPLOY_TO": "production",
+    "DRONE_FAILED_STAGES": "lint,test",
+    "DRONE_FAILED_STEPS": "",
     "DRONE_GIT_HTTP_URL": "https://github.com/octocat/hello-world.git",
     "DRONE_GIT_SSH_URL": "git@github.com:octocat/hello-world.git",
+    "DRONE_PULL_REQUEST": "",
+    "DRONE_PULL_REQUEST_TITLE": "",
     "DRONE_REMOTE_URL": "https://github.com/octocat/hello-world.git",
     "DRONE_REPO": "octocat/hello-world",
     "DRONE_REPO_BRANCH": "main",
@@ -119,6 +132,14 @@ BUILT_IN = {
     "DRONE_REPO_PRIVATE": "true",
     "DRONE_REPO_SCM": "git",
     "DRONE_REPO_VISIBILITY": "private",
+    "DRONE_SEMVER": "1.2.3",
+    "DRONE_SEMVER_BUILD": "",
+    "DRONE_SEMVER_ERROR": "",
+    "DRONE_SEMVER_MAJOR": "1",
+    "DRONE_SEMVER_MINOR": "2",
+    "DRONE_SEMVER_PATCH": "3",
+    "DRONE_SEMVER_PRERELEASE": "",
+    "DRONE_SEMVER_SHORT": "1.2.3",
     "DRONE_SOURCE_BRANCH": "feature/x",
     "DRONE_STAGE_ARCH": "arm64",
     "DRONE_STAGE_DEPENDS_ON": "test,lint",
@@ -166,6 +187,24 @@ def test_the_environment_in_full() -> None:
 
 def test_what_is_absent_is_empty() -> None:
     assert environment(Inputs(), {}) == dict.fromkeys(BUILT_IN, "") | ALWAYS
+
+
+@pytest.mark.parametrize(
+    ("ref", "number"),
+    [
+        ("refs/pull/12/head", "12"),
+        ("refs/pull/12/merge", "12"),
+        ("refs/merge-requests/7/head", "7"),
+        ("refs/pull-requests/3/from", "3"),
+        ("refs/heads/pull/12", ""),
+        ("refs/pull/x/head", ""),
+        ("refs/pull/12x", ""),
+    ],
+)
+def test_a_pull_request_is_known_by_its_ref(ref: str, number: str) -> None:
+    found = environment(Inputs(build=BuildFacts(ref=ref, title="Add x")), {})
+    told = (found["DRONE_PULL_REQUEST"], found["DRONE_PULL_REQUEST_TITLE"])
+    assert told == (number, "Add x" if number else "")
 
 
 def test_only_a_tag_gives_a_tag() -> None:
@@ -278,7 +317,7 @@ def test_steps_in_full() -> None:
 
 
 def test_what_is_known_only_when_a_step_runs_is_not_put_in() -> None:
-    names = ["DRONE_BUILD_STATUS", "DRONE_STAGE_STARTED", "DRONE_STEP_NAME", "DRONE_BUILD_FINISHED"]
+    names = ["DRONE_BUILD_STATUS", "DRONE_STAGE_STARTED", "DRONE_STEP_NAME", "DRONE_FAILED_STEPS"]
     texts = [f"<${{{name}}}>" for name in names]
     (step,) = plan({"name": "a", "image": "".join(texts), "commands": texts})
     assert (step.image, step.commands) == ("<><><><>", tuple(texts))

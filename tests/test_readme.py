@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from shipliftd.parameters import REFUSED
+from shipliftd.plans import BUILT_IN
 
 from tests import demo, test_drone_go
 from tests.harness import Shipliftd
@@ -186,6 +187,19 @@ def test_every_refused_parameter_is_named() -> None:
     # `PYTHON+` stands there in words.
     missing = [name for name in REFUSED if f"`{name}`" not in README and name != "PYTHON+"]
     assert missing == []
+
+
+def test_the_variables_of_a_step_are_those_in_the_table() -> None:
+    table = README.partition("## Variables")[2].partition("\n\nA file")[0]
+    found = set()
+    for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", row):
+            if not name.startswith("_"):
+                before = name
+            # `_NAME` goes on from the first one's beginning, or from all of it.
+            stem = re.sub(r"(DRONE_(?:BUILD|COMMIT|REPO|STAGE|SYSTEM)).*", r"\1", before)
+            found.add(stem + name if name.startswith("_") else name)
+    assert found == BUILT_IN | {"DRONE_STEP_NAME", "DRONE_STEP_NUMBER"}
 
 
 @pytest.mark.parametrize("program", ["shiplift", "shipliftd"])

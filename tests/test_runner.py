@@ -58,7 +58,7 @@ def test_a_failure_ends_the_stage_and_its_exit_code_is_kept(fleet: Fleet) -> Non
         "- {name: fails, commands: ['echo before', 'exit 7', 'echo after']}\n"
         "- {name: never, commands: ['true']}\n"
         "- name: mourns\n"
-        "  commands: ['echo $DRONE_BUILD_STATUS $DRONE_STAGE_STATUS']\n"
+        "  commands: ['echo $DRONE_BUILD_STATUS $DRONE_STAGE_STATUS ${DRONE_FAILED_STEPS}']\n"
         "  when: {status: [failure]}\n"
         "- {name: always, commands: ['true'], when: {status: [success, failure]}}\n"
     )
@@ -74,20 +74,20 @@ def test_a_failure_ends_the_stage_and_its_exit_code_is_kept(fleet: Fleet) -> Non
     assert (found.status, stage.status, stage.exit_code) == (pb.STATUS_FAILURE, pb.STATUS_FAILURE, 7)
     assert (stage.error, stage.steps[0].exit_code) == ("step fails: exit code 7", 7)
     assert fleet.log(build, 1) == ["+ echo before\n", "before\n", "+ exit 7\n"]
-    assert fleet.log(build, 3)[1:] == ["failure failure\n"]
+    assert fleet.log(build, 3)[1:] == ["failure failure fails\n"]
 
 
 def test_a_failure_that_is_ignored_stops_nothing(fleet: Fleet) -> None:
     build = fleet.promote(
         "- {name: may, commands: ['false'], failure: ignore}\n"
-        "- {name: after, commands: ['echo $DRONE_BUILD_STATUS']}\n"
+        "- {name: after, commands: ['echo $DRONE_BUILD_STATUS ${DRONE_FAILED_STEPS:-none}']}\n"
         "- {name: mourns, commands: ['true'], when: {status: [failure]}}\n"
     )
     assert fleet.once().code == 0
     found = fleet.repository.get(build)
     assert statuses(found) == {"may": "failure", "after": "success", "mourns": "skipped"}
     assert (found.status, found.stages[0].steps[0].exit_code) == (pb.STATUS_SUCCESS, 1)
-    assert fleet.log(build, 2)[1:] == ["success\n"]
+    assert fleet.log(build, 2)[1:] == ["success none\n"]
 
 
 def test_a_parameter_arrives_byte_for_byte(fleet: Fleet, tmp_path: Path) -> None:

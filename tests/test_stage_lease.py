@@ -12,7 +12,7 @@ from shipliftd import __version__
 
 from tests.refusals import Refusal, refusal
 from tests.repository import Repository, change
-from tests.staged import ERROR, SUCCESS, Staged, pipelines, runner_of
+from tests.staged import ERROR, FAILURE, SUCCESS, Staged, pipelines, runner_of
 
 
 @pytest.fixture
@@ -112,6 +112,7 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
                 "DRONE_COMMIT_REF": "refs/tags/v1",
                 "DRONE_COMMIT_SHA": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
                 "DRONE_DEPLOY_TO": "production",
+                "DRONE_SEMVER_ERROR": "1 is not in dotted-tri format",
                 "DRONE_REPO": repository.slug,
                 "DRONE_REPO_BRANCH": "main",
                 "DRONE_REPO_NAME": repository.name,
@@ -188,6 +189,17 @@ def test_a_lease_of_an_external_stage_has_no_steps(staged: Staged) -> None:
         "eu",
         "production",
     )
+
+
+def test_a_stage_for_failures_is_told_which_stages_failed(staged: Staged) -> None:
+    lease = staged.running(
+        {"name": "test"},
+        {"name": "mourn", "depends_on": ["test"], "trigger": {"event": "promote", "status": "failure"}},
+    )
+    assert lease.plan.environment["DRONE_FAILED_STAGES"] == ""
+    staged.runner.report(lease.stage.id, FAILURE)
+    found = staged.runner.accept(lease.build.stages[1].id).plan.environment
+    assert (found["DRONE_FAILED_STAGES"], found["DRONE_BUILD_STATUS"]) == ("test", "failure")
 
 
 def test_the_file_for_drones_runners_comes_only_when_it_is_asked_for(staged: Staged) -> None:

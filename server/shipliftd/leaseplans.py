@@ -100,7 +100,7 @@ def _steps(leased: Leased, common: dict[str, str]) -> stages_pb2.Plan:
 
 def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
     build, repository, stage = leased.whole.build, leased.repository, leased.stage
-    failed = any(each.status in flow.FAILED for each in leased.whole.stages)
+    failed = tuple(each.name for each in leased.whole.stages if each.status in flow.FAILED)
     return plans.Inputs(
         build=plans.BuildFacts(
             number=build.number,
@@ -112,6 +112,7 @@ def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
             started=build.started // 1000,
             finished=build.finished // 1000,
             link=build.link,
+            title=build.title,
             message=build.message,
             before=build.before,
             after=build.after,
@@ -124,6 +125,7 @@ def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
             author_email=build.author_email,
             author_avatar=build.author_avatar,
             trigger=build.trigger,
+            failed_stages=failed,
         ),
         repository=plans.RepositoryFacts(
             owner=repository.owner,

@@ -5,11 +5,12 @@ becomes a part of a command; and what Drone's runners set themselves (`DRONE_*`,
 replaces, neither in the environment nor in `${VAR}`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shipliftd import graphs
+from shipliftd import graphs, versions
 from shipliftd.commands import Commands, shell_of
 from shipliftd.conditions import WHEN, Answers, Facts, asked
 from shipliftd.pipelines import MOST_NAME, Pipeline, Secret, Step
@@ -20,11 +21,13 @@ MOST_BYTES = 1024 * 1024
 # These are other than they seem before a step runs; Drone's `${VAR}` does not know them either.
 RUNTIME = frozenset(
     {
+        "DRONE_FAILED_STEPS",
         *("DRONE_BUILD_STATUS", "DRONE_BUILD_CREATED", "DRONE_BUILD_STARTED", "DRONE_BUILD_FINISHED"),
         *("DRONE_STAGE_STATUS", "DRONE_STAGE_STARTED", "DRONE_STAGE_FINISHED"),
         *("DRONE_STEP_NAME", "DRONE_STEP_NUMBER"),
     }
 )
+_PULL_REQUEST = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/([0-9]+)(?:/.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class BuildFacts:
     started: int = 0
     finished: int = 0
     link: str = ""
+    title: str = ""
     message: str = ""
     before: str = ""
     after: str = ""
@@ -52,6 +56,7 @@ class BuildFacts:
     author_email: str = ""
     author_avatar: str = ""
     trigger: str = ""
+    failed_stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +229,8 @@ def _built_in(inputs: Inputs) -> dict[str, str]:
 
 
 def _of_build(build: BuildFacts) -> dict[str, str]:
+    tag = build.ref.removeprefix("refs/tags/") if build.ref.startswith("refs/tags/") else ""
+    pull_request = _PULL_REQUEST.fullmatch(build.ref)
     return {
         "DRONE_BUILD_NUMBER": _number(build.number),
         "DRONE_BUILD_PARENT": _number(build.parent),
@@ -250,7 +257,14 @@ def _of_build(build: BuildFacts) -> dict[str, str]:
         "DRONE_BRANCH": build.target,
         "DRONE_SOURCE_BRANCH": build.source,
         "DRONE_TARGET_BRANCH": build.target,
-        "DRONE_TAG": build.ref.removeprefix("refs/tags/") if build.ref.startswith("refs/tags/") else "",
+        "DRONE_TAG": tag,
+        **versions.semver(tag),
+        **versions.calver(tag),
+        "DRONE_PULL_REQUEST": pull_request[1] if pull_request is not None else "",
+        "DRONE_PULL_REQUEST_TITLE": build.title if pull_request is not None else "",
+        "DRONE_FAILED_STAGES": ",".join(build.failed_stages),
+        # A runner has its own, as they fail.
+        "DRONE_FAILED_STEPS": "",
     }
 
 

@@ -79,10 +79,11 @@ def shell(given: str, script: Path) -> list[str | Path]:
     return [*(shlex.split(given) or [_SHELL]), script]
 
 
-def as_it_stands(plan: Mapping[str, str], started: int, *, failed: bool) -> dict[str, str]:
-    """What the plan could not know: when the stage began, and whether a step of it has failed."""
+def as_it_stands(plan: Mapping[str, str], started: int, failed: Sequence[str]) -> dict[str, str]:
+    """What the plan could not know: when the stage began, and which of its steps have failed."""
     known = {"DRONE_STAGE_STARTED": str(started), "DRONE_BUILD_STARTED": str(started)}
     found = {name: value for name, value in known.items() if plan.get(name) == ""}
     if failed:
         found |= {"DRONE_BUILD_STATUS": "failure", "DRONE_STAGE_STATUS": "failure"}
+        found["DRONE_FAILED_STEPS"] = ",".join(failed)
     return found

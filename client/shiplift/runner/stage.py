@@ -57,6 +57,7 @@ class StageRun:
         self._passed = {step.name: asyncio.Event() for step in self._plan.steps}
         self._over = asyncio.Event()
         self._failed: Outcome | None = None
+        self._failed_steps: list[str] = []
 
     async def run(self) -> Outcome:
         """Does the steps, and reports; how the stage ended."""
@@ -118,10 +119,11 @@ class StageRun:
                 outcome = await self._wanted_step(step)
             else:
                 outcome = Outcome("skipped")
-            bad = outcome.status in ("failure", "error")
-            if bad and self._failed is None and not (step.errignore or step.detached):
+            if outcome.status in ("failure", "error") and not (step.errignore or step.detached):
+                self._failed_steps.append(step.name)
                 words = outcome.error or f"exit code {outcome.exit_code}"
-                self._failed = Outcome(outcome.status, f"step {step.name}: {words}", outcome.exit_code)
+                found = Outcome(outcome.status, f"step {step.name}: {words}", outcome.exit_code)
+                self._failed = self._failed or found
             await self._holding.update_step(
                 self._ids[step.number], outcome.status, error=outcome.error, exit_code=outcome.exit_code
             )
@@ -181,7 +183,7 @@ class StageRun:
 
     def _environment(self, step: stages_pb2.PlanStep) -> Mapping[str, str]:
         common = self._plan.environment
-        now = places.as_it_stands(common, self._started, failed=self._failed is not None)
+        now = places.as_it_stands(common, self._started, self._failed_steps)
         return {**self._place.environment(self._path), **common, **now, **step.environment}
 
     async def _ended(self, step: stages_pb2.PlanStep, group: Group) -> Outcome:
