@@ -110,7 +110,7 @@ def test_the_case_that_was_found(server: Shipliftd, repository: Repository, tmp_
 def of_the_wire(work: Work, file: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
     """The documents of the file that a Drone runner gets for a promotion's stage."""
     work.promoted(file, params=params)
-    stage = work.runner.accept(work.runner.request().json).json
+    stage = work.runner.accept(work.runner.request(type="docker").json).json
     detail = work.runner.call("GET", f"/stage/{stage['id']}").json
     assert detail["build"]["params"] == params
     text = base64.b64decode(detail["config"]["Data"]).decode()
@@ -134,7 +134,7 @@ def test_drones_runners_get_no_value_as_code(tmp_path: Path) -> None:
         ]
         for number, step in enumerate(steps):
             step["name"] = f"step {number}"
-        text = json.dumps({"kind": "pipeline", "type": "exec", "name": "d", "steps": steps})
+        text = json.dumps({"kind": "pipeline", "type": "docker", "name": "d", "steps": steps})
         [document] = of_the_wire(work, text, params)
         found = document["steps"]
         assert isinstance(found, list)

@@ -95,6 +95,7 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
                 "DRONE_BRANCH": "main",
                 "DRONE_BUILD_CREATED": str(build.created.seconds),
                 "DRONE_BUILD_EVENT": "promote",
+                "DRONE_BUILD_LINK": f"http://{repository.server.http}/{repository.slug}/3",
                 "DRONE_BUILD_NUMBER": "3",
                 "DRONE_BUILD_PARENT": "1",
                 "DRONE_BUILD_STATUS": "success",
@@ -130,8 +131,8 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
                 "DRONE_STAGE_OS": "linux",
                 "DRONE_STAGE_STATUS": "success",
                 "DRONE_STAGE_TYPE": "docker",
-                "DRONE_SYSTEM_HOST": "localhost",
-                "DRONE_SYSTEM_HOSTNAME": "localhost",
+                "DRONE_SYSTEM_HOST": repository.server.http,
+                "DRONE_SYSTEM_HOSTNAME": repository.server.http,
                 "DRONE_SYSTEM_PROTO": "http",
                 "DRONE_SYSTEM_VERSION": __version__,
                 "DRONE_TAG": "v1",
@@ -204,7 +205,7 @@ def test_a_stage_for_failures_is_told_which_stages_failed(staged: Staged) -> Non
 
 def test_the_file_for_drones_runners_comes_only_when_it_is_asked_for(staged: Staged) -> None:
     steps = [{"name": "s", "image": "${P}", "commands": ["echo ${P}"]}]
-    lease = staged.running({"name": "deploy", "steps": steps}, params={"P": "a: b"})
+    lease = staged.running({"name": "deploy", "type": "docker", "steps": steps}, params={"P": "a: b"})
     request = pb.GetLeaseRequest(stage_id=lease.stage.id)
     assert staged.runner.stages.GetLease(request).resolved_pipeline == ""
     request.resolve_pipeline = True
@@ -235,7 +236,8 @@ def test_a_file_that_no_drone_runner_can_take_ends_its_stage(staged: Staged) -> 
 
 def test_a_stage_whose_plan_is_too_large_ends_in_error(staged: Staged) -> None:
     steps = [{"name": f"s{n}", "image": "${P}"} for n in range(40)]
-    promoted = staged.promoted({"name": "deploy", "steps": steps}, params={"P": "x" * 32 * 1024})
+    file = {"name": "deploy", "type": "docker", "steps": steps}
+    promoted = staged.promoted(file, params={"P": "x" * 32 * 1024})
     words = "pipeline: its steps come to more than 1048576 bytes with the parameters"
     stage = promoted.stages[0].id
     assert refusal(staged.runner.accept, stage) == Refusal(
