@@ -35,7 +35,10 @@ STEP, PIPELINE = "step deploy of pipeline default", "pipeline default"
         ({"steps": [step(environment={"KEY": FROM})]}, STEP),
         ({"type": "docker", "steps": [step(settings={"key": FROM})]}, STEP),
         ({"type": "docker", "steps": [step(settings={"to": [{"key": FROM}]})]}, STEP),
-        ({"steps": [step(environment={"KEY": FROM}, when={"status": ["failure"]})]}, STEP),
+        (
+            {"steps": [step(name="first"), step(environment={"KEY": FROM}, when={"status": ["failure"]})]},
+            STEP,
+        ),
         ({"steps": [step(environment={"KEY": FROM}, when={"target": "prod*"})]}, STEP),
         ({"environment": {"KEY": FROM}, "steps": [step()]}, PIPELINE),
         (
