@@ -203,9 +203,10 @@ def test_415_says_what_is_taken(caller: Caller, recorded: Repository) -> None:
     assert_failed(answer, 415, "INVALID_ARGUMENT", message)
 
 
-def test_501_says_what_is_not_there_yet(caller: Caller) -> None:
-    message = "listing the queue is not in this release"
-    assert_failed(caller.get("/api/queue"), 501, "UNIMPLEMENTED", message)
+def test_501_says_what_is_not_there_yet(caller: Caller, recorded: Repository) -> None:
+    message = "rolling back is not in this release"
+    answer = caller.post(f"/api/repos/{recorded.slug}/builds/1/rollback", {"target": "a"})
+    assert_failed(answer, 501, "UNIMPLEMENTED", message)
 
 
 def test_500_tells_an_id_and_no_more(own_server: Shipliftd) -> None:

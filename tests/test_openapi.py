@@ -131,7 +131,7 @@ def test_the_page_shows_every_operation_and_schema(caller: Caller, document: dic
 # What the gateway does.
 
 
-@pytest.mark.timeout(3600 if DEEP else 300)
+@pytest.mark.timeout(3600 if DEEP else 900)
 def test_the_gateway_does_what_its_document_says(document: dict[str, Any], tmp_path: Path) -> None:
     examples = "-n 2000 --generation-database none" if DEEP else "-n 10 --generation-deterministic"
     with Shipliftd(tmp_path / "shiplift.db", ("--http", "127.0.0.1:0")) as server:

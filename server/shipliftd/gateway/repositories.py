@@ -25,15 +25,15 @@ _VISIBILITIES = {
 }
 VERSION = Form("Version", {key: {"type": "string"} for key in ("source", "version", "commit")})
 # What can be changed, in the words of UpdateRepository's mask.
-_TEXT: Json = {"type": ["string", "null"], "maxLength": 255, "pattern": "^[ -~]*$"}
+_ADDRESS: Json = {"type": ["string", "null"], "maxLength": 2000}
 _FLAG: Json = {"type": ["boolean", "null"]}
 SETTINGS: Mapping[str, Json] = {
     "active": _FLAG,
-    "config_path": _TEXT,
-    "default_branch": _TEXT,
-    "git_http_url": _TEXT,
-    "git_ssh_url": _TEXT,
-    "link": _TEXT,
+    "config_path": {"type": ["string", "null"], "maxLength": 1000},
+    "default_branch": {"type": ["string", "null"], "maxLength": 255},
+    "git_http_url": _ADDRESS,
+    "git_ssh_url": _ADDRESS,
+    "link": _ADDRESS,
     "runner_secrets": _FLAG,
     "timeout": {"type": ["integer", "null"], "minimum": 0, "maximum": 10080},
     "visibility": {"type": ["string", "null"], "enum": [*_VISIBILITIES, None]},
