@@ -135,7 +135,7 @@ def test_every_field_comes_back_whole(repository: Repository) -> None:
 
 def test_an_empty_request_records_a_pending_push(repository: Repository) -> None:
     writer = repository.of(f"ci-{repository.name}", access_pb2.LEVEL_WRITE)
-    recorded = writer.record()
+    recorded = writer.record(after="")
     assert recorded == pb.Build(
         id=recorded.id,
         repo_id=recorded.repo_id,
@@ -150,6 +150,7 @@ def test_an_empty_request_records_a_pending_push(repository: Repository) -> None
         updated=recorded.created,
         version=1,
         stages=[recorded.stages[0]],
+        warnings=["it has no commit (`after`), and a build without one is not promoted"],
     )
     assert len(recorded.stages) == 1
 
