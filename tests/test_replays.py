@@ -20,7 +20,7 @@ from shiplift.v1 import stages_pb2
 
 from tests.harness import Shipliftd
 from tests.refusals import code_of
-from tests.repository import replayed
+from tests.repository import COMMIT, replayed
 from tests.rpcs import RPCS, caller, rule
 from tests.staged import stored
 
@@ -61,7 +61,7 @@ class Scene:
         access.CreateRepository(pb.CreateRepositoryRequest(**self.where))
         repo, level = self.level
         access.GrantAccess(pb.GrantAccessRequest(owner=self.name, repo=repo, login=self.login, level=level))
-        builds.CreateBuild(api.CreateBuildRequest(**self.where))
+        builds.CreateBuild(api.CreateBuildRequest(**self.where, after=COMMIT))
         builds.PromoteBuild(api.PromoteRequest(**self.where, build=1, target="production"))
 
     def token(self, **cuts: object) -> pb.Token:
