@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import grpc
 import pytest
+from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceStub
@@ -150,6 +151,14 @@ def test_watchers_of_a_stage_that_do_not_read(busy: Staged) -> None:
         costing(busy, 96 * MIB, crowd)
         # None has lost the end.
         assert [[told.status for told in stream] for stream in streams] == [[SUCCESS]] * READERS
+
+
+def test_a_burst_of_calls_is_answered_whole(busy: Staged) -> None:
+    """Many more than gRPC lets wait of itself."""
+    request = access_pb2.GetRepositoryRequest(owner="octocat", repo="app")
+    get = busy.repository.server.access().GetRepository
+    calls = [get.future(request, timeout=120) for _ in range(3000)]
+    assert Counter(call.code() for call in calls) == {grpc.StatusCode.OK: 3000}
 
 
 def test_runners_that_ask_at_once(busy: Staged) -> None:
