@@ -27,6 +27,7 @@ from shipliftd.store import Store
 
 OFFER_SECONDS = 10.0
 _CHUNK = 100
+_MOST_PAUSE_SECONDS = 0.1
 _MOST_LOOKED_AT = 5000
 
 
@@ -59,9 +60,10 @@ class Dispatcher:
         self._groups: dict[tuple[int, Want], _Group] = {}
         self._offered: dict[int, _Offer] = {}
         self._busy: set[_Limited] = set()
-        # Whom the loop's next turn looks after: those who came just now, or everybody.
+        # Whom the next look is for: those who came just now, or everybody.
         self._new: set[tuple[int, Want]] = set()
         self._is_woken = False
+        self._took = 0.0
         self.known = KnownRunners(store)
 
     async def acquire(
@@ -85,7 +87,7 @@ class Dispatcher:
         future: asyncio.Future[StageRow | None] = asyncio.get_running_loop().create_future()
         group.waiting.append(future)
         if not (self._new or self._is_woken):
-            asyncio.get_running_loop().call_soon(self._serve)
+            self._serve_soon()
         self._new.add(key)
         try:
             async with asyncio.timeout(seconds):
@@ -99,11 +101,15 @@ class Dispatcher:
                 del self._groups[key]
 
     def wake(self) -> None:
-        """Looks, in the loop's next turn, whether there is something for those who wait."""
+        """Looks soon whether there is something for those who wait."""
         if self._groups and not self._is_woken:
             if not self._new:
-                asyncio.get_running_loop().call_soon(self._serve)
+                self._serve_soon()
             self._is_woken = True
+
+    def _serve_soon(self) -> None:
+        # As long as the last look took: of a crowd many are served by one, and others have their turn.
+        asyncio.get_running_loop().call_later(self._took, self._serve)
 
     def accepted(self, stage_id: int) -> None:
         """Forgets an offer: the database says whose it is."""
@@ -127,6 +133,7 @@ class Dispatcher:
         for key in groups:
             if (group := self._groups.get(key)) is not None:
                 self._serve_group(group, time)
+        self._took = min(asyncio.get_running_loop().time() - time, _MOST_PAUSE_SECONDS)
 
     def _serve_group(self, group: _Group, time: float) -> None:
         last, looked_at = 0, 0
