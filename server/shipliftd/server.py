@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MOST_PENDING = 100_000
 _NAMES = [service.full_name for service in SERVICES]
 _OPTIONS = (
     # Otherwise a second server silently takes half of the calls of the first.
@@ -52,6 +53,11 @@ _OPTIONS = (
     ("grpc.server.max_pending_requests", 10_000),
     ("grpc.server.max_pending_requests_hard_limit", 10_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    # More calls that wait to be taken, or one that waits longer, and gRPC answers CANCELLED, which no
+    # client repeats; its own limits are 1,000 (3,000 for certain) and 30 s.
+    ("grpc.server.max_pending_requests", _MOST_PENDING),
+    ("grpc.server.max_pending_requests_hard_limit", _MOST_PENDING),
+    ("grpc.server_max_unrequested_time_in_server", 600),
 )
 
 # Addresses to listen on that are none to call.
