@@ -188,7 +188,7 @@ def test_a_stream_is_refused_while_the_server_drains(play: Play) -> None:
         assert (await anext(before)).number == 1
         following = asyncio.ensure_future(anext(before))
         await asyncio.sleep(0)
-        await scene.server.interceptor.drain()
+        await scene.server.interceptor.drain(1)
         for refused in (following, anext(scene.open())):
             with pytest.raises(grpc.aio.AioRpcError, match="the server is shutting down: try again"):
                 await refused

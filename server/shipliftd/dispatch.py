@@ -62,7 +62,7 @@ class Dispatcher:
         self._busy: set[_Limited] = set()
         # Whom the next look is for: those who came just now, or everybody.
         self._new: set[tuple[int, Want]] = set()
-        self._is_woken = False
+        self._is_woken = self._is_over = False
         self._took = 0.0
         self.known = KnownRunners(store)
 
@@ -74,7 +74,7 @@ class Dispatcher:
         Raises Invalid, Unavailable, Exhausted (the token's runners ask for too many different things).
         """
         want = _want(request)
-        if seconds <= 0:
+        if seconds <= 0 or self._is_over:
             # An offer would come too late.
             return None
         if self._store.failing:
@@ -116,7 +116,8 @@ class Dispatcher:
         self._offered.pop(stage_id, None)
 
     def end(self) -> None:
-        """Answers everybody that there is nothing."""
+        """Answers everybody that there is nothing, and from now on at once."""
+        self._is_over = True
         for group in self._groups.values():
             for future in group.waiting:
                 if not future.done():

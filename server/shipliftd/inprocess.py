@@ -81,7 +81,7 @@ class InProcess:
 
     async def _handler(self, path: str, metadata: Pairs) -> Handler | None:
         details = cast(grpc.HandlerCallDetails, _Details(path, metadata))
-        return await self._interceptor.intercept_service(self._find, details)
+        return await self._interceptor.handler(self._find, details)
 
     async def _find(self, details: grpc.HandlerCallDetails) -> Handler | None:
         return self._handlers.get(details.method)

@@ -28,9 +28,6 @@ log = logging.getLogger(__name__)
 RECHECK_SECONDS = 15.0
 LAST_WORDS_SECONDS = 0.3
 SHUTTING_DOWN = "the server is shutting down: try again"
-# No new call for this long, and the server can stop; it tries so often.
-_QUIET_SECONDS = 0.05
-_QUIET_TRIES = 10
 _MOST_ID = 128
 # Rpcs that answer once something has come, or half a minute later: they are like streams to their callers.
 _WAITING = frozenset({"AcquireStage"})
@@ -98,7 +95,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._changed = asyncio.Event()
         self._changes = 0
         self._draining = asyncio.Event()
-        self._late = 0
+        self._running: set[asyncio.Task[Any]] = set()
         self._guard = Guard(store.reader)
         # Lets those look again who look at grants themselves.
         self.when_access_changes: Callable[[], None] = lambda: None
@@ -110,10 +107,21 @@ class Interceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Called by gRPC for each call, before its request is read."""
+        """Called by gRPC for each call, in the call's own task, before its request is read."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # gRPC makes one for each call, which ends with its answer
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await self.handler(continuation, handler_call_details)
+
+    async def handler(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """What answers a call; None when there is no such rpc."""
         path = handler_call_details.method
         if self._draining.is_set() and path in self._rpcs:
-            self._late += 1
             return _LATE
         handler = self._handlers.get(path)
         if handler is None:
@@ -126,17 +134,11 @@ class Interceptor(grpc.aio.ServerInterceptor):
             self._handlers[path] = handler
         return handler
 
-    async def drain(self) -> None:
-        """Ends streams, refuses new calls, and returns once none arrive, or hardly later.
-
-        A call that gRPC has not handed over when its server stops is CANCELLED, which no client repeats.
-        """
+    async def drain(self, seconds: float) -> None:
+        """Ends streams, refuses new calls from now on, and waits so long for the answers of the others."""
         self._draining.set()
-        for _ in range(_QUIET_TRIES):
-            before = self._late
-            await asyncio.sleep(_QUIET_SECONDS)
-            if self._late == before:
-                return
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=seconds)
 
     def _ending(self, handler: Handler) -> Handler:
         """Health's watches and reflection's streams: they end when the server drains."""

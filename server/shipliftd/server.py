@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import socket
-from typing import TYPE_CHECKING, cast
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import grpc
 import grpc.aio
@@ -18,7 +21,7 @@ from shipliftd import __version__, access, ending, known, setup, tls
 from shipliftd.api import SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.inprocess import InProcess
-from shipliftd.interceptors import Interceptor
+from shipliftd.interceptors import LAST_WORDS_SECONDS, Interceptor
 from shipliftd.logins import Logins
 from shipliftd.parameters import ParameterRules
 from shipliftd.services.access import AccessService
@@ -68,7 +71,7 @@ _GC_THRESHOLD = 20_000
 
 
 async def serve(settings: Settings) -> None:
-    """Runs a server until SIGTERM or SIGINT, then lets calls in flight finish, until the next signal.
+    """Runs a server until SIGTERM or SIGINT, lets calls in flight finish, and ends the process.
 
     Raises Precondition when it cannot start, in words for people.
     """
@@ -86,6 +89,18 @@ async def serve(settings: Settings) -> None:
             await _run(settings, store, credentials, logins)
         finally:
             store.close()
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """Ends the process, and with it its connections: to whoever still calls, the server is UNAVAILABLE.
+
+    gRPC's own stop answers CANCELLED to what arrives meanwhile, and no client repeats that
+    (grpc/grpc#41785); so does a task of its that is cancelled, as asyncio's runner does at its end.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 async def _run(
@@ -128,23 +143,26 @@ async def _run(
     log.info("draining", extra={"seconds": settings.drain_seconds})
     await healths.enter_graceful_shutdown()
     runs.end()
-    await interceptor.drain()
-    runs.end()
+    answering = asyncio.create_task(interceptor.drain(settings.drain_seconds))
 
-    async def hurry() -> None:
+    def hurry() -> None:
+        answering.cancel()
         if http is not None:
             http.hurry()
-        await server.stop(None)
 
-    await signals.end(_stop(server, http, settings.drain_seconds), hurry)
+    await signals.end(_answered(answering, http), hurry)
     housekeeping.cancel()
+    store.hurry()
     await _note(store, interceptor)
     await store.drain()
+    await interceptor.drain(LAST_WORDS_SECONDS)
+    if address.startswith("unix:"):
+        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
     log.info("stopped")
 
 
-async def _stop(server: grpc.aio.Server, http: "HttpServer | None", seconds: float) -> None:
-    await asyncio.gather(server.stop(seconds), *([http.stop()] if http is not None else []))
+async def _answered(answering: asyncio.Task[None], http: "HttpServer | None") -> None:
+    await asyncio.gather(asyncio.wait([answering]), *([http.stop()] if http is not None else []))
 
 
 def _http(settings: Settings, inprocess: InProcess) -> "HttpServer | None":

@@ -20,12 +20,12 @@ class Signals:
         """Returns with the first one."""
         await self._first.wait()
 
-    async def end(self, stopping: Awaitable[None], hurry: Callable[[], Awaitable[None]]) -> None:
+    async def end(self, stopping: Awaitable[None], hurry: Callable[[], None]) -> None:
         """Waits until what was stopped has come to its end; a second signal calls `hurry`."""
         ending = asyncio.ensure_future(stopping)
         hurried = asyncio.ensure_future(self._second.wait())
         await asyncio.wait({ending, hurried}, return_when=asyncio.FIRST_COMPLETED)
         if hurried.done():
-            await hurry()
+            hurry()
         hurried.cancel()
         await ending

@@ -86,6 +86,7 @@ class Store:
         self._data_version = 0
         self._elsewhere = False
         self._task: asyncio.Task[None] | None = None
+        self._is_hurried = False
         self._commit_thread = ThreadPoolExecutor(1, "commit")
         self._list_threads = ThreadPoolExecutor(2, "list")
         # One: more would only take the GIL from each other.
@@ -143,6 +144,10 @@ class Store:
         """Waits until every verb that was given is on disk."""
         while self._task is not None:
             await self._task
+
+    def hurry(self) -> None:
+        """Waits for no other process's write any more: verbs behind one fail with Unavailable."""
+        self._is_hurried = True
 
     def close(self) -> None:
         """Closes the file."""
@@ -229,7 +234,7 @@ class Store:
                 self._look_elsewhere()
                 return
             except peewee.OperationalError as error:
-                if not is_busy(error) or loop.time() > until:
+                if not is_busy(error) or self._is_hurried or loop.time() > until:
                     raise
                 await asyncio.sleep(_BUSY_PAUSE)
 

@@ -65,11 +65,7 @@ async def serve(settings: GatewaySettings) -> None:
         )
         await signals.wait()
         log.info("draining", extra={"seconds": settings.drain_seconds})
-
-        async def hurry() -> None:
-            http.hurry()
-
-        await signals.end(http.stop(), hurry)
+        await signals.end(http.stop(), http.hurry)
     log.info("stopped")
 
 
