@@ -1,7 +1,6 @@
 """How a server is reached: its address, TLS, and what every channel does by itself."""
 
 import ipaddress
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +10,6 @@ import grpc
 DEFAULT_SERVER = "127.0.0.1:50051"
 _PORT = DEFAULT_SERVER.rpartition(":")[2]
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
-
-# UNAVAILABLE alone is tried again: whatever was done before it, the request_id makes it once.
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.2s",
-                "maxBackoff": "3s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
 
 
 @dataclass(frozen=True)
@@ -79,10 +62,9 @@ class Route:
     def options(self) -> list[tuple[str, str | int]]:
         """The channel's options."""
         options: list[tuple[str, str | int]] = [
-            ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
             # A server that was started again is found within a second, while calls are being retried.
             ("grpc.initial_reconnect_backoff_ms", 200),
-            ("grpc.max_reconnect_backoff_ms", 5_000),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
         ]

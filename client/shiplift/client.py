@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from shiplift._channel import DEFAULT_SERVER, Route
 from shiplift._methods import AsyncMethods, Methods, Q, R
+from shiplift._repeats import repeated, repeated_async
 from shiplift.errors import error_of
 
 _replayed: ContextVar[bool] = ContextVar("shiplift_replayed", default=False)
@@ -107,9 +108,10 @@ class _Connection:
 class Client(_Connection, Methods):
     """A client for threads, which may share it: a method for every rpc.
 
-    Every call has a deadline, and is repeated while the server is unavailable: up to five times within
-    the deadline. That is safe for writes too, since each carries a request_id. A call that is refused
-    or fails raises ShipliftError; one that got no answer, its subclass Unreachable.
+    Every call has a deadline, and is repeated until then while the server is UNAVAILABLE. That is safe for
+    writes too, since each carries a request_id, the same in every repeat. A call that is refused or
+    fails raises ShipliftError; one that got no answer, its subclass Unreachable. A stream is
+    repeated until its first message, within its timeout or else the client's.
 
         with shiplift.Client("127.0.0.1:50051", token) as client:
             build = client.promote_build(
@@ -126,10 +128,11 @@ class Client(_Connection, Methods):
         Methods.__init__(self, self._channel)
 
     def _call(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q, timeout: float | None) -> R:
+        def attempt(left: float) -> tuple[R, grpc.Call]:
+            return method.with_call(request, timeout=left, metadata=self._metadata())
+
         try:
-            answer, call = method.with_call(
-                request, timeout=self._limit(timeout), metadata=self._metadata()
-            )
+            answer, call = repeated(self._limit(timeout), attempt)
         except grpc.RpcError as error:
             raise error_of(error, _request_id(request)) from error
         _note_replay(call.trailing_metadata())
@@ -138,8 +141,16 @@ class Client(_Connection, Methods):
     def _stream(
         self, method: grpc.UnaryStreamMultiCallable[Q, R], request: Q, timeout: float | None
     ) -> Iterator[R]:
+        def attempt(left: float) -> tuple[R | None, Iterator[R]]:
+            given = None if timeout is None else left
+            answers = iter(method(request, timeout=given, metadata=self._metadata()))
+            return next(answers, None), answers
+
         try:
-            yield from method(request, timeout=timeout, metadata=self._metadata())
+            first, others = repeated(self._limit(timeout), attempt)
+            if first is not None:
+                yield first
+            yield from others
         except grpc.RpcError as error:
             raise error_of(error, "") from error
 
@@ -178,9 +189,12 @@ class AsyncClient(_Connection, AsyncMethods):
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Q, R], request: Q, timeout: float | None
     ) -> R:
-        call = method(request, timeout=self._limit(timeout), metadata=self._metadata())
+        async def attempt(left: float) -> tuple[R, grpc.aio.UnaryUnaryCall[Q, R]]:
+            call = method(request, timeout=left, metadata=self._metadata())
+            return await call, call
+
         try:
-            answer = await call
+            answer, call = await repeated_async(self._limit(timeout), attempt)
         except grpc.RpcError as error:
             raise error_of(error, _request_id(request)) from error
         _note_replay(await call.trailing_metadata())
@@ -189,8 +203,16 @@ class AsyncClient(_Connection, AsyncMethods):
     async def _stream(
         self, method: grpc.aio.UnaryStreamMultiCallable[Q, R], request: Q, timeout: float | None
     ) -> AsyncIterator[R]:
+        async def attempt(left: float) -> tuple[R | None, AsyncIterator[R]]:
+            given = None if timeout is None else left
+            answers = aiter(method(request, timeout=given, metadata=self._metadata()))
+            return await anext(answers, None), answers
+
         try:
-            async for message in method(request, timeout=timeout, metadata=self._metadata()):
+            first, others = await repeated_async(self._limit(timeout), attempt)
+            if first is not None:
+                yield first
+            async for message in others:
                 yield message
         except grpc.RpcError as error:
             raise error_of(error, "") from error

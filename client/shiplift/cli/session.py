@@ -25,6 +25,12 @@ P = ParamSpec("P")
 W = TypeVar("W", bound=str)
 C = TypeVar("C", Client, AsyncClient)
 
+# For a call with all its repeats: a server that starts again is back within it, and nobody waits for
+# half a minute to be told of a wrong address.
+_CALL_SECONDS = 10.0
+# The same of those that run for long.
+_PATIENT_SECONDS = 30.0
+
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
 # As a shell reports the signals that end other programs.
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
@@ -100,11 +106,11 @@ class Session:
 
     def connect(self, settings: Settings) -> Client:
         """A client with these settings."""
-        return _client(Client, settings)
+        return _client(Client, settings, _CALL_SECONDS)
 
     def connect_async(self) -> AsyncClient:
         """A client for asyncio, to be closed by who calls."""
-        return _client(AsyncClient, self.settings)
+        return _client(AsyncClient, self.settings, _PATIENT_SECONDS)
 
     def repository(self, given: str | None, known: str = "") -> tuple[str, str]:
         """Owner and name: as given, else SHIPLIFT_REPO, else as known, else git's remote.
@@ -130,10 +136,11 @@ class Session:
         self._open.close()
 
 
-def _client(kind: type[C], settings: Settings) -> C:
+def _client(kind: type[C], settings: Settings, timeout: float) -> C:
     return kind(
         settings.server,
         settings.token,
+        timeout=timeout,
         ca_file=settings.ca_file,
         cert_file=settings.cert_file,
         key_file=settings.key_file,
