@@ -1,5 +1,6 @@
 #!/bin/sh
-# Generates the Python stubs (client/shiplift/v1) and the client's methods (client/shiplift/_methods.py).
+# Generates the Python stubs (client/shiplift/v1), with the protos as they are and as a descriptor set beside
+# them, and the client's methods (client/shiplift/_methods.py).
 # With --check it changes nothing, and fails when the ones that are there are not what it would write.
 set -eu
 cd "$(dirname "$0")/.."
@@ -17,6 +18,12 @@ cp client/shiplift/v1/__init__.py "$new/client/shiplift/v1"
         --plugin=protoc-gen-mypy_grpc="$(dirname "$python")/protoc-gen-mypy_grpc" \
         --python_out=client --pyi_out=client --grpc_python_out=client --mypy_grpc_out=quiet:client \
         protos/shiplift/v1/*.proto
+    # With comments, which the descriptors in the stubs lack.
+    $python -m grpc_tools.protoc -I protos --include_imports --include_source_info \
+        --descriptor_set_out=client/shiplift/v1/descriptor.binpb protos/shiplift/v1/*.proto
+    for proto in protos/shiplift/v1/*.proto; do
+        ln -s "../../../$proto" client/shiplift/v1
+    done
     $python protos/generate_client.py
 )
 .venv/bin/ruff format -q --config pyproject.toml "$new/client/shiplift/_methods.py"
@@ -30,7 +37,7 @@ if [ "${1-}" = --check ]; then
         exit 1
     fi
 else
-    rm -f client/shiplift/v1/*_pb2*
-    cp "$new"/client/shiplift/v1/* client/shiplift/v1
+    rm -f client/shiplift/v1/*_pb2* client/shiplift/v1/*.proto
+    cp -P "$new"/client/shiplift/v1/* client/shiplift/v1
     cp "$new/client/shiplift/_methods.py" client/shiplift
 fi

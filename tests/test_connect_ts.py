@@ -266,7 +266,7 @@ def buf_curl(http: str, token: str) -> subprocess.CompletedProcess[str]:
     body = {"owner": "octocat", "repo": "hello-world", "build": 41, "target": "staging"}
     return subprocess.run(
         [
-            *(NODE / "buf", "curl", "--protocol", "connect", "--schema", "protos"),
+            *(NODE / "buf", "curl", "--schema", f"http://{http}/descriptor.binpb"),
             *("--header", f"Authorization: Bearer {token}"),
             *("--data", json.dumps({**body, "params": {"REGION": "eu"}})),
             f"http://{http}/shiplift.v1.BuildService/PromoteBuild",

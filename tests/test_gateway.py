@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from shiplift.v1 import access_pb2
+from shipliftd.api import descriptor_set
 
 from tests import demo
 from tests.gateway import Answer, Caller
 from tests.harness import Gateway, Shipliftd
 from tests.repository import Repository
 
+BUILDS = "shiplift/v1/builds.proto"
 GOLDEN = Path(__file__).with_name("golden") / "promotion.json"
 # What a store and a clock decide.
 OWN_VALUES = {"id", "repo_id", "build_id", "created", "updated"}
@@ -341,3 +344,20 @@ def test_what_has_no_rpc_yet_says_so_to_who_may_read_the_repository(
     assert call(outsider).told == hidden(recorded.slug)
     assert call(stranger).told == (401, f"GetRepository {NO_TOKEN}")
     assert recorded.numbers() == [1]
+
+
+# The API's descriptors.
+
+
+def test_the_descriptor_set_is_everybodys_and_may_be_kept(caller: Caller) -> None:
+    answer = caller.having("").get("/descriptor.binpb")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/protobuf"
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert answer.body == descriptor_set()
+    files = {file.name: file for file in FileDescriptorSet.FromString(answer.body).file}
+    (promote,) = [rpc for rpc in files[BUILDS].service[0].method if rpc.name == "PromoteBuild"]
+    assert (promote.input_type, promote.output_type) == (
+        ".shiplift.v1.PromoteRequest",
+        ".shiplift.v1.Build",
+    )

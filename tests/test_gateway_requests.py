@@ -295,6 +295,7 @@ ALLOWED = {
     "/healthz": "GET, HEAD",
     "/readyz": "GET, HEAD",
     "/openapi.json": "GET, HEAD",
+    "/descriptor.binpb": "GET, HEAD",
     "/docs": "GET, HEAD",
     "/shiplift.v1.BuildService/GetBuild": "POST",
 }

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.harness import Shipliftd
 from tests.repository import COMMIT
 from tests.toolchains import ROOT, SECONDS, make, need
 
+BUILDS = (ROOT / "protos" / "shiplift" / "v1" / "builds.proto").read_text()
+END = "\n}\n"
 PROMOTE = "shiplift.v1.BuildService/PromoteBuild"
 
 # Building grpcurl is part of the first test.
@@ -43,6 +46,7 @@ def call(
 def test_it_lists_the_services(grpcurl: Path, server: Shipliftd) -> None:
     assert call(grpcurl, server, "list").stdout.split() == [
         "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
         "shiplift.v1.AccessService",
         "shiplift.v1.BuildService",
@@ -53,8 +57,11 @@ def test_it_lists_the_services(grpcurl: Path, server: Shipliftd) -> None:
 
 def test_it_describes_the_rpc_with_what_it_needs_of_its_caller(grpcurl: Path, server: Shipliftd) -> None:
     described = call(grpcurl, server, "describe", "shiplift.v1.BuildService.PromoteBuild")
+    before = BUILDS.partition("  rpc PromoteBuild(")[0]
+    said = textwrap.dedent(before.rpartition("service BuildService {\n")[2].rpartition("\n\n")[2])
     assert described.stdout == (
         "shiplift.v1.BuildService.PromoteBuild is a method:\n"
+        f"{said}"
         "rpc PromoteBuild ( .shiplift.v1.PromoteRequest ) returns ( .shiplift.v1.Build ) {\n"
         "  option (.shiplift.v1.access) = {\n"
         "    level: LEVEL_WRITE,\n"
@@ -65,21 +72,20 @@ def test_it_describes_the_rpc_with_what_it_needs_of_its_caller(grpcurl: Path, se
     )
 
 
-def test_it_describes_the_request(grpcurl: Path, server: Shipliftd) -> None:
+def test_it_describes_the_request_in_the_words_of_its_proto(grpcurl: Path, server: Shipliftd) -> None:
     described = call(grpcurl, server, "describe", "shiplift.v1.PromoteRequest")
+    words, _, fields = BUILDS.partition("message PromoteRequest {\n")
     assert described.stdout == (
-        "shiplift.v1.PromoteRequest is a message:\n"
-        "message PromoteRequest {\n"
-        "  string owner = 1;\n"
-        "  string repo = 2;\n"
-        "  int32 build = 3;\n"
-        "  string target = 4;\n"
-        "  map<string, string> params = 5;\n"
-        "  string request_id = 6;\n"
-        "  optional int32 expected_current = 7;\n"
-        "  int32 despite_lost = 8;\n"
-        "}\n"
+        f"shiplift.v1.PromoteRequest is a message:\n{words.splitlines()[-1]}\n"
+        f"message PromoteRequest {{\n{fields.partition(END)[0]}{END}"
     )
+
+
+def test_it_describes_everything_that_it_lists(grpcurl: Path, server: Shipliftd) -> None:
+    described = call(grpcurl, server, "describe")
+    assert (described.returncode, described.stderr) == (0, "")
+    for name in call(grpcurl, server, "list").stdout.split():
+        assert f"{name} is a service:\n" in described.stdout
 
 
 def test_it_promotes(grpcurl: Path, server: Shipliftd, repo: str) -> None:

@@ -142,6 +142,16 @@ def test_the_grpcurl_example_promotes(environment: dict[str, str]) -> None:
     assert '"status": "STATUS_PENDING"' in printed
 
 
+@pytest.mark.timeout(SECONDS)
+def test_the_buf_example_promotes(environment: dict[str, str]) -> None:
+    need("npm")
+    make(".venv/node/.installed")
+    variables = {**environment, "PATH": f"{ROOT}/.venv/node/node_modules/.bin:{environment['PATH']}"}
+    build = json.loads(output(["sh", "-euc", moved(block("sh", "buf curl"), environment)], variables))
+    found = [build[name] for name in ("event", "parent", "deployTo", "params", "status")]
+    assert found == ["EVENT_PROMOTE", 41, "staging", {"REGION": "eu-west-1"}, "STATUS_PENDING"]
+
+
 def test_the_commands_of_a_ci_job_record_and_promote(environment: dict[str, str], tmp_path: Path) -> None:
     for command in (
         "git init -q",

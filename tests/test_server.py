@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
@@ -327,15 +328,46 @@ def test_reflection_lists_the_services_to_anyone(server: Shipliftd) -> None:
     listed = reflect(server, reflection_pb2.ServerReflectionRequest(list_services=""))
     assert sorted(service.name for service in listed.list_services_response.service) == [
         "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
         ACCESS,
         BUILDS,
         "shiplift.v1.EnvironmentService",
         "shiplift.v1.StageService",
     ]
-    method = reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{BUILDS}.PromoteBuild")
-    (described, *_) = reflect(server, method).file_descriptor_response.file_descriptor_proto
-    assert b"PromoteBuild" in described
+
+
+def test_reflection_tells_comments_under_both_names_of_the_protocol(server: Shipliftd) -> None:
+    asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{BUILDS}.PromoteBuild")
+    for version in ("v1alpha", "v1"):
+        ask = server.channel("").stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            reflection_pb2.ServerReflectionRequest.SerializeToString,
+            reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        (answer,) = ask(iter([asked]))
+        told = [
+            FileDescriptorProto.FromString(file)
+            for file in answer.file_descriptor_response.file_descriptor_proto
+        ]
+        assert told[0].name == "shiplift/v1/builds.proto"
+        assert {name for file in told for name in file.dependency} == {file.name for file in told[1:]}
+        comments = [place.leading_comments for place in told[0].source_code_info.location]
+        assert " What PromoteBuild takes.\n" in comments
+
+
+def test_reflection_describes_itself(server: Shipliftd) -> None:
+    name = "grpc/reflection/v1/reflection.proto"
+    for asked in (
+        reflection_pb2.ServerReflectionRequest(file_by_filename=name),
+        reflection_pb2.ServerReflectionRequest(
+            file_containing_symbol="grpc.reflection.v1.ServerReflection"
+        ),
+    ):
+        (told,) = reflect(server, asked).file_descriptor_response.file_descriptor_proto
+        file = FileDescriptorProto.FromString(told)
+        assert (file.name, file.package) == (name, "grpc.reflection.v1")
+        assert file.service[0].method[0].input_type == ".grpc.reflection.v1.ServerReflectionRequest"
 
 
 # Limits.

@@ -1,5 +1,7 @@
 """The API's services, as their descriptors tell of them."""
 
+from pathlib import Path
+
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
@@ -9,6 +11,11 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     environments_pb2.DESCRIPTOR.services_by_name["EnvironmentService"],
     stages_pb2.DESCRIPTOR.services_by_name["StageService"],
 )
+
+
+def descriptor_set() -> bytes:
+    """The API's files and what they import, as protoc wrote them: a FileDescriptorSet with comments."""
+    return Path(builds_pb2.__file__).with_name("descriptor.binpb").read_bytes()
 
 
 def path_of(method: MethodDescriptor) -> str:

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import grpc
 import grpc.aio
-from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from shiplift.v1 import access_pb2_grpc, builds_pb2_grpc, environments_pb2_grpc, stages_pb2_grpc
 
-from shipliftd import __version__, access, ending, known, setup, tls
+from shipliftd import __version__, access, ending, known, setup, symbols, tls
 from shipliftd.api import SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.inprocess import InProcess
@@ -32,7 +30,6 @@ from shipliftd.services.stages import StageService
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
 from shipliftd.store import Lock, Store
-from shipliftd.symbols import Symbols
 
 if TYPE_CHECKING:
     from shipliftd.gateway.serving import HttpServer
@@ -122,9 +119,7 @@ async def _run(
         stages = StageService(store, runs, logins, link)
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         health_pb2_grpc.add_HealthServicer_to_server(healths, door)
-    reflection.enable_server_reflection(
-        [*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME], server, cast(DescriptorPool, Symbols())
-    )
+    symbols.add_to(server, [*_NAMES, health.SERVICE_NAME])
     address = _bind(server, settings.listen, credentials)
     signals = Signals()
     await server.start()

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shipliftd.api import descriptor_set
 from shipliftd.gateway import openapi, page
 from shipliftd.gateway.absent import ABSENT
 from shipliftd.gateway.build_page import BuildPage
@@ -35,6 +36,8 @@ _IMAGE = (
     (b"content-security-policy", b"default-src 'none'"),
     (b"x-content-type-options", b"nosniff"),
 )
+# It changes with releases alone.
+_CACHEABLE = ((b"cache-control", b"public, max-age=3600"),)
 _CORS_EXPOSED = ("retry-after", "shiplift-replayed", "trailer-shiplift-replayed", "x-request-id")
 
 
@@ -66,6 +69,7 @@ def application(
         Route("/healthz", _Page(b'{"status":"alive"}')),
         Route("/readyz", _Readiness(health)),
         Route("/openapi.json", _Page(orjson.dumps(openapi.document()))),
+        Route("/descriptor.binpb", _Page(descriptor_set(), b"application/protobuf", _CACHEABLE)),
         Route("/docs", _Page(page.html(openapi.document()), page.HTML, page.HEADERS)),
         Route("/{owner}/{repo}/{build}", BuildPage(stubs)),
     ]
