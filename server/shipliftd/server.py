@@ -49,9 +49,6 @@ _OPTIONS = (
     # So that clients find replicas that came later.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 60_000),
-    # Of calls that wait for the loop, past 1,000 some would be CANCELLED, which no client repeats.
-    ("grpc.server.max_pending_requests", 10_000),
-    ("grpc.server.max_pending_requests_hard_limit", 10_000),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     # More calls that wait to be taken, or one that waits longer, and gRPC answers CANCELLED, which no
     # client repeats; its own limits are 1,000 (3,000 for certain) and 30 s.
