@@ -84,7 +84,12 @@ class Tokens:
 def fill(server: Shipliftd, pipeline: str = "") -> Tokens:
     """Makes the repository with its users, and build 41: with a pipeline file, or the contract's stage."""
     server.access().CreateRepository(
-        access_pb2.CreateRepositoryRequest(owner=OWNER, repo=REPO, default_branch="master")
+        access_pb2.CreateRepositoryRequest(
+            owner=OWNER,
+            repo=REPO,
+            default_branch="master",
+            git_http_url=f"https://github.com/{OWNER}/{REPO}.git",
+        )
     )
     # An admin may import a build with its number: the promotion becomes number 42.
     request = BUILD | {

@@ -14,6 +14,7 @@ from shipliftd.plans import BUILT_IN
 
 from tests import demo, test_drone_go
 from tests.harness import Shipliftd
+from tests.repository import COMMIT
 from tests.toolchains import ROOT, SECONDS, make, need
 
 README = (ROOT / "README.md").read_text()
@@ -168,7 +169,7 @@ def test_the_helm_example_takes_what_was_promoted(environment: dict[str, str], t
     helm.write_text('#!/bin/sh\necho "helm $*"\n')
     helm.chmod(0o700)
     variables = {**environment, "PATH": f"{tmp_path}:{environment['PATH']}"}
-    output(["shiplift", "record", "--pipeline", ""], variables, tmp_path)
+    output(["shiplift", "record", "--pipeline", "", "--commit", COMMIT], variables, tmp_path)
     build = json.loads(output(["shiplift", "builds", "-n", "1", "--json"], variables))[0]["number"]
     output(["shiplift", "promote", str(build), "production", "-p", "CHART=1.4.2"], variables)
     variables["SHIPLIFT_TOKEN"] = environment["RUNNER_TOKEN"]
@@ -180,7 +181,7 @@ def test_the_helm_example_takes_what_was_promoted(environment: dict[str, str], t
 def test_the_pipeline_example_runs(environment: dict[str, str], tmp_path: Path) -> None:
     (text,) = blocks("yaml")
     (tmp_path / ".drone.yml").write_text(text.replace("./deploy.sh", "echo to"))
-    output(["shiplift", "record"], environment, tmp_path)
+    output(["shiplift", "record", "--commit", COMMIT], environment, tmp_path)
     build = json.loads(output(["shiplift", "builds", "-n", "1", "--json"], environment))[0]["number"]
     output(["shiplift", "promote", str(build), "production", "-p", "REGION=eu"], environment)
     output(["shiplift", "runner", "--once"], {**environment, "SHIPLIFT_TOKEN": environment["RUNNER_TOKEN"]})
