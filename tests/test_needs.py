@@ -146,3 +146,15 @@ def test_a_promotion_with_nothing_to_clone_from_says_so(repository: Repository) 
 def test_what_a_deployer_takes_clones_nothing(repository: Repository) -> None:
     repository.record(status=SUCCESS)
     assert list(repository.promote(1).warnings) == []
+
+
+def test_a_build_that_somebody_asks_for_needs_the_same(repository: Repository) -> None:
+    file = pipelines({"trigger": {"event": "custom"}, "steps": [step(environment={"KEY": FROM})]})
+    repository.record(pipeline=file, status=SUCCESS, target="main", ref="refs/heads/main")
+    told = missing(repository.slug, f"'token' by {STEP}", ("token", STEP))
+    asked = {"run": True, "event": api.EVENT_CUSTOM, "target": "main"}
+    assert refusal(repository.record, **asked) == told
+    assert repository.numbers() == [1]
+    change(repository, runner_secrets=True)
+    (warning,) = repository.record(**asked).warnings
+    assert warning.startswith("the repository is cloned by default, and nobody has said from where: ")

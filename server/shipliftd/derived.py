@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
-from shipliftd import flow, matching, pipelines
+from shipliftd import builds, flow, matching, needs, pipelines
 from shipliftd.ahead import ahead
 from shipliftd.compiled import Compiled, arg, inserting
 from shipliftd.conditions import Facts
@@ -112,6 +112,20 @@ def again(
             violations=[(name, "begins only after a failure") for name in names],
         )
     return begun
+
+
+def lacking(
+    slug: str, taken: builds.Taken, build: BuildRow, stages: Iterable[StageRow], said: Pipelines
+) -> list[str]:
+    """What to warn of that a new build's stages need and there is not. Raises Precondition for secrets."""
+    named = [said.find(stage.name) for stage in stages if stage.kind == "pipeline"]
+    found = [pipeline for pipeline in named if pipeline is not None]
+    if not taken.runner_secrets:
+        asked = facts(build, slug)
+        wanted = beside(said, ("secrets", asked), functools.partial(needs.secrets, said, found, asked))
+        needs.require_secrets(slug, wanted)
+    warning = "" if taken.git_http_url else needs.clone_warning(slug, found)
+    return [warning] if warning else []
 
 
 def _matched(parsed: Pipelines, asked: Facts) -> list[MatchedStage]:

@@ -1,12 +1,11 @@
 """Promotions: putting a build into an environment. Plain functions, each in one transaction."""
 
-import functools
 import json
 from collections.abc import Iterable
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds, derived, needs, uncertain
+from shipliftd import builds, derived, uncertain
 from shipliftd.clock import now
 from shipliftd.compiled import Compiled, arg
 from shipliftd.errors import Aborted, Precondition
@@ -14,7 +13,6 @@ from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import ENDED, Deployment, database
 from shipliftd.parameters import MOST_COUNT, ParameterRules
-from shipliftd.pipelines import Pipelines
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow
 from shipliftd.words import as_json
 from shipliftd.writes import Written, write
@@ -118,25 +116,9 @@ def _begin(
     # What was recorded has stages already, and they need not be its file's.
     fresh = derived.again(begun, slug, stages, said if build.parent else None, at)
     if said is not None:
-        warnings = [*warnings, *_needs(slug, taken, begun, fresh, said)]
+        warnings = [*warnings, *derived.lacking(slug, taken, begun, fresh, said)]
     begun = begun._replace(warnings=as_json(warnings))
     return Written(builds.insert(caller, begun, fresh))
-
-
-def _needs(
-    slug: str, taken: builds.Taken, build: BuildRow, stages: Iterable[StageRow], said: Pipelines
-) -> list[str]:
-    """What to warn of that the stages need and there is not. Raises Precondition for secrets."""
-    named = [said.find(stage.name) for stage in stages if stage.kind == "pipeline"]
-    pipelines = [pipeline for pipeline in named if pipeline is not None]
-    if not taken.runner_secrets:
-        asked = derived.facts(build, slug)
-        wanted = derived.beside(
-            said, ("secrets", asked), functools.partial(needs.secrets, said, pipelines, asked)
-        )
-        needs.require_secrets(slug, wanted)
-    warning = "" if taken.git_http_url else needs.clone_warning(slug, pipelines)
-    return [warning] if warning else []
 
 
 def _require_commit(build: BuildRow) -> None:

@@ -104,13 +104,14 @@ def create(
         request = asked.completed(caller, request)
         if parsed is None:
             pipeline_id, parsed = asked.pipeline_of(caller, request.target)
-    number = _number(caller, request)
+    taken = _take_number(caller, request)
+    warnings = [*(parsed.warnings if parsed is not None else ()), *([] if request.after else [_NO_COMMIT])]
     build = BuildRow(
         id=0,
         repo_id=caller.repo_id,
-        number=number,
+        number=taken.number,
         parent=0,
-        origin=number,
+        origin=taken.number,
         status=STATUS_WORD[request.status or pb.STATUS_PENDING],
         error="",
         event=EVENT_WORD[request.event or pb.EVENT_PUSH],
@@ -131,20 +132,21 @@ def create(
         artifacts=as_json([[a.name, a.uri, a.digest] for a in request.artifacts]),
         pipeline_id=pipeline_id,
         retry_of=0,
-        warnings=as_json(
-            [*(parsed.warnings if parsed is not None else ()), *([] if request.after else [_NO_COMMIT])]
-        ),
+        warnings="[]",
         **{field: getattr(request, field) for field in _TEXTS},
     )
     if request.run:
-        stages = derived.again(build, f"{caller.owner}/{caller.repo}", (), parsed, at)
+        slug = f"{caller.owner}/{caller.repo}"
+        stages = derived.again(build, slug, (), parsed, at)
+        if parsed is not None:
+            warnings += derived.lacking(slug, taken, build, stages, parsed)
     elif parsed is not None and not request.stages:
         stages = _matching(caller, build, parsed, stages, at)
     else:
         stages = flow.begin(stages)
     if build.status != "pending":
         stages = [s._replace(status=build.status, started=started, stopped=finished) for s in stages]
-    return Written(builds.insert(caller, build, stages))
+    return Written(builds.insert(caller, build._replace(warnings=as_json(warnings)), stages))
 
 
 def _matching(
@@ -306,9 +308,9 @@ def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
     )
 
 
-def _number(caller: Caller, request: pb.CreateBuildRequest) -> int:
+def _take_number(caller: Caller, request: pb.CreateBuildRequest) -> builds.Taken:
     if not request.HasField("number"):
-        return builds.take_number(caller).number
+        return builds.take_number(caller)
     number = request.number
     if builds.find(database, caller.repo_id, number) is not None:
         raise AlreadyExists(
@@ -316,9 +318,10 @@ def _number(caller: Caller, request: pb.CreateBuildRequest) -> int:
             " number, or leave `number` out",
             reason="NUMBER_TAKEN",
         )
-    if not Repository.get_by_id(caller.repo_id).active:
+    there: Repository = Repository.get_by_id(caller.repo_id)
+    if not there.active:
         raise builds.disabled(caller)
     Repository.update(counter=number).where(
         Repository.id == caller.repo_id, Repository.counter < number
     ).execute()
-    return number
+    return builds.Taken(number, there.active, there.runner_secrets, there.git_http_url)
