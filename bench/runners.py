@@ -91,12 +91,16 @@ def _rounds(
             repo=REPO,
             after="9fc1ad6ebf12",
             pipeline=PIPELINE,
-            status=builds_pb2.STATUS_SUCCESS,
+            status=builds_pb2.BUILD_STATUS_SUCCESS,
         )
         server.builds().CreateBuild(recorded)
         slug = f"{OWNER}/{REPO}"
         token = server.user(
-            "runner", slug, access_pb2.LEVEL_WRITE, actions=[access_pb2.ACTION_RUN], repositories=[slug]
+            "runner",
+            slug,
+            access_pb2.ACCESS_LEVEL_WRITE,
+            actions=[access_pb2.TOKEN_ACTION_RUN],
+            repositories=[slug],
         )
         return [
             uvloop.run(_round(server, token, runners, options.promotions)) for _ in range(options.rounds)
@@ -151,7 +155,7 @@ async def _runner(channel: grpc.aio.Channel, token: str, machine: str, held: asy
         lease = await stages.AcceptStage(accept, metadata=metadata, timeout=_SECONDS)
         held.put_nowait(time.perf_counter())
         done = stages_pb2.UpdateStageRequest(
-            stage_id=lease.stage.id, lease_token=lease.lease_token, status=builds_pb2.STATUS_SUCCESS
+            stage_id=lease.stage.id, lease_token=lease.lease_token, status=builds_pb2.BUILD_STATUS_SUCCESS
         )
         await stages.UpdateStage(done, metadata=metadata, timeout=_SECONDS)
 

@@ -205,7 +205,7 @@ def snake(name: str) -> str:
 
 
 def prefix(kind: EnumDescriptorProto) -> str:
-    """What the names of an enum's values begin with, such as `STATUS_`."""
+    """What the names of an enum's values begin with, such as `BUILD_STATUS_`."""
     return kind.value[0].name.removesuffix("UNSPECIFIED")
 
 

@@ -35,10 +35,12 @@ class Who:
 
     def actions(self, needed: str) -> list[int]:
         """The actions of the token, for an rpc that needs this one."""
-        named = pb.Action.Value(f"ACTION_{needed}") if needed else pb.ACTION_RUN
+        named = pb.TokenAction.Value(f"TOKEN_ACTION_{needed}") if needed else pb.TOKEN_ACTION_RUN
         if self.cut_actions == "others":
             return [
-                pb.Action.Value(name) for name in pb.Action.keys()[1:] if pb.Action.Value(name) != named
+                pb.TokenAction.Value(name)
+                for name in pb.TokenAction.keys()[1:]
+                if pb.TokenAction.Value(name) != named
             ]
         return [named] if self.cut_actions == "this" else []
 
@@ -62,12 +64,12 @@ WHO = {
     "write, cut to both": Who("writer", [f"{OWNER}/{name}" for name in VISIBILITIES], cut_actions="this"),
 }
 GRANTS = {
-    "reader": ("", pb.LEVEL_READ),
-    "writer": ("", pb.LEVEL_WRITE),
-    "boss": ("", pb.LEVEL_ADMIN),
-    "owner-reader": ("*", pb.LEVEL_READ),
-    "owner-writer": ("*", pb.LEVEL_WRITE),
-    "owner-boss": ("*", pb.LEVEL_ADMIN),
+    "reader": ("", pb.ACCESS_LEVEL_READ),
+    "writer": ("", pb.ACCESS_LEVEL_WRITE),
+    "boss": ("", pb.ACCESS_LEVEL_ADMIN),
+    "owner-reader": ("*", pb.ACCESS_LEVEL_READ),
+    "owner-writer": ("*", pb.ACCESS_LEVEL_WRITE),
+    "owner-boss": ("*", pb.ACCESS_LEVEL_ADMIN),
 }
 NO_STAGE = 2**60
 UNKNOWN = "shl_" + "x" * 43
@@ -108,7 +110,7 @@ class World:
             access.CreateRepository(
                 pb.CreateRepositoryRequest(owner=OWNER, repo=name, visibility=visibility)
             )
-            for status in (builds_pb2.STATUS_PENDING, builds_pb2.STATUS_SUCCESS):
+            for status in (builds_pb2.BUILD_STATUS_PENDING, builds_pb2.BUILD_STATUS_SUCCESS):
                 builds.CreateBuild(
                     builds_pb2.CreateBuildRequest(owner=OWNER, repo=name, after=COMMIT, status=status)
                 )
@@ -163,7 +165,7 @@ class World:
         name, _, owner_wide = key.partition(" ")
         kind = RPCS[name].input_type
         fields: dict[str, object] = {}
-        if "owner" in kind.fields_by_name and rule(RPCS[name]).scope != pb.SCOPE_VISIBLE:
+        if "owner" in kind.fields_by_name and rule(RPCS[name]).scope != pb.ACCESS_SCOPE_VISIBLE:
             fields = {"owner": OWNER, "repo": "*" if owner_wide else repo}
         if "build" in kind.fields_by_name:
             # The second one has ended.
@@ -192,5 +194,5 @@ class World:
         elif name in ("GrantAccess", "RevokeAccess"):
             fields["login"] = "somebody"
         if name == "GrantAccess":
-            fields["level"] = pb.LEVEL_READ
+            fields["level"] = pb.ACCESS_LEVEL_READ
         return message(kind, **fields)

@@ -96,18 +96,18 @@ def fill(server: Shipliftd, pipeline: str = "") -> Tokens:
         "owner": OWNER,
         "repo": REPO,
         "number": 41,
-        "status": "STATUS_SUCCESS",
+        "status": "BUILD_STATUS_SUCCESS",
         **({"pipeline": pipeline} if pipeline else {"stages": [STAGE]}),
     }
     server.builds().CreateBuild(ParseDict(request, builds_pb2.CreateBuildRequest()))
     return Tokens(
-        writer=server.user("octocat", f"{OWNER}/{REPO}", access_pb2.LEVEL_WRITE),
-        reader=server.user("mona", f"{OWNER}/{REPO}", access_pb2.LEVEL_READ),
+        writer=server.user("octocat", f"{OWNER}/{REPO}", access_pb2.ACCESS_LEVEL_WRITE),
+        reader=server.user("mona", f"{OWNER}/{REPO}", access_pb2.ACCESS_LEVEL_READ),
         runner=server.user(
             "runner",
             f"{OWNER}/{REPO}",
-            access_pb2.LEVEL_WRITE,
-            actions=[access_pb2.ACTION_RUN],
+            access_pb2.ACCESS_LEVEL_WRITE,
+            actions=[access_pb2.TOKEN_ACTION_RUN],
             repositories=[f"{OWNER}/{REPO}"],
         ),
     )
@@ -171,7 +171,7 @@ def check(build: dict[str, object]) -> None:
     """Compares the promotion, as JSON, with the contract."""
     expected = BUILD | {
         "number": 42,
-        "status": "STATUS_SUCCESS",
+        "status": "BUILD_STATUS_SUCCESS",
         "parent": 41,
         "deploy_to": "production",
         "params": PARAMS,

@@ -160,7 +160,7 @@ class Shipliftd(Daemon):
         self,
         login: str,
         repo: str = "",
-        level: access_pb2.Level = access_pb2.LEVEL_UNSPECIFIED,
+        level: access_pb2.AccessLevel = access_pb2.ACCESS_LEVEL_UNSPECIFIED,
         **cuts: object,
     ) -> str:
         """Makes a user with a grant on `owner/repo` and returns a token of theirs, cut as told."""

@@ -43,7 +43,9 @@ class Repository:
         """`owner/name`."""
         return f"{self.owner}/{self.name}"
 
-    def of(self, login: str, level: access_pb2.Level = access_pb2.LEVEL_UNSPECIFIED) -> "Repository":
+    def of(
+        self, login: str, level: access_pb2.AccessLevel = access_pb2.ACCESS_LEVEL_UNSPECIFIED
+    ) -> "Repository":
         """The repository as a new user sees it who has this level there."""
         token = self.server.user(login, self.slug if level else "", level)
         return Repository(self.server, self.owner, self.name, token)
@@ -79,7 +81,9 @@ class Repository:
             **fields,  # type: ignore[arg-type]
         )
 
-    def report(self, build: int, status: pb.Status = pb.STATUS_UNSPECIFIED, **fields: object) -> pb.Build:
+    def report(
+        self, build: int, status: pb.BuildStatus = pb.BUILD_STATUS_UNSPECIFIED, **fields: object
+    ) -> pb.Build:
         """UpdateBuild."""
         return self.builds.UpdateBuild(
             pb.UpdateBuildRequest(

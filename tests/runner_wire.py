@@ -152,7 +152,11 @@ class Work:
         slug = server.access().CreateRepository(request).slug
         login = f"runner-{name}"
         token = server.user(
-            login, slug, access_pb2.LEVEL_WRITE, actions=[access_pb2.ACTION_RUN], repositories=[slug]
+            login,
+            slug,
+            access_pb2.ACCESS_LEVEL_WRITE,
+            actions=[access_pb2.TOKEN_ACTION_RUN],
+            repositories=[slug],
         )
         return cls(Repository(server, "octocat", name), DroneRunner(http, token), login)
 
@@ -165,7 +169,7 @@ class Work:
 
     def promoted(self, pipeline: str = PIPELINE, **fields: object) -> builds_pb2.Build:
         """A promotion of a build that has this pipeline file."""
-        origin = self.repository.record(pipeline=pipeline, status=builds_pb2.STATUS_SUCCESS)
+        origin = self.repository.record(pipeline=pipeline, status=builds_pb2.BUILD_STATUS_SUCCESS)
         return self.repository.promote(origin.number, **fields)  # type: ignore[arg-type]
 
     def accepted(self, pipeline: str = PIPELINE) -> Any:  # noqa: ANN401

@@ -44,8 +44,8 @@ class Fleet:
         token = server.user(
             f"runner-{repository.name}",
             repository.slug,
-            access_pb2.LEVEL_WRITE,
-            actions=[access_pb2.ACTION_RUN],
+            access_pb2.ACCESS_LEVEL_WRITE,
+            actions=[access_pb2.TOKEN_ACTION_RUN],
             repositories=[repository.slug],
         )
         return cls(
@@ -57,7 +57,7 @@ class Fleet:
     def promote(self, steps: str, head: str = HEAD, **params: str) -> int:
         """Records a build with a pipeline and promotes it; the promotion's number."""
         recorded = self.repository.record(
-            pipeline=pipeline(steps, head), event=pb.EVENT_PUSH, status=pb.STATUS_SUCCESS
+            pipeline=pipeline(steps, head), event=pb.BUILD_EVENT_PUSH, status=pb.BUILD_STATUS_SUCCESS
         )
         return self.repository.promote(recorded.number, params=params).number
 
@@ -96,7 +96,7 @@ class Fleet:
 def statuses(build: pb.Build) -> dict[str, str]:
     """How each step ended, by name."""
     return {
-        step.name: pb.Status.Name(step.status).removeprefix("STATUS_").lower()
+        step.name: pb.BuildStatus.Name(step.status).removeprefix("BUILD_STATUS_").lower()
         for stage in build.stages
         for step in stage.steps
     }

@@ -17,9 +17,9 @@ from tests.refusals import code_of
 from tests.repository import Repository
 from tests.test_pipelines import file
 
-RUNNING, SUCCESS, FAILURE = api.STATUS_RUNNING, api.STATUS_SUCCESS, api.STATUS_FAILURE
-PENDING, WAITING = api.STATUS_PENDING, api.STATUS_WAITING_ON_DEPENDENCIES
-ERROR, KILLED, SKIPPED = api.STATUS_ERROR, api.STATUS_KILLED, api.STATUS_SKIPPED
+RUNNING, SUCCESS, FAILURE = api.BUILD_STATUS_RUNNING, api.BUILD_STATUS_SUCCESS, api.BUILD_STATUS_FAILURE
+PENDING, WAITING = api.BUILD_STATUS_PENDING, api.BUILD_STATUS_WAITING_ON_DEPENDENCIES
+ERROR, KILLED, SKIPPED = api.BUILD_STATUS_ERROR, api.BUILD_STATUS_KILLED, api.BUILD_STATUS_SKIPPED
 # A runner that waits for less than this is told at once that there is nothing.
 AT_ONCE = 1.3
 
@@ -74,7 +74,7 @@ class Runner:
         return self.stages.GetLease(pb.GetLeaseRequest(stage_id=stage, lease_token=lease_token))
 
     def report(
-        self, stage: int, status: api.Status = api.STATUS_UNSPECIFIED, **fields: object
+        self, stage: int, status: api.BuildStatus = api.BUILD_STATUS_UNSPECIFIED, **fields: object
     ) -> api.Stage:
         """UpdateStage."""
         return self.stages.UpdateStage(
@@ -82,7 +82,7 @@ class Runner:
         )
 
     def report_step(
-        self, step: int, status: api.Status = api.STATUS_UNSPECIFIED, **fields: object
+        self, step: int, status: api.BuildStatus = api.BUILD_STATUS_UNSPECIFIED, **fields: object
     ) -> api.Step:
         """UpdateStep."""
         return self.stages.UpdateStep(
@@ -141,7 +141,7 @@ def runner_of(repository: Repository, login: str, **cuts: object) -> Runner:
     """A new user with write on the repository, and a runner's token, cut to it unless told otherwise."""
     cuts = {"repositories": [repository.slug], **cuts}
     token = repository.server.user(
-        login, repository.slug, access_pb2.LEVEL_WRITE, actions=[access_pb2.ACTION_RUN], **cuts
+        login, repository.slug, access_pb2.ACCESS_LEVEL_WRITE, actions=[access_pb2.TOKEN_ACTION_RUN], **cuts
     )
     return Runner(repository.server, token)
 
@@ -157,9 +157,9 @@ def statuses(build: api.Build) -> dict[str, str]:
     return {stage.name: word(stage.status) for stage in build.stages}
 
 
-def word(status: api.Status) -> str:
+def word(status: api.BuildStatus) -> str:
     """A status as people read it."""
-    return api.Status.Name(status).removeprefix("STATUS_").lower()
+    return api.BuildStatus.Name(status).removeprefix("BUILD_STATUS_").lower()
 
 
 def stored(server: Shipliftd, statement: str, *values: object) -> list[tuple[Any, ...]]:

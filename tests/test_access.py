@@ -266,27 +266,27 @@ def test_a_grant_is_given_changed_and_taken_back(repository: Repository) -> None
     access.CreateUser(pb.CreateUserRequest(login=login))
     where = {"owner": repository.owner, "repo": repository.name, "login": login}
 
-    given = access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.LEVEL_READ))
+    given = access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_READ))
     assert given == pb.Grant(
-        **where, id=given.id, level=pb.LEVEL_READ, created=given.created, updated=given.created
+        **where, id=given.id, level=pb.ACCESS_LEVEL_READ, created=given.created, updated=given.created
     )
     assert is_now(given.created)
     assert grants(repository) == pb.ListAccessResponse(grants=[given])
 
-    raised = access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.LEVEL_ADMIN))
+    raised = access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_ADMIN))
     assert raised == pb.Grant(
-        **where, id=given.id, level=pb.LEVEL_ADMIN, created=given.created, updated=raised.updated
+        **where, id=given.id, level=pb.ACCESS_LEVEL_ADMIN, created=given.created, updated=raised.updated
     )
     # Giving what is there changes nothing.
-    assert access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.LEVEL_ADMIN)) == raised
+    assert access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_ADMIN)) == raised
 
     taken = access.RevokeAccess(pb.RevokeAccessRequest(**where))
     assert taken == pb.Grant(**where, id=given.id, created=given.created, updated=taken.updated)
     assert access.RevokeAccess(pb.RevokeAccessRequest(**where)) == taken
     assert grants(repository) == pb.ListAccessResponse()
 
-    back = access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.LEVEL_WRITE))
-    assert (back.id, back.level, back.created) == (given.id, pb.LEVEL_WRITE, given.created)
+    back = access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_WRITE))
+    assert (back.id, back.level, back.created) == (given.id, pb.ACCESS_LEVEL_WRITE, given.created)
 
 
 def test_taking_back_what_was_never_given_changes_nothing(repository: Repository) -> None:
@@ -299,7 +299,7 @@ def test_taking_back_what_was_never_given_changes_nothing(repository: Repository
         login,
         repository.owner,
         repository.name,
-        pb.LEVEL_UNSPECIFIED,
+        pb.ACCESS_LEVEL_UNSPECIFIED,
     )
     assert grants(repository) == pb.ListAccessResponse()
 
@@ -310,20 +310,34 @@ def test_a_grant_to_nobody_is_refused(repository: Repository) -> None:
     unknown = Refusal(
         grpc.StatusCode.NOT_FOUND, "user nobody-here not found: a site admin can create one", "NO_USER"
     )
-    assert refusal(access.GrantAccess, pb.GrantAccessRequest(**where, level=pb.LEVEL_READ)) == unknown
+    assert (
+        refusal(access.GrantAccess, pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_READ)) == unknown
+    )
     assert refusal(access.RevokeAccess, pb.RevokeAccessRequest(**where)) == unknown
 
 
 @pytest.mark.parametrize(
     "level",
-    [pb.LEVEL_UNSPECIFIED, pb.LEVEL_ANYONE, pb.LEVEL_USER, pb.LEVEL_SITE_ADMIN, pb.LEVEL_RUNNER, 8, -1],
+    [
+        pb.ACCESS_LEVEL_UNSPECIFIED,
+        pb.ACCESS_LEVEL_ANYONE,
+        pb.ACCESS_LEVEL_USER,
+        pb.ACCESS_LEVEL_SITE_ADMIN,
+        pb.ACCESS_LEVEL_RUNNER,
+        8,
+        -1,
+    ],
 )
-def test_a_level_that_is_no_grants_is_refused(repository: Repository, level: pb.Level) -> None:
+def test_a_level_that_is_no_grants_is_refused(repository: Repository, level: pb.AccessLevel) -> None:
     request = pb.GrantAccessRequest(
         owner=repository.owner, repo=repository.name, login="admin", level=level
     )
     assert refusal(repository.server.access().GrantAccess, request) == invalid(
-        ("level", f"{level} is not allowed here: wanted one of LEVEL_READ, LEVEL_WRITE, LEVEL_ADMIN")
+        (
+            "level",
+            f"{level} is not allowed here: wanted one of ACCESS_LEVEL_READ, ACCESS_LEVEL_WRITE,"
+            " ACCESS_LEVEL_ADMIN",
+        )
     )
 
 
@@ -338,7 +352,9 @@ def test_grants_are_listed_by_login_with_those_of_the_owner(server: Shipliftd, n
         if login not in {who for who, _ in made}:
             access.CreateUser(pb.CreateUserRequest(login=f"{name}-{login}"))
         made[login, repo] = access.GrantAccess(
-            pb.GrantAccessRequest(owner=owner, repo=repo, login=f"{name}-{login}", level=pb.LEVEL_READ)
+            pb.GrantAccessRequest(
+                owner=owner, repo=repo, login=f"{name}-{login}", level=pb.ACCESS_LEVEL_READ
+            )
         )
     listed = [made["a", "app"], made["b", "*"], made["c", "*"], made["c", "app"]]
     assert grants(repository) == pb.ListAccessResponse(grants=listed)
@@ -352,7 +368,7 @@ def test_grants_are_listed_by_login_with_those_of_the_owner(server: Shipliftd, n
 
 def test_a_grant_on_all_of_an_owners_counts_for_repositories_to_come(server: Shipliftd, name: str) -> None:
     access = server.access()
-    token = server.user(f"mona-{name}", f"owner-{name}/*", pb.LEVEL_WRITE)
+    token = server.user(f"mona-{name}", f"owner-{name}/*", pb.ACCESS_LEVEL_WRITE)
     access.CreateRepository(pb.CreateRepositoryRequest(owner=f"owner-{name}", repo="later"))
     access.CreateRepository(pb.CreateRepositoryRequest(owner=f"owner-{name}s", repo="other"))
     assert Repository(server, f"owner-{name}", "later", token).record().trigger == f"mona-{name}"
@@ -365,8 +381,8 @@ def test_the_higher_of_two_grants_counts(server: Shipliftd, name: str) -> None:
     for repo in ("a", "b"):
         access.CreateRepository(pb.CreateRepositoryRequest(owner=f"owner-{name}", repo=repo))
     login = f"mona-{name}"
-    token = server.user(login, f"owner-{name}/*", pb.LEVEL_WRITE)
-    for repo, level in (("a", pb.LEVEL_READ), ("b", pb.LEVEL_ADMIN)):
+    token = server.user(login, f"owner-{name}/*", pb.ACCESS_LEVEL_WRITE)
+    for repo, level in (("a", pb.ACCESS_LEVEL_READ), ("b", pb.ACCESS_LEVEL_ADMIN)):
         access.GrantAccess(
             pb.GrantAccessRequest(owner=f"owner-{name}", repo=repo, login=login, level=level)
         )
@@ -378,7 +394,7 @@ def test_the_higher_of_two_grants_counts(server: Shipliftd, name: str) -> None:
 
 
 def test_an_owners_admin_makes_repositories_and_has_them(server: Shipliftd, name: str) -> None:
-    token = server.user(f"boss-{name}", f"owner-{name}/*", pb.LEVEL_ADMIN)
+    token = server.user(f"boss-{name}", f"owner-{name}/*", pb.ACCESS_LEVEL_ADMIN)
     access = server.access(token)
     made = access.CreateRepository(pb.CreateRepositoryRequest(owner=f"owner-{name}", repo="app"))
     me = access.WhoAmI(pb.WhoAmIRequest()).user
@@ -391,12 +407,12 @@ def test_a_repeated_grant_is_replayed_and_gives_nothing_back(repository: Reposit
     login = f"mona-{repository.name}"
     access.CreateUser(pb.CreateUserRequest(login=login))
     where = {"owner": repository.owner, "repo": repository.name, "login": login}
-    request = pb.GrantAccessRequest(**where, level=pb.LEVEL_WRITE, request_id=repository.name)
+    request = pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_WRITE, request_id=repository.name)
     access.GrantAccess(request)
     taken = access.RevokeAccess(pb.RevokeAccessRequest(**where, request_id=repository.name))
     # A late repeat of the grant must not undo what came after it.
     again, call = access.GrantAccess.with_call(request)
     assert (again, replayed(call)) == (taken, True)
     assert grants(repository) == pb.ListAccessResponse()
-    request.level = pb.LEVEL_READ
+    request.level = pb.ACCESS_LEVEL_READ
     assert refusal(access.GrantAccess, request) == taken_request_id(repository.name, "GrantAccess")

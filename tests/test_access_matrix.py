@@ -94,7 +94,9 @@ def expected(who: str, rpc: str, visibility: str) -> grpc.StatusCode:
 def keys() -> list[str]:
     """Every rpc; those that can be about all of an owner's repositories twice."""
     both = [
-        f"{name} owner/*" for name, rpc in RPCS.items() if rule(rpc).scope == pb.SCOPE_REPOSITORY_OR_OWNER
+        f"{name} owner/*"
+        for name, rpc in RPCS.items()
+        if rule(rpc).scope == pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER
     ]
     return [*RPCS, *both]
 
@@ -125,43 +127,43 @@ def test_the_table_has_nothing_that_is_not_there() -> None:
 
 
 def test_every_level_action_and_visibility_stands_in_the_tables() -> None:
-    assert pb.Level.keys() == [
-        "LEVEL_UNSPECIFIED",
-        "LEVEL_ANYONE",
-        "LEVEL_USER",
-        "LEVEL_READ",
-        "LEVEL_WRITE",
-        "LEVEL_ADMIN",
-        "LEVEL_SITE_ADMIN",
-        "LEVEL_RUNNER",
+    assert pb.AccessLevel.keys() == [
+        "ACCESS_LEVEL_UNSPECIFIED",
+        "ACCESS_LEVEL_ANYONE",
+        "ACCESS_LEVEL_USER",
+        "ACCESS_LEVEL_READ",
+        "ACCESS_LEVEL_WRITE",
+        "ACCESS_LEVEL_ADMIN",
+        "ACCESS_LEVEL_SITE_ADMIN",
+        "ACCESS_LEVEL_RUNNER",
     ]
     assert {f"VISIBILITY_{name.upper()}" for name in VISIBILITIES} == set(pb.Visibility.keys()[1:])
-    assert pb.Action.keys()[1:] == [
-        f"ACTION_{word}" for word in ("READ", "RECORD", "PROMOTE", "APPROVE", "RUN", "ADMIN")
+    assert pb.TokenAction.keys()[1:] == [
+        f"TOKEN_ACTION_{word}" for word in ("READ", "RECORD", "PROMOTE", "APPROVE", "RUN", "ADMIN")
     ]
 
 
 LEVELS = {
-    "read": pb.LEVEL_READ,
-    "write": pb.LEVEL_WRITE,
-    "admin": pb.LEVEL_ADMIN,
-    "owner": pb.LEVEL_ADMIN,
-    "site": pb.LEVEL_SITE_ADMIN,
-    "self": pb.LEVEL_USER,
-    "who": pb.LEVEL_USER,
-    "list": pb.LEVEL_ANYONE,
-    "run": pb.LEVEL_RUNNER,
+    "read": pb.ACCESS_LEVEL_READ,
+    "write": pb.ACCESS_LEVEL_WRITE,
+    "admin": pb.ACCESS_LEVEL_ADMIN,
+    "owner": pb.ACCESS_LEVEL_ADMIN,
+    "site": pb.ACCESS_LEVEL_SITE_ADMIN,
+    "self": pb.ACCESS_LEVEL_USER,
+    "who": pb.ACCESS_LEVEL_USER,
+    "list": pb.ACCESS_LEVEL_ANYONE,
+    "run": pb.ACCESS_LEVEL_RUNNER,
 }
 SCOPES = {
-    "read": {pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_VISIBLE},
-    "write": {pb.SCOPE_REPOSITORY},
-    "admin": {pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_OWNER},
-    "owner": {pb.SCOPE_OWNER, pb.SCOPE_REPOSITORY_OR_OWNER},
-    "site": {pb.SCOPE_SITE},
-    "self": {pb.SCOPE_SELF, pb.SCOPE_VISIBLE},
-    "who": {pb.SCOPE_SELF},
-    "list": {pb.SCOPE_VISIBLE},
-    "run": {pb.SCOPE_VISIBLE, pb.SCOPE_LEASE},
+    "read": {pb.ACCESS_SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_VISIBLE},
+    "write": {pb.ACCESS_SCOPE_REPOSITORY},
+    "admin": {pb.ACCESS_SCOPE_REPOSITORY, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
+    "owner": {pb.ACCESS_SCOPE_OWNER, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
+    "site": {pb.ACCESS_SCOPE_SITE},
+    "self": {pb.ACCESS_SCOPE_SELF, pb.ACCESS_SCOPE_VISIBLE},
+    "who": {pb.ACCESS_SCOPE_SELF},
+    "list": {pb.ACCESS_SCOPE_VISIBLE},
+    "run": {pb.ACCESS_SCOPE_VISIBLE, pb.ACCESS_SCOPE_LEASE},
 }
 
 
@@ -171,7 +173,7 @@ def test_the_option_says_what_the_table_says(rpc: str) -> None:
     option = rule(RPCS[rpc.partition(" ")[0]])
     assert option.level == LEVELS[column]
     assert option.scope in SCOPES[column]
-    assert option.action == (pb.Action.Value(f"ACTION_{action}") if action else 0)
+    assert option.action == (pb.TokenAction.Value(f"TOKEN_ACTION_{action}") if action else 0)
 
 
 # The repositories that each kind of caller is shown; the site admin's, `other`, is internal.

@@ -13,13 +13,13 @@ ON_A_REPOSITORY = [
     name
     for name, rpc in RPCS.items()
     if rule(rpc).scope
-    in (pb.SCOPE_REPOSITORY, pb.SCOPE_REPOSITORY_OR_OWNER, pb.SCOPE_REPOSITORY_OR_VISIBLE)
+    in (pb.ACCESS_SCOPE_REPOSITORY, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER, pb.SCOPE_REPOSITORY_OR_VISIBLE)
 ]
 
 
 def needed(rpc: str) -> str:
     """The action that a token must have."""
-    return pb.Action.Name(rule(RPCS[rpc]).action).removeprefix("ACTION_")
+    return pb.TokenAction.Name(rule(RPCS[rpc]).action).removeprefix("TOKEN_ACTION_")
 
 
 @pytest.mark.parametrize(

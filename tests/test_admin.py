@@ -116,7 +116,7 @@ def test_a_token_is_cut_as_told(server: Shipliftd) -> None:
     token = said("token", "create", "admin", *cuts, *places, "--database", server.database).strip()
     made = server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).token
     assert (made.login, made.name, made.hint) == ("admin", "ci", token[:8])
-    assert list(made.actions) == [access_pb2.ACTION_READ, access_pb2.ACTION_PROMOTE]
+    assert list(made.actions) == [access_pb2.TOKEN_ACTION_READ, access_pb2.TOKEN_ACTION_PROMOTE]
     assert (list(made.repositories), list(made.environments)) == (["octocat/*"], ["staging"])
     assert 0 <= made.created.seconds + 30 * 24 * 3600 - made.expires.seconds <= 1
 
@@ -179,7 +179,7 @@ def busy(own_server: Shipliftd) -> Iterator[list[int]]:
 def test_a_level_that_is_lowered_counts_within_moments_on_a_busy_server(
     own_server: Shipliftd, busy: list[int]
 ) -> None:
-    builds = own_server.builds(own_server.user("dora", "octocat/app", access_pb2.LEVEL_WRITE))
+    builds = own_server.builds(own_server.user("dora", "octocat/app", access_pb2.ACCESS_LEVEL_WRITE))
     assert promote(builds).trigger == "dora"
     said("grant", "dora", "octocat/app", "read", "--database", own_server.database)
 

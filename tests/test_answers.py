@@ -75,9 +75,9 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def cut_to(repository: Repository, *actions: access_pb2.Action) -> Repository:
+def cut_to(repository: Repository, *actions: access_pb2.TokenAction) -> Repository:
     login = f"{'-'.join(map(str, actions))}-{repository.name}"
-    token = repository.server.user(login, repository.slug, access_pb2.LEVEL_WRITE, actions=actions)
+    token = repository.server.user(login, repository.slug, access_pb2.ACCESS_LEVEL_WRITE, actions=actions)
     return repository.seen_by(token)
 
 
@@ -96,7 +96,7 @@ def without(build: pb.Build, **own: object) -> pb.Build:
 
 def test_a_promotion_shows_no_parameter_that_its_token_may_not_read(repository: Repository) -> None:
     repository.record(**EVERYTHING)
-    promoter = cut_to(repository, access_pb2.ACTION_PROMOTE)
+    promoter = cut_to(repository, access_pb2.TOKEN_ACTION_PROMOTE)
     request = repository.promotion(1, params={"REGION": "us"}, request_id=repository.name)
     made = promoter.builds.PromoteBuild(request)
     whole = repository.get(2)
@@ -126,12 +126,12 @@ def test_a_promotion_shows_no_parameter_that_its_token_may_not_read(repository: 
 
 def test_a_token_that_may_read_is_shown_all(repository: Repository) -> None:
     repository.record(**EVERYTHING)
-    both = cut_to(repository, access_pb2.ACTION_PROMOTE, access_pb2.ACTION_READ)
+    both = cut_to(repository, access_pb2.TOKEN_ACTION_PROMOTE, access_pb2.TOKEN_ACTION_READ)
     assert both.promote(1) == repository.get(2)
 
 
 def test_a_recording_shows_its_own_words(repository: Repository) -> None:
-    recorder = cut_to(repository, access_pb2.ACTION_RECORD)
+    recorder = cut_to(repository, access_pb2.TOKEN_ACTION_RECORD)
     made = recorder.record(**EVERYTHING)
     own = {name: value for name, value in EVERYTHING.items() if name in (HIDDEN["Build"] or "").split()}
     assert made == without(repository.get(1), **own)
@@ -140,8 +140,10 @@ def test_a_recording_shows_its_own_words(repository: Repository) -> None:
     assert guessed == without(repository.get(1), external_id="ci/1", params={"REGION": "eu"})
 
 
-@pytest.mark.parametrize("actions", [[access_pb2.ACTION_PROMOTE]])
-def test_what_anybody_may_read_is_shown(repository: Repository, actions: list[access_pb2.Action]) -> None:
+@pytest.mark.parametrize("actions", [[access_pb2.TOKEN_ACTION_PROMOTE]])
+def test_what_anybody_may_read_is_shown(
+    repository: Repository, actions: list[access_pb2.TokenAction]
+) -> None:
     server, name = repository.server, f"open-{repository.name}"
     server.access().CreateRepository(
         access_pb2.CreateRepositoryRequest(
@@ -150,5 +152,5 @@ def test_what_anybody_may_read_is_shown(repository: Repository, actions: list[ac
     )
     public = Repository(server, "octocat", name)
     public.record(**EVERYTHING)
-    token = server.user(f"u-{name}", public.slug, access_pb2.LEVEL_WRITE, actions=actions)
+    token = server.user(f"u-{name}", public.slug, access_pb2.ACCESS_LEVEL_WRITE, actions=actions)
     assert public.seen_by(token).promote(1) == public.get(2)

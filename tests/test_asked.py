@@ -28,7 +28,7 @@ NO_FILE = (
 
 def asked(repository: Repository, **fields: object) -> pb.Build:
     """A build that runners are to do, of event custom."""
-    return repository.record(**{"run": True, "event": pb.EVENT_CUSTOM, "after": "", **fields})
+    return repository.record(**{"run": True, "event": pb.BUILD_EVENT_CUSTOM, "after": "", **fields})
 
 
 def stages(build: pb.Build) -> list[str]:
@@ -92,7 +92,7 @@ def test_the_newest_file_and_commit_of_the_branch_are_run(
 
 def test_a_runner_does_it(repository: Repository) -> None:
     runner: Runner = runner_of(repository, f"runner-{repository.name}")
-    repository.record(**MAIN, pipeline=CUSTOM, status=pb.STATUS_SUCCESS)
+    repository.record(**MAIN, pipeline=CUSTOM, status=pb.BUILD_STATUS_SUCCESS)
     build = asked(repository)
     lease = runner.take(kind="pipeline", type="exec")
     assert (lease.build.number, lease.stage.name) == (build.number, "nightly")
@@ -118,7 +118,7 @@ def test_a_file_of_ones_own_is_run_at_once(repository: Repository) -> None:
 def test_neither_a_promotion_nor_a_restart_nor_a_pull_request_is_a_branchs_newest(
     repository: Repository,
 ) -> None:
-    ended = pb.STATUS_SUCCESS
+    ended = pb.BUILD_STATUS_SUCCESS
     deploys = pipelines({"trigger": {"event": ["push", "promote", "custom"]}})
     repository.record(**MAIN, after="aaaaaaa", pipeline=deploys, status=ended)
     repository.record(**MAIN, after="bbbbbbb", pipeline=OTHER, status=ended)
@@ -148,7 +148,7 @@ def test_what_cannot_be_run_is_refused_with_the_reason(
 
 
 def test_a_build_to_run_brings_neither_stages_nor_a_status(repository: Repository) -> None:
-    told = refusal(asked, repository, stages=[pb.StageSpec()], status=pb.STATUS_SUCCESS)
+    told = refusal(asked, repository, stages=[pb.StageSpec()], status=pb.BUILD_STATUS_SUCCESS)
     assert told[:2] == (
         grpc.StatusCode.INVALID_ARGUMENT,
         "stages: are the pipeline file's where `run` is set: leave them out; status: is the runners' to"
@@ -168,7 +168,10 @@ def test_who_may_only_record_asks_for_a_build(
 ) -> None:
     repository.record(**MAIN, pipeline=CUSTOM)
     token = server.user(
-        f"ci-{repository.name}", repository.slug, access_pb2.LEVEL_WRITE, actions=[access_pb2.ACTION_RECORD]
+        f"ci-{repository.name}",
+        repository.slug,
+        access_pb2.ACCESS_LEVEL_WRITE,
+        actions=[access_pb2.TOKEN_ACTION_RECORD],
     )
     assert caller.having(token).post(path).status == 200
 

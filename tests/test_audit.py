@@ -48,7 +48,7 @@ def app(own_server: Shipliftd) -> Repository:
     """octocat/app, as its writer mona sees it, and what the audit has of making it left behind."""
     access = own_server.access()
     access.CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="app"))
-    return Repository(own_server, "octocat", "app").of("mona", access_pb2.LEVEL_WRITE)
+    return Repository(own_server, "octocat", "app").of("mona", access_pb2.ACCESS_LEVEL_WRITE)
 
 
 def test_the_making_of_things_stands_in_it(app: Repository) -> None:
@@ -69,7 +69,7 @@ def test_every_write_stands_in_it(app: Repository) -> None:
     before = len(entries(app.server))
     recorded = app.record(request_id="r1", target="main", params={"A": "hunter2"})
     promoted = app.promote(1, params={"B": "hunter2"}, request_id="r2")
-    app.report(2, pb.STATUS_SUCCESS, request_id="r3")
+    app.report(2, pb.BUILD_STATUS_SUCCESS, request_id="r3")
     assert entries(app.server, before) == [
         # The target of a recorded build is a branch, and no environment.
         Entry("mona", "CreateBuild", resource_id=recorded.id, request_id="r1"),
@@ -89,7 +89,7 @@ def test_every_refused_write_stands_in_it_with_its_reason(app: Repository) -> No
         refusal(app.promote, 1, expected_current=7),
         refusal(app.promote, 1, "staging", request_id="taken"),
         refusal(app.record, number=5),
-        refusal(app.report, 2, pb.STATUS_RUNNING, version=9),
+        refusal(app.report, 2, pb.BUILD_STATUS_RUNNING, version=9),
         refusal(stranger.promote, 1),
     ]
     assert entries(app.server, before) == [
@@ -129,7 +129,7 @@ def test_every_refused_write_stands_in_it_with_its_reason(app: Repository) -> No
 def test_a_refused_grant_stands_in_it(app: Repository) -> None:
     before = len(entries(app.server))
     request = access_pb2.GrantAccessRequest(
-        owner="octocat", repo="app", login="mona", level=access_pb2.LEVEL_ADMIN, request_id="up"
+        owner="octocat", repo="app", login="mona", level=access_pb2.ACCESS_LEVEL_ADMIN, request_id="up"
     )
     told = refusal(app.server.access(app.token).GrantAccess, request)
     assert entries(app.server, before) == [

@@ -148,7 +148,7 @@ class Asked:
     @property
     def who(self) -> tuple[str, str]:
         """Who asks: the site admin, or a runner, and the action that it is for."""
-        is_runners = rule(self.method).level == access_pb2.LEVEL_RUNNER
+        is_runners = rule(self.method).level == access_pb2.ACCESS_LEVEL_RUNNER
         return ("write, cut to both", "RUN") if is_runners else ("site admin", "")
 
     def request(self) -> Message:

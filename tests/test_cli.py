@@ -81,7 +81,7 @@ def test_promotes_with_json_alone_on_standard_output(cli: Cli, client: Client, r
     said = cli.run("promote", "1", "qa", "--request-id", "r1", *params, "--json")
     assert said.err == f"{repo}: promoted build 1, release (none), commit 9fc1ad6ebf12, to qa as build 2\n"
     build = said._replace(err="").json()
-    assert (build["number"], build["parent"], build["status"]) == (2, 1, "STATUS_PENDING")
+    assert (build["number"], build["parent"], build["status"]) == (2, 1, "BUILD_STATUS_PENDING")
     # Zeros are there, unset times are not; ids of 64 bits are strings, as protobuf's JSON has them.
     assert (build["error"], build["version"], "started" in build) == ("", 1, False)
     assert list(build["params"]) == ["A", "B", "C"]
@@ -283,8 +283,8 @@ def test_administers_repositories_users_tokens_and_grants(cli: Cli, name: str, s
     assert cli.run("grant", "add", name, "read", "-R", "octocat/*").out == f"{name} has read on octocat/*\n"
     listed = cli.run("grant", "list", "-R", repo, "--json").json()
     assert [(each["login"], each["repo"], each["level"]) for each in listed] == [
-        (name, f"{name}-2", "LEVEL_WRITE"),
-        (name, "*", "LEVEL_READ"),
+        (name, f"{name}-2", "ACCESS_LEVEL_WRITE"),
+        (name, "*", "ACCESS_LEVEL_READ"),
     ]
     removed = cli.run("grant", "remove", name, "-R", "octocat/*")
     assert removed == (0, f"{name} has no grant on octocat/*\n", "")
@@ -298,7 +298,10 @@ def test_administers_repositories_users_tokens_and_grants(cli: Cli, name: str, s
     assert re.fullmatch(rf"Token \d+ of {name}, ci\n", token.err)
     theirs = Cli(cli.home, server.address, token.out.strip(), repo)
     me = theirs.run("whoami", "--json").json()
-    assert (me["user"]["login"], me["token"]["actions"]) == (name, ["ACTION_READ", "ACTION_RECORD"])
+    assert (me["user"]["login"], me["token"]["actions"]) == (
+        name,
+        ["TOKEN_ACTION_READ", "TOKEN_ACTION_RECORD"],
+    )
     shown = timeless(theirs.run("whoami").out)
     assert f"login         {name}\nkind          machine user\n" in shown
     assert f"actions       read, record\nrepositories  {repo}\nenvironments  qa\n" in shown

@@ -296,13 +296,13 @@ def test_record_in_a_ci_job(server: Shipliftd, repo: str, tmp_path: Path) -> Non
     wanted = {
         "after": AFTER,
         "artifacts": [{"name": "image", "uri": "registry/app:1", "digest": "sha256:9fc1"}],
-        "event": "EVENT_PUSH",
+        "event": "BUILD_EVENT_PUSH",
         "external_id": "github/1658821493.2",
         "link": f"https://github.com/{repo}/actions/runs/1658821493/attempts/2",
         "number": 1,
         "params": {"REGION": "eu"},
         "ref": "refs/heads/main",
-        "status": "STATUS_SUCCESS",
+        "status": "BUILD_STATUS_SUCCESS",
         "target": "main",
     }
     assert {name: build[name] for name in wanted} == wanted
@@ -337,7 +337,7 @@ def test_what_is_said_comes_before_what_is_found(server: Shipliftd, repo: str, t
         # Those of another commit are not taken over.
         "author_name": "",
         "before": "",
-        "event": "EVENT_CUSTOM",
+        "event": "BUILD_EVENT_CUSTOM",
         "external_id": "mine",
         "link": "https://example.com/1",
         "message": "",
@@ -345,7 +345,7 @@ def test_what_is_said_comes_before_what_is_found(server: Shipliftd, repo: str, t
         "release": "v2",
         "sender": "bradrydzewski",
         "source": "next",
-        "status": "STATUS_FAILURE",
+        "status": "BUILD_STATUS_FAILURE",
         "target": "next",
     }
     assert {name: build[name] for name in wanted} == wanted

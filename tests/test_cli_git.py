@@ -12,7 +12,7 @@ from tests.cli import Cli
 from tests.harness import Shipliftd
 from tests.patience import SECONDS
 
-WRITE = access_pb2.LEVEL_WRITE
+WRITE = access_pb2.ACCESS_LEVEL_WRITE
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git makes the checkouts")
 
 
@@ -96,14 +96,14 @@ def test_records_what_is_checked_out(server: Shipliftd, repo: str, checkout: Pat
         "author_email": "mona@example.com",
         "author_name": "Mona Lisa",
         "before": git(checkout, "rev-parse", "HEAD~1"),
-        "event": "EVENT_PUSH",
+        "event": "BUILD_EVENT_PUSH",
         "message": "second [red]one[/red]\n\nwith a body",
         "owner": repo.partition("/")[0],
         "ref": "refs/heads/main",
         "release": "v1",
         "repo": repo.partition("/")[2],
         "source": "main",
-        "status": "STATUS_SUCCESS",
+        "status": "BUILD_STATUS_SUCCESS",
         "target": "main",
     }
     assert {name: build[name] for name in wanted} == wanted
@@ -193,14 +193,16 @@ def test_record_says_who_can_say_where_a_repository_is_cloned_from(
         f" --git-url {url}\n"
     )
     name = repo.partition("/")[2]
-    writer = server.user(f"w-{name}", repo, access_pb2.LEVEL_WRITE)
+    writer = server.user(f"w-{name}", repo, access_pb2.ACCESS_LEVEL_WRITE)
     cut = server.user(
         f"a-{name}",
         repo,
-        access_pb2.LEVEL_ADMIN,
-        actions=[access_pb2.ACTION_RECORD, access_pb2.ACTION_READ],
+        access_pb2.ACCESS_LEVEL_ADMIN,
+        actions=[access_pb2.TOKEN_ACTION_RECORD, access_pb2.TOKEN_ACTION_READ],
     )
-    blind = server.user(f"b-{name}", repo, access_pb2.LEVEL_ADMIN, actions=[access_pb2.ACTION_RECORD])
+    blind = server.user(
+        f"b-{name}", repo, access_pb2.ACCESS_LEVEL_ADMIN, actions=[access_pb2.TOKEN_ACTION_RECORD]
+    )
     for token, err in ((writer, told), (cut, told), (blind, "")):
         said = Cli(checkout, server.address, token).run("record")
         assert (said.code, said.err) == (0, err)

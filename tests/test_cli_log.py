@@ -171,4 +171,4 @@ def test_record_finds_the_pipeline_file_in_the_root_of_the_work_tree(fleet: Flee
     fleet.person.variables["GIT_CEILING_DIRECTORIES"] = str(tmp_path)
     assert fleet.person.run("record").code == 0
     assert fleet.repository.get(1).stages[0].kind == "pipeline"
-    assert fleet.repository.get(1).status == pb.STATUS_SUCCESS
+    assert fleet.repository.get(1).status == pb.BUILD_STATUS_SUCCESS

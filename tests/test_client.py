@@ -67,7 +67,7 @@ def test_records_and_promotes_a_build(client: Client, repo: str) -> None:
         owner=owner,
         repo=name,
         event="tag",
-        status=builds_pb2.STATUS_SUCCESS,
+        status=builds_pb2.BUILD_STATUS_SUCCESS,
         after=AFTER,
         release="v1.4.2",
         timestamp=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
@@ -75,7 +75,7 @@ def test_records_and_promotes_a_build(client: Client, repo: str) -> None:
         stages=[builds_pb2.StageSpec(name="deploy", kind="external")],
         params={"REGION": "eu"},
     )
-    assert (recorded.number, recorded.event, recorded.status) == (1, builds_pb2.EVENT_TAG, 7)
+    assert (recorded.number, recorded.event, recorded.status) == (1, builds_pb2.BUILD_EVENT_TAG, 7)
     assert recorded.timestamp.ToDatetime() == datetime(2026, 1, 2, 3, 4, 5)
     promoted = client.promote_build(
         owner=owner, repo=name, build=1, target="production", params={"TIER": "web"}, expected_current=0
@@ -85,7 +85,7 @@ def test_records_and_promotes_a_build(client: Client, repo: str) -> None:
     assert [stage.name for stage in promoted.stages] == ["deploy"]
     assert client.get_build(owner=owner, repo=name, build=2) == promoted
     done = client.update_build(owner=owner, repo=name, build=2, status="success", version=1)
-    assert (done.status, done.version) == (builds_pb2.STATUS_SUCCESS, 2)
+    assert (done.status, done.version) == (builds_pb2.BUILD_STATUS_SUCCESS, 2)
 
 
 def test_records_and_promotes_a_build_asynchronously(server: Shipliftd, repo: str) -> None:
@@ -103,13 +103,13 @@ def test_records_and_promotes_a_build_asynchronously(server: Shipliftd, repo: st
 def test_administers_access(client: Client, server: Shipliftd, repo: str, name: str) -> None:
     owner, repo_name = repo.split("/")
     assert client.create_user(login=name, machine=True).machine
-    token = client.create_token(login=name, actions=["read", access_pb2.ACTION_PROMOTE])
-    assert list(token.actions) == [access_pb2.ACTION_READ, access_pb2.ACTION_PROMOTE]
+    token = client.create_token(login=name, actions=["read", access_pb2.TOKEN_ACTION_PROMOTE])
+    assert list(token.actions) == [access_pb2.TOKEN_ACTION_READ, access_pb2.TOKEN_ACTION_PROMOTE]
     granted = client.grant_access(owner=owner, repo=repo_name, login=name, level="read")
     assert [(each.login, each.level) for each in client.iterate_access(owner=owner, repo=repo_name)] == [
-        (name, access_pb2.LEVEL_READ)
+        (name, access_pb2.ACCESS_LEVEL_READ)
     ]
-    assert granted.level == access_pb2.LEVEL_READ
+    assert granted.level == access_pb2.ACCESS_LEVEL_READ
     with Client(server.address, token.secret) as theirs:
         assert theirs.who_am_i().user.login == name
         may = theirs.get_repository(owner=owner, repo=repo_name).permissions

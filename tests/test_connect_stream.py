@@ -248,7 +248,7 @@ def test_a_watch_tells_of_a_cancel(work: Work) -> None:
     message = json.dumps({"stageId": str(stage["id"])}).encode()
     path = "/shiplift.v1.StageService/WatchStage"
     stream = Stream.of(work.runner.address, work.runner.token or "", message, path=path)
-    assert stream.message() == {"status": "STATUS_RUNNING"}
+    assert stream.message() == {"status": "BUILD_STATUS_RUNNING"}
     assert work.api.call("DELETE", "/builds/2").status == 200
-    assert stream.message() == {"status": "STATUS_KILLED", "stop": True}
+    assert stream.message() == {"status": "BUILD_STATUS_KILLED", "stop": True}
     assert stream.end() == {}

@@ -18,8 +18,8 @@ from tests.repository import Repository, changing
 from tests.rpcs import RPCS, rule
 from tests.staged import stored
 
-ADMIN, READ = pb.ACTION_ADMIN, pb.ACTION_READ
-EVERY = pb.Action.values()[1:]
+ADMIN, READ = pb.TOKEN_ACTION_ADMIN, pb.TOKEN_ACTION_READ
+EVERY = pb.TokenAction.values()[1:]
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Scene:
 
     def grant(self, repo: str, login: str, level: str) -> pb.GrantAccessRequest:
         return pb.GrantAccessRequest(
-            owner=self.name, repo=repo, login=self.of(login), level=f"LEVEL_{level.upper()}"
+            owner=self.name, repo=repo, login=self.of(login), level=f"ACCESS_LEVEL_{level.upper()}"
         )
 
     def state(self) -> list[Any]:

@@ -31,11 +31,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shipliftd]:
             Repository(server, "octocat", "public"),
         )
         private.record(
-            pipeline=PIPELINE, status=pb.STATUS_SUCCESS, author_login="ann", ref="refs/heads/main"
+            pipeline=PIPELINE, status=pb.BUILD_STATUS_SUCCESS, author_login="ann", ref="refs/heads/main"
         )
         private.promote(1)
-        public.record(status=pb.STATUS_RUNNING, ref="refs/heads/dev")
-        public.record(status=pb.STATUS_FAILURE, ref="refs/heads/main")
+        public.record(status=pb.BUILD_STATUS_RUNNING, ref="refs/heads/dev")
+        public.record(status=pb.BUILD_STATUS_FAILURE, ref="refs/heads/main")
         yield server
 
 

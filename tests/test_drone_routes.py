@@ -30,7 +30,7 @@ def work(served: Shipliftd) -> Work:
 def reader(work: Work) -> Api:
     """The routes as somebody sees them who may read."""
     token = work.repository.server.user(
-        f"reader-{work.repository.name}", work.repository.slug, access_pb2.LEVEL_READ
+        f"reader-{work.repository.name}", work.repository.slug, access_pb2.ACCESS_LEVEL_READ
     )
     return Api(work.runner.address, token, work.api.path)
 
@@ -75,7 +75,7 @@ def test_a_restart_is_a_new_build_with_the_querys_parameters_over_the_old_ones(w
 
 def test_a_build_that_deploys_nothing_is_restarted_while_it_runs(work: Work) -> None:
     file = PIPELINE.replace("promote", "push")
-    origin = work.repository.record(pipeline=file, status=builds_pb2.STATUS_RUNNING)
+    origin = work.repository.record(pipeline=file, status=builds_pb2.BUILD_STATUS_RUNNING)
     new = work.api.call("POST", f"/builds/{origin.number}").json
     assert (new["number"], new["status"], new["event"], new["retry_of"]) == (2, "pending", "push", 1)
     assert work.api.call("GET", "/builds/1").json["status"] == "running"
@@ -159,5 +159,5 @@ def test_deployments_are_the_newest_of_each_environment(work: Work) -> None:
     ],
 )
 def test_what_is_not_in_this_release_says_so(work: Work, method: str, path: str) -> None:
-    work.repository.record(status=builds_pb2.STATUS_SUCCESS)
+    work.repository.record(status=builds_pb2.BUILD_STATUS_SUCCESS)
     assert work.api.call(method, path).status == 501

@@ -332,7 +332,7 @@ def test_a_token_that_is_no_runners_is_told_so(served: Shipliftd, work: Work) ->
     told = "this is not a runner's token: those have the action run, and name repositories or environments"
     admin = DroneRunner(served.http, served.admin_token)
     assert admin.call("POST", "/ping").told == (403, told)
-    request = access_pb2.CreateTokenRequest(login=work.login, actions=[access_pb2.ACTION_RUN])
+    request = access_pb2.CreateTokenRequest(login=work.login, actions=[access_pb2.TOKEN_ACTION_RUN])
     wide = DroneRunner(served.http, served.access().CreateToken(request).secret)
     assert wide.call("POST", "/ping").told == (403, told)
 

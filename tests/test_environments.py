@@ -235,13 +235,13 @@ def test_only_what_went_there_can_be_there(repository: Repository) -> None:
 def test_settling_needs_write_and_the_environment(repository: Repository, name: str) -> None:
     repository.record()
     repository.promote(1)
-    reader = repository.of(f"reader-{name}", access_pb2.LEVEL_READ)
+    reader = repository.of(f"reader-{name}", access_pb2.ACCESS_LEVEL_READ)
     assert code_of(settle, reader, 2) == grpc.StatusCode.PERMISSION_DENIED
     token = repository.server.user(
-        f"writer-{name}", repository.slug, access_pb2.LEVEL_WRITE, environments=["staging"]
+        f"writer-{name}", repository.slug, access_pb2.ACCESS_LEVEL_WRITE, environments=["staging"]
     )
     assert refusal(settle, repository.seen_by(token), 2).reason == "TOKEN_CUT_TO_ENVIRONMENTS"
-    writer = repository.of(f"whole-{name}", access_pb2.LEVEL_WRITE)
+    writer = repository.of(f"whole-{name}", access_pb2.ACCESS_LEVEL_WRITE)
     assert settle(writer, 2).current.number == 2
 
 
@@ -336,7 +336,7 @@ def test_a_token_is_of_its_own_list(many: list[Repository]) -> None:
 
 def test_everybody_sees_what_they_may_read(many: list[Repository], name: str) -> None:
     owner = many[0].owner
-    reader = many[0].of(f"reader-{name}", access_pb2.LEVEL_READ)
+    reader = many[0].of(f"reader-{name}", access_pb2.ACCESS_LEVEL_READ)
     assert {found.repo for found in page(reader, owner=owner).deployments} == {"b"}
     assert [found for found in page(reader).deployments if found.owner == owner] == listed(reader)
     hidden = refusal(page, reader, owner=owner, repo="a")
@@ -358,7 +358,7 @@ def test_everybody_sees_what_they_may_read(many: list[Repository], name: str) ->
     assert keys(page(stranger, owner=owner).deployments) == [("d", "production")]
     assert code_of(page, many[0].seen_by("")) == grpc.StatusCode.UNAUTHENTICATED
     token = many[0].server.user(
-        f"cut-{name}", f"{owner}/b", access_pb2.LEVEL_READ, repositories=[f"{owner}/a"]
+        f"cut-{name}", f"{owner}/b", access_pb2.ACCESS_LEVEL_READ, repositories=[f"{owner}/a"]
     )
     assert list(page(many[0].seen_by(token), owner=owner).deployments) == []
 

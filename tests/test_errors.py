@@ -66,9 +66,9 @@ def test_a_bad_request_names_its_fields_in_one_detail(repository: Repository) ->
 
 
 def test_a_failed_precondition_names_its_subject(repository: Repository) -> None:
-    repository.record(status=pb.STATUS_SUCCESS)
+    repository.record(status=pb.BUILD_STATUS_SUCCESS)
     request = pb.UpdateBuildRequest(
-        owner=repository.owner, repo=repository.name, build=1, status=pb.STATUS_RUNNING
+        owner=repository.owner, repo=repository.name, build=1, status=pb.BUILD_STATUS_RUNNING
     )
     with pytest.raises(grpc.RpcError) as error:
         repository.builds.UpdateBuild(request)
@@ -205,7 +205,7 @@ def test_two_defects_have_two_ids(damaged: Repository) -> None:
 def test_no_secret_and_no_parameters_value_is_logged_stored_or_told(own_server: Shipliftd) -> None:
     access = own_server.access()
     access.CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="app"))
-    writer = own_server.user("mona", "octocat/app", access_pb2.LEVEL_WRITE)
+    writer = own_server.user("mona", "octocat/app", access_pb2.ACCESS_LEVEL_WRITE)
     repository = Repository(own_server, "octocat", "app", writer)
     unknown, revoked = "shl_" + "U" * 43, access.CreateToken(access_pb2.CreateTokenRequest())
     access.RevokeToken(access_pb2.RevokeTokenRequest(id=revoked.id))

@@ -90,9 +90,9 @@ class Farm:
         """Kills one of them, one that runs a stage where there is one, and starts another."""
         busy = {
             stage.machine
-            for listed in self.fleet.repository.page(statuses=[pb.STATUS_RUNNING]).builds
+            for listed in self.fleet.repository.page(statuses=[pb.BUILD_STATUS_RUNNING]).builds
             for stage in self.fleet.repository.get(listed.number).stages
-            if stage.status == pb.STATUS_RUNNING
+            if stage.status == pb.BUILD_STATUS_RUNNING
         }
         at_work = [runner for runner in self.runners if name_of(runner) in busy]
         victim = moment.choice(at_work or self.runners)
@@ -125,7 +125,7 @@ def farm(fleet: Fleet) -> Iterator[Farm]:
 
 def promote_all(fleet: Fleet, pipeline: str, count: int) -> list[int]:
     """Promotes a build so often, each time to an environment of its own."""
-    recorded = fleet.repository.record(pipeline=pipeline, status=pb.STATUS_SUCCESS)
+    recorded = fleet.repository.record(pipeline=pipeline, status=pb.BUILD_STATUS_SUCCESS)
     return [fleet.repository.promote(recorded.number, f"env-{n}").number for n in range(count)]
 
 
@@ -143,7 +143,7 @@ def test_every_stage_runs_once_in_order_and_within_its_limit(fleet: Fleet, tmp_p
     with farm(fleet):
         builds = promote_all(fleet, diamond(journal, 0.05), PROMOTIONS)
         ended = [fleet.ended(build, 600) for build in builds]
-    assert Counter(build.status for build in ended) == {pb.STATUS_SUCCESS: PROMOTIONS}
+    assert Counter(build.status for build in ended) == {pb.BUILD_STATUS_SUCCESS: PROMOTIONS}
     noted = journal_of(journal)
     assert noted.keys() == {(build, name) for build in builds for name in ("left", "right", "join")}
     assert {len(moments) for moments in noted.values()} == {2}
@@ -185,7 +185,7 @@ def test_a_runner_that_is_killed_costs_its_stage_and_no_stage_runs_twice(
         (build.number, stage.name): stage.error
         for build in ended
         for stage in build.stages
-        if stage.status == pb.STATUS_ERROR
+        if stage.status == pb.BUILD_STATUS_ERROR
     }
     assert lost
     assert all("runner lost: nothing was heard of runner-" in error for error in lost.values())
@@ -193,7 +193,7 @@ def test_a_runner_that_is_killed_costs_its_stage_and_no_stage_runs_twice(
     assert unfinished <= lost.keys()
     failed = {build for build, _ in lost}
     for build in ended:
-        expected = pb.STATUS_ERROR if build.number in failed else pb.STATUS_SUCCESS
+        expected = pb.BUILD_STATUS_ERROR if build.number in failed else pb.BUILD_STATUS_SUCCESS
         assert (build.number, build.status) == (build.number, expected)
 
 
@@ -218,11 +218,11 @@ def test_a_server_that_is_away_loses_nothing_of_a_stage_that_runs(tmp_path: Path
         # The same address again, where the runner looks for it.
         with Shipliftd(database, listen=server.address) as back:
             repository = Repository(back, "octocat", "app")
-            assert repository.get(number).status == pb.STATUS_RUNNING
+            assert repository.get(number).status == pb.BUILD_STATUS_RUNNING
             ready.touch()
             build = until(lambda: found if (found := repository.get(number)).HasField("finished") else None)
             lines = Fleet(repository, fleet.runner, fleet.person).log(number, 1)
-    assert build.status == pb.STATUS_SUCCESS
+    assert build.status == pb.BUILD_STATUS_SUCCESS
     counted = [line for line in lines if not line.startswith("+ ")]
     assert counted == [f"{n}\n" for n in range(len(counted))]
     assert len(counted) > DOWN_SECONDS

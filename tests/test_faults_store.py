@@ -156,9 +156,11 @@ def test_a_clock_that_is_set_back_by_an_hour_costs_nothing(tmp_path: Path) -> No
 
         # The lease ends a minute from now, not an hour and a minute: a runner that is lost will be missed.
         until(lambda: leased() < lease.expires.ToMilliseconds() - HOUR_MS // 2)
-        assert staged.runner.report(lease.stage.id, pb.STATUS_SUCCESS).status == pb.STATUS_SUCCESS
+        assert (
+            staged.runner.report(lease.stage.id, pb.BUILD_STATUS_SUCCESS).status == pb.BUILD_STATUS_SUCCESS
+        )
         after = staged.repository.get(2)
-        assert (after.status, after.version > before.version) == (pb.STATUS_SUCCESS, True)
+        assert (after.status, after.version > before.version) == (pb.BUILD_STATUS_SUCCESS, True)
         assert after.created == before.created
         assert after.finished.ToMilliseconds() < before.created.ToMilliseconds() - HOUR_MS // 2
         # Numbers, not times, put builds in their order.

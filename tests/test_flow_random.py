@@ -89,7 +89,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             1,
             "admin",
             site_admin=True,
-            level=access_pb2.LEVEL_ADMIN,
+            level=access_pb2.ACCESS_LEVEL_ADMIN,
             owner="octocat",
             repo="app",
             repo_id=repository.id,
@@ -104,7 +104,7 @@ def create(caller: Caller, nodes: list[Node], numbers: list[int]) -> BuildWithSt
         after=COMMIT,
         owner="octocat",
         repo="app",
-        status=api.STATUS_SUCCESS,
+        status=api.BUILD_STATUS_SUCCESS,
         stages=[
             api.StageSpec(
                 name=str(n),
@@ -129,7 +129,7 @@ def finish(caller: Caller, stage: StageRow, outcome: str) -> None:
         Stage.update(lease_expires=1).where(Stage.id == stage.id).execute()
         ending.sweep()
         return
-    status = f"STATUS_{outcome.upper()}"
+    status = f"BUILD_STATUS_{outcome.upper()}"
     request = pb.UpdateStageRequest(stage_id=stage.id, status=status, error=stage.name)
     stages.update_stage(caller, request)
 
@@ -219,7 +219,7 @@ def test_a_build_ends_for_good_whenever_it_is_ended(
         if how == "cancel":
             ending.cancel(caller, api.CancelBuildRequest(**named))
         elif before.build.status not in ENDED:
-            reports.update(caller, api.UpdateBuildRequest(**named, status=api.STATUS_FAILURE))
+            reports.update(caller, api.UpdateBuildRequest(**named, status=api.BUILD_STATUS_FAILURE))
         after = builds.load(caller, build.id)
         if before.build.status in ENDED:
             assert after == before
@@ -247,7 +247,7 @@ def step_once(world: World, build: BuildWithStages, nodes: list[Node], data: st.
 
 def late(caller: Caller, stage: StageRow) -> None:
     """Whoever had the stage reports once more; others are refused."""
-    request = pb.UpdateStageRequest(stage_id=stage.id, status=api.STATUS_RUNNING, message="late")
+    request = pb.UpdateStageRequest(stage_id=stage.id, status=api.BUILD_STATUS_RUNNING, message="late")
     if stage.lease_hash is not None:
         assert stages.update_stage(caller, request)[0] == stage
         return

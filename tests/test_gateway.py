@@ -53,7 +53,7 @@ def outsider(caller: Caller, server: Shipliftd, name: str) -> Caller:
 @pytest.fixture
 def reader(caller: Caller, server: Shipliftd, repo: str, name: str) -> Caller:
     """A user who may read the repository."""
-    return caller.having(server.user(f"reader-{name}", repo, access_pb2.LEVEL_READ))
+    return caller.having(server.user(f"reader-{name}", repo, access_pb2.ACCESS_LEVEL_READ))
 
 
 # The contract.
@@ -140,7 +140,7 @@ def test_a_token_promotes_no_further_than_it_reaches(
     caller: Caller, server: Shipliftd, recorded: Repository
 ) -> None:
     token = server.user(
-        f"cut-{recorded.name}", recorded.slug, access_pb2.LEVEL_WRITE, environments=["staging"]
+        f"cut-{recorded.name}", recorded.slug, access_pb2.ACCESS_LEVEL_WRITE, environments=["staging"]
     )
     cut = caller.having(token)
     assert cut.post(path(recorded, "/builds/1/promote"), {"target": "staging"}).status == 200
@@ -308,7 +308,7 @@ def test_who_may_not_register_is_told_no_more_than_of_any_repository(
 
 
 def test_an_admin_of_an_owner_registers_there(caller: Caller, server: Shipliftd, name: str) -> None:
-    boss = caller.having(server.user(f"boss-{name}", f"mine-{name}/*", access_pb2.LEVEL_ADMIN))
+    boss = caller.having(server.user(f"boss-{name}", f"mine-{name}/*", access_pb2.ACCESS_LEVEL_ADMIN))
     assert boss.post(f"/api/repos/mine-{name}/app").status == 200
     assert boss.post(f"/api/repos/not-mine-{name}/app").status == 403
 

@@ -149,7 +149,7 @@ def test_what_cannot_be_recorded_is_not(caller: Caller, repository: Repository) 
 
 def test_who_may_not_record_is_told_why(caller: Caller, repository: Repository) -> None:
     slug = repository.slug
-    reader = repository.of(f"reader-{repository.name}", access_pb2.LEVEL_READ).token or ""
+    reader = repository.of(f"reader-{repository.name}", access_pb2.ACCESS_LEVEL_READ).token or ""
     outsider = repository.of(f"outsider-{repository.name}").token or ""
     assert caller.having(reader).post(path(repository)).told == (
         403,

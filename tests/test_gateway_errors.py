@@ -99,7 +99,7 @@ def test_401_says_how_to_prove_who_one_is(caller: Caller, recorded: Repository) 
 
 
 def test_403_says_what_is_missing(caller: Caller, recorded: Repository) -> None:
-    reader = recorded.of(f"reader-{recorded.name}", access_pb2.LEVEL_READ)
+    reader = recorded.of(f"reader-{recorded.name}", access_pb2.ACCESS_LEVEL_READ)
     answer = caller.having(reader.token or "").post(promotion(recorded), {"target": "a"})
     message = (
         f"PromoteBuild needs write on {recorded.slug}; reader-{recorded.name} has read: an admin of the"

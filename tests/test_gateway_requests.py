@@ -122,7 +122,7 @@ def test_what_is_no_token_is_401(caller: Caller, authorization: str) -> None:
 def test_a_token_in_the_query_stands_in_no_log_no_error_and_no_parameter(
     caller: Caller, server: Shipliftd, gateway: Gateway, recorded: Repository
 ) -> None:
-    secret = server.user(f"old-{recorded.name}", recorded.slug, access_pb2.LEVEL_WRITE)
+    secret = server.user(f"old-{recorded.name}", recorded.slug, access_pb2.ACCESS_LEVEL_WRITE)
     stranger = caller.having("")
     token = {"access_token": secret}
     answers = [
@@ -206,7 +206,7 @@ def test_the_deployment_that_a_caller_expects_must_be_the_current_one(
         )
 
     assert promote("0").json["number"] == 2
-    recorded.report(2, pb.STATUS_SUCCESS)
+    recorded.report(2, pb.BUILD_STATUS_SUCCESS)
     refused = promote("0")
     assert (refused.status, refused.json["code"], refused.json["details"][0]["reason"]) == (
         412,

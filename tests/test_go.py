@@ -60,7 +60,11 @@ def test_a_go_program_promotes(promote: Path, server: Shipliftd, repo: str) -> N
     owner, name = repo.split("/")
     server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT))
     done = call(promote, server, repo, server.admin_token)
-    assert (done.stdout, done.stderr, done.returncode) == ("build 2 to production: STATUS_PENDING\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "build 2 to production: BUILD_STATUS_PENDING\n",
+        "",
+        0,
+    )
     stored = server.builds().GetBuild(builds_pb2.GetBuildRequest(owner=owner, repo=name, build=2))
     assert stored.params == {"REGION": "eu"}
 
@@ -68,7 +72,7 @@ def test_a_go_program_promotes(promote: Path, server: Shipliftd, repo: str) -> N
 def test_a_go_program_is_told_why_not(promote: Path, server: Shipliftd, repo: str) -> None:
     owner, name = repo.split("/")
     server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT))
-    token = server.user("go-reader", repo, access_pb2.LEVEL_READ)
+    token = server.user("go-reader", repo, access_pb2.ACCESS_LEVEL_READ)
     done = call(promote, server, repo, token)
     assert (done.stdout, done.stderr, done.returncode) == (
         "",
@@ -88,7 +92,10 @@ def test_a_go_program_deploys(
     with deploying(deploy, fleet, "sh", "-c", command):
         ended = [fleet.ended(build) for build in builds]
     assert (tmp_path / "said").read_text() == "production a b\n" * 2
-    assert [build.status for build in ended] == [builds_pb2.STATUS_SUCCESS, builds_pb2.STATUS_FAILURE]
+    assert [build.status for build in ended] == [
+        builds_pb2.BUILD_STATUS_SUCCESS,
+        builds_pb2.BUILD_STATUS_FAILURE,
+    ]
     assert (ended[1].stages[0].exit_code, ended[1].stages[0].error) == (7, "exit status 7")
 
 

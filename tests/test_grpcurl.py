@@ -64,9 +64,9 @@ def test_it_describes_the_rpc_with_what_it_needs_of_its_caller(grpcurl: Path, se
         f"{said}"
         "rpc PromoteBuild ( .shiplift.v1.PromoteRequest ) returns ( .shiplift.v1.Build ) {\n"
         "  option (.shiplift.v1.access) = {\n"
-        "    level: LEVEL_WRITE,\n"
-        "    scope: SCOPE_REPOSITORY,\n"
-        "    action: ACTION_PROMOTE\n"
+        "    level: ACCESS_LEVEL_WRITE,\n"
+        "    scope: ACCESS_SCOPE_REPOSITORY,\n"
+        "    action: TOKEN_ACTION_PROMOTE\n"
         "  };\n"
         "}\n"
     )
@@ -118,8 +118,8 @@ def test_it_promotes(grpcurl: Path, server: Shipliftd, repo: str) -> None:
         "number": 42,
         "parent": 41,
         "origin": 41,
-        "status": "STATUS_PENDING",
-        "event": "EVENT_PROMOTE",
+        "status": "BUILD_STATUS_PENDING",
+        "event": "BUILD_EVENT_PROMOTE",
         "deploy_to": "production",
         "trigger": "admin",
         "params": {"REGION": "eu"},
@@ -134,7 +134,7 @@ def test_it_promotes(grpcurl: Path, server: Shipliftd, repo: str) -> None:
                 "number": 1,
                 "name": "default",
                 "kind": "external",
-                "status": "STATUS_PENDING",
+                "status": "BUILD_STATUS_PENDING",
                 "created": created,
                 "updated": created,
                 "version": 1,
@@ -172,7 +172,7 @@ def test_the_message_of_a_refusal_names_every_fault(grpcurl: Path, server: Shipl
 def test_a_reader_is_told_what_they_lack(grpcurl: Path, server: Shipliftd, repo: str) -> None:
     owner, name = repo.split("/")
     server.builds().CreateBuild(builds_pb2.CreateBuildRequest(owner=owner, repo=name, after=COMMIT))
-    token = server.user("grpcurl-reader", repo, access_pb2.LEVEL_READ)
+    token = server.user("grpcurl-reader", repo, access_pb2.ACCESS_LEVEL_READ)
     body: dict[str, object] = {"owner": owner, "repo": name, "build": 1, "target": "production"}
     assert refusal(call(grpcurl, server, PROMOTE, token=token, body=body)) == (
         "ERROR:\n"

@@ -90,7 +90,7 @@ def test_our_runner_runs_nothing_that_the_recorder_said(
     recorded = repository.record(
         pipeline=pipeline(f"- {json.dumps({'name': 's', 'commands': commands})}\n"),
         ref="refs/pull/1/head",
-        status=pb.STATUS_SUCCESS,
+        status=pb.BUILD_STATUS_SUCCESS,
         **dict.fromkeys(said, value),
     )
     build = repository.promote(recorded.number).number

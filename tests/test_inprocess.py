@@ -25,7 +25,9 @@ ACCESS = cast(Any, access_pb2.access)
 def say_user(method: descriptor_pb2.MethodDescriptorProto) -> None:
     method.options.Extensions[ACCESS].CopyFrom(
         access_pb2.AccessRule(
-            level=access_pb2.LEVEL_USER, scope=access_pb2.SCOPE_SELF, action=access_pb2.ACTION_READ
+            level=access_pb2.ACCESS_LEVEL_USER,
+            scope=access_pb2.ACCESS_SCOPE_SELF,
+            action=access_pb2.TOKEN_ACTION_READ,
         )
     )
 

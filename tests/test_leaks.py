@@ -25,7 +25,7 @@ def test_what_was_used_on_every_way_in_is_found_nowhere(tmp_path: Path) -> None:
         promotion = "/api/repos/octocat/app/builds/1/promote"
         with Gateway(server.address) as gateway:
             gateway.secrets.values.add(MARKER)
-            repository.record(status=pb.STATUS_SUCCESS)
+            repository.record(status=pb.BUILD_STATUS_SUCCESS)
             for caller in (Caller(address, server.admin_token) for address in (server.http, gateway.http)):
                 assert caller.post(promotion, {"target": "qa", "PASSWORD": MARKER}).status == 200
                 for query in (
@@ -71,7 +71,7 @@ def test_a_step_has_no_token(server: Shipliftd, repository: Repository, tmp_path
         (step,) = pids(tmp_path, 1)
         seen = Path(f"/proc/{step}/environ").read_bytes() + Path(f"/proc/{step}/cmdline").read_bytes()
         (tmp_path / "go").touch()
-        assert fleet.ended(build).status == pb.STATUS_SUCCESS
+        assert fleet.ended(build).status == pb.BUILD_STATUS_SUCCESS
     assert fleet.runner.token.encode() not in seen
     assert b"SHIPLIFT_" not in seen
     assert all(lease.encode() not in seen for lease in server.secrets.lease_tokens)

@@ -47,20 +47,20 @@ def filled(repository: Repository) -> Repository:
         after="aaaaaaa1" + "0" * 32,
         ref="refs/heads/main",
         release="v1",
-        status=pb.STATUS_SUCCESS,
+        status=pb.BUILD_STATUS_SUCCESS,
     )
     repository.record(
         external_id="ci#2",
-        event=pb.EVENT_TAG,
+        event=pb.BUILD_EVENT_TAG,
         after="aaaaaaa2" + "f" * 32,
         ref="refs/tags/v2",
         release="v2",
-        status=pb.STATUS_RUNNING,
+        status=pb.BUILD_STATUS_RUNNING,
     )
     repository.promote(1, "staging")
     repository.promote(2, "production")
     repository.promote(3, "production")
-    repository.record(event=pb.EVENT_PULL_REQUEST, after="b" * 40, ref="refs/pull/1/head")
+    repository.record(event=pb.BUILD_EVENT_PULL_REQUEST, after="b" * 40, ref="refs/pull/1/head")
     return repository
 
 
@@ -70,7 +70,7 @@ def test_a_list_leaves_out_parameters_and_stages_and_nothing_else(repository: Re
         message="m",
         params={"A": "1"},
         artifacts=[pb.Artifact(name="image")],
-        status=pb.STATUS_SUCCESS,
+        status=pb.BUILD_STATUS_SUCCESS,
         stages=[pb.StageSpec(name="a")],
     )
     repository.promote(1, params={"B": "2"})
@@ -104,13 +104,13 @@ def test_a_list_has_no_other_repositorys_builds(filled: Repository) -> None:
     ("filters", "numbers"),
     [
         ({}, [6, 5, 4, 3, 2, 1]),
-        ({"events": [pb.EVENT_PUSH]}, [1]),
-        ({"events": [pb.EVENT_TAG, pb.EVENT_PULL_REQUEST]}, [6, 2]),
-        ({"events": [pb.EVENT_PROMOTE]}, [5, 4, 3]),
-        ({"events": [pb.EVENT_ROLLBACK]}, []),
-        ({"statuses": [pb.STATUS_SUCCESS]}, [1]),
-        ({"statuses": [pb.STATUS_RUNNING, pb.STATUS_PENDING]}, [6, 5, 4, 3, 2]),
-        ({"statuses": [pb.STATUS_BLOCKED]}, []),
+        ({"events": [pb.BUILD_EVENT_PUSH]}, [1]),
+        ({"events": [pb.BUILD_EVENT_TAG, pb.BUILD_EVENT_PULL_REQUEST]}, [6, 2]),
+        ({"events": [pb.BUILD_EVENT_PROMOTE]}, [5, 4, 3]),
+        ({"events": [pb.BUILD_EVENT_ROLLBACK]}, []),
+        ({"statuses": [pb.BUILD_STATUS_SUCCESS]}, [1]),
+        ({"statuses": [pb.BUILD_STATUS_RUNNING, pb.BUILD_STATUS_PENDING]}, [6, 5, 4, 3, 2]),
+        ({"statuses": [pb.BUILD_STATUS_BLOCKED]}, []),
         ({"commit": "aaaaaaa"}, [5, 4, 3, 2, 1]),
         ({"commit": "aaaaaaa1"}, [5, 3, 1]),
         ({"commit": "aaaaaaa2" + "f" * 32}, [4, 2]),
@@ -133,8 +133,8 @@ def test_a_list_has_no_other_repositorys_builds(filled: Repository) -> None:
         ({"release": "v1", "commit": "aaaaaaa2"}, []),
         (
             {
-                "events": [pb.EVENT_PROMOTE],
-                "statuses": [pb.STATUS_PENDING],
+                "events": [pb.BUILD_EVENT_PROMOTE],
+                "statuses": [pb.BUILD_STATUS_PENDING],
                 "commit": "aaaaaaa",
                 "release": "v2",
                 "deploy_to": "production",
@@ -155,28 +155,32 @@ def test_filters_must_all_match(filled: Repository, filters: dict[str, object], 
     ("filters", "fault"),
     [
         (
-            {"events": [pb.EVENT_PUSH, 99]},
+            {"events": [pb.BUILD_EVENT_PUSH, 99]},
             (
                 "events",
-                "99 is not allowed here: wanted one of EVENT_PUSH, EVENT_PULL_REQUEST, EVENT_TAG,"
-                " EVENT_CRON, EVENT_CUSTOM, EVENT_PROMOTE, EVENT_ROLLBACK",
+                "99 is not allowed here: wanted one of BUILD_EVENT_PUSH, BUILD_EVENT_PULL_REQUEST,"
+                " BUILD_EVENT_TAG,"
+                " BUILD_EVENT_CRON, BUILD_EVENT_CUSTOM, BUILD_EVENT_PROMOTE, BUILD_EVENT_ROLLBACK",
             ),
         ),
         (
-            {"events": [pb.EVENT_UNSPECIFIED]},
+            {"events": [pb.BUILD_EVENT_UNSPECIFIED]},
             (
                 "events",
-                "0 is not allowed here: wanted one of EVENT_PUSH, EVENT_PULL_REQUEST, EVENT_TAG,"
-                " EVENT_CRON, EVENT_CUSTOM, EVENT_PROMOTE, EVENT_ROLLBACK",
+                "0 is not allowed here: wanted one of BUILD_EVENT_PUSH, BUILD_EVENT_PULL_REQUEST,"
+                " BUILD_EVENT_TAG,"
+                " BUILD_EVENT_CRON, BUILD_EVENT_CUSTOM, BUILD_EVENT_PROMOTE, BUILD_EVENT_ROLLBACK",
             ),
         ),
         (
             {"statuses": [99]},
             (
                 "statuses",
-                "99 is not allowed here: wanted one of STATUS_SKIPPED, STATUS_BLOCKED, STATUS_DECLINED,"
-                " STATUS_WAITING_ON_DEPENDENCIES, STATUS_PENDING, STATUS_RUNNING, STATUS_SUCCESS,"
-                " STATUS_FAILURE, STATUS_KILLED, STATUS_ERROR",
+                "99 is not allowed here: wanted one of BUILD_STATUS_SKIPPED, BUILD_STATUS_BLOCKED,"
+                " BUILD_STATUS_DECLINED,"
+                " BUILD_STATUS_WAITING_ON_DEPENDENCIES, BUILD_STATUS_PENDING, BUILD_STATUS_RUNNING,"
+                " BUILD_STATUS_SUCCESS,"
+                " BUILD_STATUS_FAILURE, BUILD_STATUS_KILLED, BUILD_STATUS_ERROR",
             ),
         ),
         ({"commit": "abc123"}, ("commit", "has 6 digits: wanted 7 to 64")),
@@ -208,9 +212,11 @@ def test_a_bad_filter_is_refused(
 
 
 def test_an_enum_may_be_repeated_but_not_without_end(filled: Repository) -> None:
-    assert filled.numbers(events=[pb.EVENT_TAG] * 20) == [2]
-    assert filled.numbers(statuses=[pb.STATUS_SUCCESS] * 20) == [1]
-    told = refusal(filled.page, events=[pb.EVENT_TAG] * 500_000, statuses=[pb.STATUS_SUCCESS] * 21)
+    assert filled.numbers(events=[pb.BUILD_EVENT_TAG] * 20) == [2]
+    assert filled.numbers(statuses=[pb.BUILD_STATUS_SUCCESS] * 20) == [1]
+    told = refusal(
+        filled.page, events=[pb.BUILD_EVENT_TAG] * 500_000, statuses=[pb.BUILD_STATUS_SUCCESS] * 21
+    )
     assert told == invalid(("events", "500000 of them: at most 20"), ("statuses", "21 of them: at most 20"))
 
 
@@ -236,7 +242,7 @@ def test_pages_are_stable_while_builds_are_added_and_changed(repository: Reposit
     assert [build.number for build in first.builds] == [6, 5, 4]
     repository.record()
     repository.record(number=1000)
-    repository.report(2, pb.STATUS_SUCCESS)
+    repository.report(2, pb.BUILD_STATUS_SUCCESS)
     second = repository.page(page_size=3, page_token=first.next_page_token)
     assert ([build.number for build in second.builds], second.next_page_token) == ([3, 2, 1], "")
 
@@ -252,7 +258,7 @@ def test_the_size_of_the_next_page_may_be_another(repository: Repository) -> Non
 def test_a_page_token_of_another_request_is_refused(filled: Repository) -> None:
     token = filled.page(page_size=1).next_page_token
     refused = invalid(NOT_GIVEN_OUT)
-    assert refusal(filled.page, page_token=token, events=[pb.EVENT_PUSH]) == refused
+    assert refusal(filled.page, page_token=token, events=[pb.BUILD_EVENT_PUSH]) == refused
     assert refusal(filled.page, page_token=token, origin=1) == refused
 
     name = f"{filled.name}-other"
@@ -324,7 +330,7 @@ def test_the_largest_builds_are_listed_few_a_page(repository: Repository) -> Non
 
 
 def test_a_reader_may_list_and_a_stranger_may_not(filled: Repository) -> None:
-    reader = filled.of(f"reader-{filled.name}", access_pb2.LEVEL_READ)
+    reader = filled.of(f"reader-{filled.name}", access_pb2.ACCESS_LEVEL_READ)
     assert reader.page() == filled.page()
     stranger = filled.of(f"stranger-{filled.name}")
     assert refusal(stranger.page).code == grpc.StatusCode.NOT_FOUND
@@ -334,7 +340,7 @@ def test_a_page_looks_at_so_many_builds_where_no_index_helps(tmp_path: Path) -> 
     database = tmp_path / "shiplift.db"
     with Shipliftd(database) as server:
         server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="large"))
-        Repository(server, "octocat", "large").record(status=pb.STATUS_KILLED)
+        Repository(server, "octocat", "large").record(status=pb.BUILD_STATUS_KILLED)
     with closing(sqlite3.connect(database)) as store, store:
         names = [row[1] for row in store.execute("PRAGMA table_info(builds)")][1:]
         values = {"number": "n", "origin": "n", "status": "'success'"}
@@ -347,9 +353,9 @@ def test_a_page_looks_at_so_many_builds_where_no_index_helps(tmp_path: Path) -> 
     with Shipliftd(database) as server:
         repository = Repository(server, "octocat", "large")
         # 50,000 a page: the killed one is on the third.
-        assert pages(repository, statuses=[pb.STATUS_KILLED]) == [[], [], [1]]
-        assert pages(repository, statuses=[pb.STATUS_KILLED], origin=1) == [[1]]
-        found = pages(repository, statuses=[pb.STATUS_SUCCESS], page_size=1000)
+        assert pages(repository, statuses=[pb.BUILD_STATUS_KILLED]) == [[], [], [1]]
+        assert pages(repository, statuses=[pb.BUILD_STATUS_KILLED], origin=1) == [[1]]
+        found = pages(repository, statuses=[pb.BUILD_STATUS_SUCCESS], page_size=1000)
         assert [number for page in found for number in page] == list(range(100002, 1, -1))
 
 
@@ -363,8 +369,8 @@ def test_skip_passes_over_builds_and_a_page_token_goes_on_from_there(filled: Rep
 
 
 def test_skip_goes_with_a_filter_that_an_index_serves(filled: Repository) -> None:
-    assert filled.numbers(skip=1, release="v1", statuses=[pb.STATUS_PENDING]) == [3]
-    told = refusal(filled.page, skip=1, statuses=[pb.STATUS_PENDING])
+    assert filled.numbers(skip=1, release="v1", statuses=[pb.BUILD_STATUS_PENDING]) == [3]
+    told = refusal(filled.page, skip=1, statuses=[pb.BUILD_STATUS_PENDING])
     assert told == invalid(("skip", "goes with no filter by events or statuses alone: take page_token"))
 
 

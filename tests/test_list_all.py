@@ -13,7 +13,7 @@ from tests.refusals import code_of, invalid, refusal
 from tests.repository import Repository
 from tests.staged import stored
 
-PENDING, RUNNING, SUCCESS = pb.STATUS_PENDING, pb.STATUS_RUNNING, pb.STATUS_SUCCESS
+PENDING, RUNNING, SUCCESS = pb.BUILD_STATUS_PENDING, pb.BUILD_STATUS_RUNNING, pb.BUILD_STATUS_SUCCESS
 
 
 @pytest.fixture
@@ -45,9 +45,13 @@ def test_the_builds_are_those_that_the_caller_may_read(served: Shipliftd) -> Non
         repository.record()
     everything = ["private 2", "internal 1", "public 1", "private 1"]
     assert listed(served) == everything
-    assert listed(served, served.user("mona", "octocat/private", access_pb2.LEVEL_READ)) == everything
+    assert (
+        listed(served, served.user("mona", "octocat/private", access_pb2.ACCESS_LEVEL_READ)) == everything
+    )
     assert listed(served, served.user("hubot")) == ["internal 1", "public 1"]
-    cut = served.user("cut", "octocat/private", access_pb2.LEVEL_READ, repositories=["octocat/other"])
+    cut = served.user(
+        "cut", "octocat/private", access_pb2.ACCESS_LEVEL_READ, repositories=["octocat/other"]
+    )
     assert listed(served, cut) == ["public 1"]
     builds = served.builds("")
     assert code_of(builds.ListBuilds, pb.ListBuildsRequest()) == grpc.StatusCode.UNAUTHENTICATED
@@ -56,13 +60,13 @@ def test_the_builds_are_those_that_the_caller_may_read(served: Shipliftd) -> Non
 def test_events_and_statuses_narrow_them_and_nothing_else_does(served: Shipliftd) -> None:
     one, other = made(served, "one"), made(served, "other")
     one.record(status=SUCCESS)
-    other.record(status=RUNNING, event=pb.EVENT_TAG)
+    other.record(status=RUNNING, event=pb.BUILD_EVENT_TAG)
     one.promote(1)
     assert listed(served, statuses=[PENDING, RUNNING]) == ["one 2", "other 1"]
     assert listed(served, statuses=[PENDING]) == ["one 2"]
     assert listed(served, statuses=[PENDING, SUCCESS]) == ["one 2", "one 1"]
-    assert listed(served, events=[pb.EVENT_TAG, pb.EVENT_PUSH]) == ["other 1", "one 1"]
-    assert listed(served, events=[pb.EVENT_TAG], statuses=[PENDING]) == []
+    assert listed(served, events=[pb.BUILD_EVENT_TAG, pb.BUILD_EVENT_PUSH]) == ["other 1", "one 1"]
+    assert listed(served, events=[pb.BUILD_EVENT_TAG], statuses=[PENDING]) == []
     wrong: dict[str, object] = {
         "commit": "a" * 40,
         "release": "v1",
@@ -81,7 +85,7 @@ def test_events_and_statuses_narrow_them_and_nothing_else_does(served: Shipliftd
 
 
 @pytest.mark.parametrize("statuses", [(), (PENDING,), (PENDING, SUCCESS)])
-def test_pages_go_on_where_they_ended(served: Shipliftd, statuses: tuple[pb.Status, ...]) -> None:
+def test_pages_go_on_where_they_ended(served: Shipliftd, statuses: tuple[pb.BuildStatus, ...]) -> None:
     one, other = made(served, "one"), made(served, "other")
     for _ in range(5):
         one.record()

@@ -312,7 +312,7 @@ def test_who_may_read_the_repository_reads_its_logs(staged: Staged) -> None:
     repository = staged.repository
     (step,) = staged.stepping()
     staged.runner.append(step.id, 0, "a")
-    reader = repository.of(f"reader-{repository.name}", access_pb2.LEVEL_READ)
+    reader = repository.of(f"reader-{repository.name}", access_pb2.ACCESS_LEVEL_READ)
     assert texts(reader) == ["a"]
     stranger = repository.of(f"stranger-{repository.name}")
     assert refusal(list, tail(stranger)).reason == "REPOSITORY_NOT_FOUND"

@@ -152,7 +152,7 @@ def test_a_build_that_somebody_asks_for_needs_the_same(repository: Repository) -
     file = pipelines({"trigger": {"event": "custom"}, "steps": [step(environment={"KEY": FROM})]})
     repository.record(pipeline=file, status=SUCCESS, target="main", ref="refs/heads/main")
     told = missing(repository.slug, f"'token' by {STEP}", ("token", STEP))
-    asked = {"run": True, "event": api.EVENT_CUSTOM, "target": "main"}
+    asked = {"run": True, "event": api.BUILD_EVENT_CUSTOM, "target": "main"}
     assert refusal(repository.record, **asked) == told
     assert repository.numbers() == [1]
     change(repository, runner_secrets=True)

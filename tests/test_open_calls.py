@@ -29,11 +29,11 @@ def staged(repository: Repository) -> Staged:
     return Staged.of(repository)
 
 
-def runner(staged: Staged, seconds: float = 0, *more: access_pb2.Action) -> tuple[Runner, int]:
+def runner(staged: Staged, seconds: float = 0, *more: access_pb2.TokenAction) -> tuple[Runner, int]:
     """Another token of the runner's user, cut alike, that expires in so many seconds; and its id."""
     request = access_pb2.CreateTokenRequest(
         login=f"runner-{staged.repository.name}",
-        actions=[access_pb2.ACTION_RUN, *more],
+        actions=[access_pb2.TOKEN_ACTION_RUN, *more],
         repositories=[staged.repository.slug],
     )
     if seconds:
@@ -61,7 +61,7 @@ def lower(staged: Staged) -> None:
             owner=repository.owner,
             repo=repository.name,
             login=f"runner-{repository.name}",
-            level=access_pb2.LEVEL_READ,
+            level=access_pb2.ACCESS_LEVEL_READ,
         )
     )
 
@@ -118,7 +118,7 @@ def begun(staged: Staged, by: Runner) -> api.Build:
 @pytest.mark.parametrize("way", ["revoked", "expired"])
 @pytest.mark.parametrize("rpc", OPEN)
 def test_an_open_call_ends_with_its_token(staged: Staged, rpc: str, way: str) -> None:
-    by, token_id = runner(staged, 3 if way == "expired" else 0, access_pb2.ACTION_READ)
+    by, token_id = runner(staged, 3 if way == "expired" else 0, access_pb2.TOKEN_ACTION_READ)
     call = OPEN[rpc](staged, by, begun(staged, by))
     if rpc != "AcquireStage":
         next(call)
@@ -204,7 +204,7 @@ def test_the_lease_of_who_lost_access_runs_out_and_the_environment_says_so(
     before = stored(server, "SELECT * FROM stages WHERE id = ?", stage.id)
 
     calls = holding(stage, step, lease.lease_token if shows else "")
-    runners = {name for name, rpc in RPCS.items() if rule(rpc).level == access_pb2.LEVEL_RUNNER}
+    runners = {name for name, rpc in RPCS.items() if rule(rpc).level == access_pb2.ACCESS_LEVEL_RUNNER}
     assert {name.partition(" ")[0] for name in calls} == runners - {"AcquireStage"}
     for name, call in calls.items():
         assert refusal(call, staged.runner).code == grpc.StatusCode.NOT_FOUND, name

@@ -342,7 +342,7 @@ def test_a_name_refused_by_now_is_not_inherited(tmp_path: Path) -> None:
 
 
 def test_inherited_parameters_are_dropped(repository: Repository) -> None:
-    repository.record(params={"A": "1", "B": "2", "C": "3"}, status=pb.STATUS_SUCCESS)
+    repository.record(params={"A": "1", "B": "2", "C": "3"}, status=pb.BUILD_STATUS_SUCCESS)
     assert dict(repository.promote(1, drop_params=["A", "A"]).params) == {"B": "2", "C": "3"}
     assert dict(repository.promote(2, drop_params=["B"], params={"D": "4"}).params) == {"C": "3", "D": "4"}
     assert dict(repository.promote(1, drop_params=["A", "B", "C"]).params) == {}

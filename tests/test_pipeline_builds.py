@@ -94,7 +94,7 @@ def test_a_build_has_the_stages_that_match_its_event(repository: Repository) -> 
     assert statuses(pushed) == {"test": "pending", "lint": "waiting_on_dependencies"}
     other = repository.record(pipeline=text, target="feature")
     assert statuses(other) == {"lint": "pending"}
-    cron = repository.record(pipeline=text, event=api.EVENT_CRON, cron="nightly", status=SUCCESS)
+    cron = repository.record(pipeline=text, event=api.BUILD_EVENT_CRON, cron="nightly", status=SUCCESS)
     assert statuses(cron) == {"lint": "success", "nightly": "success"}
 
 
@@ -160,7 +160,7 @@ def test_a_promotion_has_its_stages_from_the_file(repository: Repository) -> Non
         number=2,
         name="tell",
         type="docker",
-        status=api.STATUS_WAITING_ON_DEPENDENCIES,
+        status=api.BUILD_STATUS_WAITING_ON_DEPENDENCIES,
         os="linux",
         arch="amd64",
         depends_on=["deploy"],

@@ -30,11 +30,11 @@ def aborted(message: str, violation: str) -> Refusal:
 def test_the_contracts_build_is_promoted(repository: Repository) -> None:
     build, stage = ParseDict(BUILD, pb.CreateBuildRequest()), ParseDict(STAGE, pb.StageSpec())
     build.MergeFrom(
-        repository.recording(number=41, status=pb.STATUS_SUCCESS, params={"REGION": "us", "A": "1"})
+        repository.recording(number=41, status=pb.BUILD_STATUS_SUCCESS, params={"REGION": "us", "A": "1"})
     )
     build.stages.append(stage)
     recorded = repository.builds.CreateBuild(build)
-    writer = repository.of(f"octocat-{repository.name}", access_pb2.LEVEL_WRITE)
+    writer = repository.of(f"octocat-{repository.name}", access_pb2.ACCESS_LEVEL_WRITE)
 
     begun = datetime.now(UTC)
     promoted = writer.promote(41, params={"REGION": "eu-west-1", "REPLICAS": "3"})
@@ -52,8 +52,8 @@ def test_the_contracts_build_is_promoted(repository: Repository) -> None:
         number=42,
         parent=41,
         origin=41,
-        status=pb.STATUS_PENDING,
-        event=pb.EVENT_PROMOTE,
+        status=pb.BUILD_STATUS_PENDING,
+        event=pb.BUILD_EVENT_PROMOTE,
         link="https://github.com/octoat/hello-world/compare/e3320539a4c0...9fc1ad6ebf12",
         message="updated README",
         before="e3320539a4c03ccfda992641646deb67d8bf98f3",
@@ -82,7 +82,7 @@ def test_the_contracts_build_is_promoted(repository: Repository) -> None:
                 name="default",
                 kind="pipeline",
                 type="docker",
-                status=pb.STATUS_PENDING,
+                status=pb.BUILD_STATUS_PENDING,
                 machine="15e89c0f84f1",
                 os="linux",
                 arch="amd64",
@@ -123,8 +123,8 @@ def test_a_promotion_has_what_its_parent_is_and_not_how_it_went(repository: Repo
     repository.record(
         **copied,
         external_id="jenkins/app#1043",
-        event=pb.EVENT_PULL_REQUEST,
-        status=pb.STATUS_FAILURE,
+        event=pb.BUILD_EVENT_PULL_REQUEST,
+        status=pb.BUILD_STATUS_FAILURE,
         started=Timestamp(seconds=1_500_000_000),
         finished=Timestamp(seconds=1_500_000_100),
     )
@@ -139,8 +139,8 @@ def test_a_promotion_has_what_its_parent_is_and_not_how_it_went(repository: Repo
         number=2,
         parent=1,
         origin=1,
-        status=pb.STATUS_PENDING,
-        event=pb.EVENT_PROMOTE,
+        status=pb.BUILD_STATUS_PENDING,
+        event=pb.BUILD_EVENT_PROMOTE,
         deploy_to="staging",
         trigger="admin",
         created=promoted.created,
@@ -193,13 +193,13 @@ def test_stages_are_copied_fresh(repository: Repository) -> None:
             pb.StageSpec(name="roll out", kind="external", depends_on=["build"]),
         ]
     )
-    repository.report(1, pb.STATUS_RUNNING, message="going", link="https://ci/1")
-    repository.report(1, pb.STATUS_FAILURE, message="broke")
+    repository.report(1, pb.BUILD_STATUS_RUNNING, message="going", link="https://ci/1")
+    repository.report(1, pb.BUILD_STATUS_FAILURE, message="broke")
     promoted = repository.promote(1)
     fresh = {
         "repo_id": promoted.repo_id,
         "build_id": promoted.id,
-        "status": pb.STATUS_PENDING,
+        "status": pb.BUILD_STATUS_PENDING,
         "created": promoted.created,
         "updated": promoted.created,
         "version": 1,
@@ -225,7 +225,7 @@ def test_stages_are_copied_fresh(repository: Repository) -> None:
         labels={"zone": "a"},
     )
     assert second == pb.Stage(
-        **fresh | {"status": pb.STATUS_WAITING_ON_DEPENDENCIES},  # type: ignore[arg-type]
+        **fresh | {"status": pb.BUILD_STATUS_WAITING_ON_DEPENDENCIES},  # type: ignore[arg-type]
         id=second.id,
         number=2,
         name="roll out",
@@ -247,7 +247,7 @@ def test_a_build_recorded_without_stages_has_one_for_a_deployer(repository: Repo
                 number=1,
                 name="default",
                 kind="external",
-                status=pb.STATUS_PENDING,
+                status=pb.BUILD_STATUS_PENDING,
                 created=build.created,
                 updated=build.created,
                 version=1,
@@ -328,7 +328,7 @@ def test_a_promotion_may_demand_what_is_current(repository: Repository) -> None:
     repository.promote(1, expected_current=0)
     # Only what has succeeded is in the environment.
     repository.promote(1, expected_current=0)
-    repository.report(2, pb.STATUS_SUCCESS)
+    repository.report(2, pb.BUILD_STATUS_SUCCESS)
     assert refusal(repository.promote, 1, expected_current=0) == aborted(
         "build 2 is current in production, expected was nothing: look at what is there,"
         " then promote with expected_current 2",
@@ -350,13 +350,13 @@ def test_a_promotion_may_demand_what_is_current(repository: Repository) -> None:
     assert repository.promote(1).number == 6
 
 
-@pytest.mark.parametrize("end", [pb.STATUS_FAILURE, pb.STATUS_ERROR, pb.STATUS_KILLED])
+@pytest.mark.parametrize("end", [pb.BUILD_STATUS_FAILURE, pb.BUILD_STATUS_ERROR, pb.BUILD_STATUS_KILLED])
 def test_a_promotion_that_did_not_succeed_leaves_the_current_one(
-    repository: Repository, end: pb.Status
+    repository: Repository, end: pb.BuildStatus
 ) -> None:
     repository.record()
     repository.promote(1)
-    repository.report(2, pb.STATUS_SUCCESS)
+    repository.report(2, pb.BUILD_STATUS_SUCCESS)
     repository.promote(1)
     repository.report(3, end)
     assert repository.promote(1, expected_current=2).number == 4
@@ -366,8 +366,8 @@ def test_an_older_promotion_that_succeeds_later_becomes_current(repository: Repo
     repository.record()
     repository.promote(1)
     repository.promote(1)
-    repository.report(3, pb.STATUS_SUCCESS)
-    repository.report(2, pb.STATUS_SUCCESS)
+    repository.report(3, pb.BUILD_STATUS_SUCCESS)
+    repository.report(2, pb.BUILD_STATUS_SUCCESS)
     assert refusal(repository.promote, 1, expected_current=3) == aborted(
         "build 2 is current in production, expected was build 3: look at what is there,"
         " then promote with expected_current 2",
@@ -378,5 +378,5 @@ def test_an_older_promotion_that_succeeds_later_becomes_current(repository: Repo
 def test_environments_differ_in_case(repository: Repository) -> None:
     repository.record()
     repository.promote(1, "production")
-    repository.report(2, pb.STATUS_SUCCESS)
+    repository.report(2, pb.BUILD_STATUS_SUCCESS)
     assert repository.promote(1, "Production", expected_current=0).number == 3

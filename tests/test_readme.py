@@ -105,7 +105,7 @@ def test_the_fetch_example_promotes(environment: dict[str, str]) -> None:
     need("node")
     (snippet,) = blocks("js")
     command = ["node", "--input-type=module", "--eval", moved(snippet, environment)]
-    assert re.fullmatch(r"build \d+ goes to staging: STATUS_PENDING\n", output(command, environment))
+    assert re.fullmatch(r"build \d+ goes to staging: BUILD_STATUS_PENDING\n", output(command, environment))
 
 
 def test_the_fetch_example_says_why_not(environment: dict[str, str]) -> None:
@@ -140,7 +140,7 @@ def test_the_grpcurl_example_promotes(environment: dict[str, str]) -> None:
     make(".venv/go/grpcurl")
     printed = output(["sh", "-c", block("sh", "grpcurl")], environment)
     assert '"deploy_to": "staging"' in printed
-    assert '"status": "STATUS_PENDING"' in printed
+    assert '"status": "BUILD_STATUS_PENDING"' in printed
 
 
 @pytest.mark.timeout(SECONDS)
@@ -150,7 +150,7 @@ def test_the_buf_example_promotes(environment: dict[str, str]) -> None:
     variables = {**environment, "PATH": f"{ROOT}/.venv/node/node_modules/.bin:{environment['PATH']}"}
     build = json.loads(output(["sh", "-euc", moved(block("sh", "buf curl"), environment)], variables))
     found = [build[name] for name in ("event", "parent", "deployTo", "params", "status")]
-    assert found == ["EVENT_PROMOTE", 41, "staging", {"REGION": "eu-west-1"}, "STATUS_PENDING"]
+    assert found == ["BUILD_EVENT_PROMOTE", 41, "staging", {"REGION": "eu-west-1"}, "BUILD_STATUS_PENDING"]
 
 
 def test_the_commands_of_a_ci_job_record_and_promote(environment: dict[str, str], tmp_path: Path) -> None:

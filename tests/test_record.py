@@ -13,8 +13,11 @@ from tests.repository import Repository, replayed
 
 BEGUN = Timestamp(seconds=1_564_085_874, nanos=123_000_000)
 ENDED = Timestamp(seconds=1_564_085_999, nanos=1_000_000)
-EVENTS = "EVENT_PUSH, EVENT_PULL_REQUEST, EVENT_TAG, EVENT_CRON, EVENT_CUSTOM"
-STATUSES = "STATUS_PENDING, STATUS_RUNNING, STATUS_SUCCESS, STATUS_FAILURE, STATUS_ERROR, STATUS_KILLED"
+EVENTS = "BUILD_EVENT_PUSH, BUILD_EVENT_PULL_REQUEST, BUILD_EVENT_TAG, BUILD_EVENT_CRON, BUILD_EVENT_CUSTOM"
+STATUSES = (
+    "BUILD_STATUS_PENDING, BUILD_STATUS_RUNNING, BUILD_STATUS_SUCCESS, BUILD_STATUS_FAILURE,"
+    " BUILD_STATUS_ERROR, BUILD_STATUS_KILLED"
+)
 
 # As the comments of CreateBuildRequest say.
 CHARACTERS = {
@@ -45,8 +48,8 @@ def counter(repository: Repository) -> int:
 def test_every_field_comes_back_whole(repository: Repository) -> None:
     told = {
         "external_id": "jenkins/app#1043",
-        "event": pb.EVENT_CRON,
-        "status": pb.STATUS_ERROR,
+        "event": pb.BUILD_EVENT_CRON,
+        "status": pb.BUILD_STATUS_ERROR,
         "action": "synchronized",
         "link": "https://ci/1?a=1&b=2#c",
         "title": "Ein Titel, 标题",
@@ -119,7 +122,7 @@ def test_every_field_comes_back_whole(repository: Repository) -> None:
                 repo_id=repo.id,
                 build_id=recorded.id,
                 number=number,
-                status=pb.STATUS_ERROR,
+                status=pb.BUILD_STATUS_ERROR,
                 started=BEGUN,
                 stopped=ENDED,
                 created=recorded.created,
@@ -134,7 +137,7 @@ def test_every_field_comes_back_whole(repository: Repository) -> None:
 
 
 def test_an_empty_request_records_a_pending_push(repository: Repository) -> None:
-    writer = repository.of(f"ci-{repository.name}", access_pb2.LEVEL_WRITE)
+    writer = repository.of(f"ci-{repository.name}", access_pb2.ACCESS_LEVEL_WRITE)
     recorded = writer.record(after="")
     assert recorded == pb.Build(
         id=recorded.id,
@@ -143,8 +146,8 @@ def test_an_empty_request_records_a_pending_push(repository: Repository) -> None
         repo=repository.name,
         number=1,
         origin=1,
-        status=pb.STATUS_PENDING,
-        event=pb.EVENT_PUSH,
+        status=pb.BUILD_STATUS_PENDING,
+        event=pb.BUILD_EVENT_PUSH,
         trigger=f"ci-{repository.name}",
         created=recorded.created,
         updated=recorded.created,
@@ -164,13 +167,15 @@ def test_an_external_id_recorded_again_returns_the_build_that_has_it(repository:
     request = repository.recording(external_id="jenkins/app#1043", title="first")
     _, call = repository.builds.CreateBuild.with_call(request)
     assert not replayed(call)
-    moved = repository.report(1, pb.STATUS_RUNNING)
+    moved = repository.report(1, pb.BUILD_STATUS_RUNNING)
 
-    other = repository.recording(external_id="jenkins/app#1043", title="second", status=pb.STATUS_SUCCESS)
+    other = repository.recording(
+        external_id="jenkins/app#1043", title="second", status=pb.BUILD_STATUS_SUCCESS
+    )
     again, call = repository.builds.CreateBuild.with_call(other)
     assert (again, replayed(call)) == (moved, True)
     # Also to another user, and with a request_id, which then stands for it.
-    writer = repository.of(f"ci-{repository.name}", access_pb2.LEVEL_WRITE)
+    writer = repository.of(f"ci-{repository.name}", access_pb2.ACCESS_LEVEL_WRITE)
     assert writer.record(external_id="jenkins/app#1043", request_id="r") == moved
     assert writer.record(external_id="jenkins/app#1043", request_id="r") == moved
     assert (repository.numbers(), counter(repository)) == ([1], 1)
@@ -199,7 +204,7 @@ def test_a_promotion_has_no_external_id(repository: Repository) -> None:
 
 def test_a_number_of_ones_own_choice_needs_admin(repository: Repository) -> None:
     login = f"ci-{repository.name}"
-    writer = repository.of(login, access_pb2.LEVEL_WRITE)
+    writer = repository.of(login, access_pb2.ACCESS_LEVEL_WRITE)
     assert refusal(writer.record, number=41) == Refusal(
         grpc.StatusCode.PERMISSION_DENIED,
         f"a number of one's own choice needs admin on {repository.slug}; {login} has write:"
@@ -207,7 +212,7 @@ def test_a_number_of_ones_own_choice_needs_admin(repository: Repository) -> None
         "PERMISSION_DENIED",
     )
     assert (repository.numbers(), counter(repository)) == ([], 0)
-    owner = repository.of(f"owner-{repository.name}", access_pb2.LEVEL_ADMIN)
+    owner = repository.of(f"owner-{repository.name}", access_pb2.ACCESS_LEVEL_ADMIN)
     assert owner.record(number=41).number == 41
 
 
@@ -250,8 +255,8 @@ def test_an_import_recorded_again_by_its_external_id_returns_the_build(repositor
     assert repository.record(number=41, external_id="1") == first
 
 
-@pytest.mark.parametrize("event", [pb.EVENT_PROMOTE, pb.EVENT_ROLLBACK, 8, 99, -1])
-def test_events_that_are_not_a_ci_systems_are_refused(repository: Repository, event: pb.Event) -> None:
+@pytest.mark.parametrize("event", [pb.BUILD_EVENT_PROMOTE, pb.BUILD_EVENT_ROLLBACK, 8, 99, -1])
+def test_events_that_are_not_a_ci_systems_are_refused(repository: Repository, event: pb.BuildEvent) -> None:
     assert refusal(repository.record, event=event) == invalid(
         ("event", f"{event} is not allowed here: wanted one of {EVENTS}")
     )
@@ -260,15 +265,17 @@ def test_events_that_are_not_a_ci_systems_are_refused(repository: Repository, ev
 @pytest.mark.parametrize(
     "status",
     [
-        pb.STATUS_SKIPPED,
-        pb.STATUS_BLOCKED,
-        pb.STATUS_DECLINED,
-        pb.STATUS_WAITING_ON_DEPENDENCIES,
+        pb.BUILD_STATUS_SKIPPED,
+        pb.BUILD_STATUS_BLOCKED,
+        pb.BUILD_STATUS_DECLINED,
+        pb.BUILD_STATUS_WAITING_ON_DEPENDENCIES,
         11,
         -1,
     ],
 )
-def test_statuses_that_are_not_a_ci_systems_are_refused(repository: Repository, status: pb.Status) -> None:
+def test_statuses_that_are_not_a_ci_systems_are_refused(
+    repository: Repository, status: pb.BuildStatus
+) -> None:
     assert refusal(repository.record, status=status) == invalid(
         ("status", f"{status} is not allowed here: wanted one of {STATUSES}")
     )
@@ -276,9 +283,15 @@ def test_statuses_that_are_not_a_ci_systems_are_refused(repository: Repository, 
 
 @pytest.mark.parametrize(
     "event",
-    [pb.EVENT_PUSH, pb.EVENT_PULL_REQUEST, pb.EVENT_TAG, pb.EVENT_CRON, pb.EVENT_CUSTOM],
+    [
+        pb.BUILD_EVENT_PUSH,
+        pb.BUILD_EVENT_PULL_REQUEST,
+        pb.BUILD_EVENT_TAG,
+        pb.BUILD_EVENT_CRON,
+        pb.BUILD_EVENT_CUSTOM,
+    ],
 )
-def test_the_events_of_a_ci_system_are_taken(repository: Repository, event: pb.Event) -> None:
+def test_the_events_of_a_ci_system_are_taken(repository: Repository, event: pb.BuildEvent) -> None:
     assert repository.record(event=event).event == event
 
 
@@ -291,14 +304,14 @@ def test_times_follow_from_the_status_where_nobody_told_them(repository: Reposit
         return words[build.started.ToMilliseconds()], words[build.finished.ToMilliseconds()]
 
     assert times() == ("", "")
-    assert times(status=pb.STATUS_PENDING) == ("", "")
-    assert times(status=pb.STATUS_RUNNING) == ("now", "")
-    assert times(status=pb.STATUS_RUNNING, started=BEGUN) == ("told", "")
-    assert times(status=pb.STATUS_SUCCESS) == ("now", "now")
-    assert times(status=pb.STATUS_SUCCESS, started=BEGUN) == ("told", "now")
+    assert times(status=pb.BUILD_STATUS_PENDING) == ("", "")
+    assert times(status=pb.BUILD_STATUS_RUNNING) == ("now", "")
+    assert times(status=pb.BUILD_STATUS_RUNNING, started=BEGUN) == ("told", "")
+    assert times(status=pb.BUILD_STATUS_SUCCESS) == ("now", "now")
+    assert times(status=pb.BUILD_STATUS_SUCCESS, started=BEGUN) == ("told", "now")
     # It cannot have begun later than it ended.
-    assert times(status=pb.STATUS_FAILURE, finished=BEGUN) == ("told", "told")
-    assert times(status=pb.STATUS_KILLED, started=BEGUN, finished=BEGUN) == ("told", "told")
+    assert times(status=pb.BUILD_STATUS_FAILURE, finished=BEGUN) == ("told", "told")
+    assert times(status=pb.BUILD_STATUS_KILLED, started=BEGUN, finished=BEGUN) == ("told", "told")
 
 
 @pytest.mark.parametrize(
@@ -309,11 +322,11 @@ def test_times_follow_from_the_status_where_nobody_told_them(repository: Reposit
             ("started", "is set, but a pending build has not begun: set status too"),
         ),
         (
-            {"status": pb.STATUS_RUNNING, "finished": ENDED},
+            {"status": pb.BUILD_STATUS_RUNNING, "finished": ENDED},
             ("finished", "is set, but the status is not one of an end: set status too"),
         ),
         (
-            {"status": pb.STATUS_SUCCESS, "started": ENDED, "finished": BEGUN},
+            {"status": pb.BUILD_STATUS_SUCCESS, "started": ENDED, "finished": BEGUN},
             ("finished", "is before `started`"),
         ),
         (
@@ -325,7 +338,7 @@ def test_times_follow_from_the_status_where_nobody_told_them(repository: Reposit
             ("timestamp", "253402300800 s is not a time between 1970 and 9999"),
         ),
         (
-            {"status": pb.STATUS_SUCCESS, "finished": Timestamp(seconds=2**63 - 1)},
+            {"status": pb.BUILD_STATUS_SUCCESS, "finished": Timestamp(seconds=2**63 - 1)},
             ("finished", "9223372036854775807 s is not a time between 1970 and 9999"),
         ),
         ({"release": "42"}, ("release", "'42' would be taken for a build's number: add a letter")),
@@ -376,8 +389,8 @@ def test_all_faults_of_a_build_are_reported_together(repository: Repository) -> 
     told = refusal(
         repository.record,
         number=0,
-        event=pb.EVENT_PROMOTE,
-        status=pb.STATUS_BLOCKED,
+        event=pb.BUILD_EVENT_PROMOTE,
+        status=pb.BUILD_STATUS_BLOCKED,
         action="a" * 101,
         after="g",
         params={"LD_PRELOAD": "x", "1": ""},

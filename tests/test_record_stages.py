@@ -30,7 +30,7 @@ def test_a_stage_without_words_is_drones_default(repository: Repository) -> None
         name="default",
         kind="pipeline",
         type="docker",
-        status=pb.STATUS_PENDING,
+        status=pb.BUILD_STATUS_PENDING,
         os="linux",
         arch="amd64",
         created=recorded.created,

@@ -24,7 +24,7 @@ from tests.repository import COMMIT, replayed
 from tests.rpcs import RPCS, caller, rule
 from tests.staged import stored
 
-ACTIONS = pb.Action.values()[1:]
+ACTIONS = pb.TokenAction.values()[1:]
 
 
 @dataclass
@@ -45,17 +45,20 @@ class Scene:
         return {"owner": self.name, "repo": "app"}
 
     @property
-    def level(self) -> tuple[str, pb.Level]:
+    def level(self) -> tuple[str, pb.AccessLevel]:
         """Where the user needs which level: repository, `*`, or nowhere."""
         option = rule(RPCS[self.rpc.partition(" ")[0]])
-        level = pb.LEVEL_ADMIN if self.rpc == "CreateBuild numbered" else option.level
-        if option.scope == pb.SCOPE_OWNER:
-            return "*", pb.LEVEL_ADMIN
-        return "app", level if level in (pb.LEVEL_WRITE, pb.LEVEL_ADMIN) else pb.LEVEL_WRITE
+        level = pb.ACCESS_LEVEL_ADMIN if self.rpc == "CreateBuild numbered" else option.level
+        if option.scope == pb.ACCESS_SCOPE_OWNER:
+            return "*", pb.ACCESS_LEVEL_ADMIN
+        return "app", level if level in (
+            pb.ACCESS_LEVEL_WRITE,
+            pb.ACCESS_LEVEL_ADMIN,
+        ) else pb.ACCESS_LEVEL_WRITE
 
     def fill(self) -> None:
         access, builds = self.server.access(), self.server.builds()
-        site = rule(RPCS[self.rpc.partition(" ")[0]]).scope == pb.SCOPE_SITE
+        site = rule(RPCS[self.rpc.partition(" ")[0]]).scope == pb.ACCESS_SCOPE_SITE
         access.CreateUser(pb.CreateUserRequest(login=self.login, admin=site))
         access.CreateUser(pb.CreateUserRequest(login=f"other-{self.name}"))
         access.CreateRepository(pb.CreateRepositoryRequest(**self.where))
@@ -67,7 +70,7 @@ class Scene:
     def token(self, **cuts: object) -> pb.Token:
         """Another token of the user, cut as told."""
         if self.rpc == "AcceptStage":
-            cuts = {"actions": [pb.ACTION_RUN], "repositories": [f"{self.name}/app"], **cuts}
+            cuts = {"actions": [pb.TOKEN_ACTION_RUN], "repositories": [f"{self.name}/app"], **cuts}
         request = pb.CreateTokenRequest(login=self.login, **cuts)  # type: ignore[arg-type]
         return self.server.access().CreateToken(request)
 
@@ -103,10 +106,10 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     "CreateBuild": lambda s, m: api.CreateBuildRequest(**s.where, **m),
     "CreateBuild numbered": lambda s, m: api.CreateBuildRequest(**s.where, number=50, **m),
     "UpdateBuild": lambda s, m: api.UpdateBuildRequest(
-        **_number_of_promotion(s, False), status=api.STATUS_RUNNING, **m
+        **_number_of_promotion(s, False), status=api.BUILD_STATUS_RUNNING, **m
     ),
     "UpdateBuild recorded": lambda s, m: api.UpdateBuildRequest(
-        **s.where, build=1, status=api.STATUS_RUNNING, **m
+        **s.where, build=1, status=api.BUILD_STATUS_RUNNING, **m
     ),
     "RetryBuild": lambda s, m: api.RetryBuildRequest(**_number_of_promotion(s, True), **m),
     "CancelBuild": lambda s, m: api.CancelBuildRequest(**_number_of_promotion(s, False), **m),
@@ -122,9 +125,9 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     "CreateUser admin": lambda s, m: pb.CreateUserRequest(login=f"new-{s.name}", admin=True, **m),
     "CreateToken": lambda s, m: pb.CreateTokenRequest(name="wide", **m),
     "RevokeToken": lambda s, m: pb.RevokeTokenRequest(id=_token_to_revoke(s), **m),
-    "GrantAccess read": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.LEVEL_READ, **m),
-    "GrantAccess write": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.LEVEL_WRITE, **m),
-    "GrantAccess admin": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.LEVEL_ADMIN, **m),
+    "GrantAccess read": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.ACCESS_LEVEL_READ, **m),
+    "GrantAccess write": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.ACCESS_LEVEL_WRITE, **m),
+    "GrantAccess admin": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.ACCESS_LEVEL_ADMIN, **m),
     "RevokeAccess": lambda s, m: pb.RevokeAccessRequest(**_to(s), **m),
 }
 
@@ -169,7 +172,7 @@ CUTS = ("repository", "environment", "others", "only")
 
 def sufficient(rpc: str) -> int:
     """The action that does for the write of the table."""
-    return pb.ACTION_PROMOTE if rpc == "UpdateBuild" else rule(RPCS[rpc.partition(" ")[0]]).action
+    return pb.TOKEN_ACTION_PROMOTE if rpc == "UpdateBuild" else rule(RPCS[rpc.partition(" ")[0]]).action
 
 
 def cut(rpc: str, way: str) -> dict[str, object]:
@@ -234,7 +237,7 @@ def test_who_has_lost_access_is_repeated_nothing(scene: Scene, way: str) -> None
     where = {"owner": scene.name, "repo": repo, "login": scene.login}
     access = scene.server.access()
     if way == "lowered":
-        lower = pb.LEVEL_READ if level == pb.LEVEL_WRITE else pb.LEVEL_WRITE
+        lower = pb.ACCESS_LEVEL_READ if level == pb.ACCESS_LEVEL_WRITE else pb.ACCESS_LEVEL_WRITE
         access.GrantAccess(pb.GrantAccessRequest(**where, level=lower))
     elif way == "revoked":
         access.RevokeAccess(pb.RevokeAccessRequest(**where))

@@ -15,12 +15,12 @@ from tests.repository import Repository, replayed
 EARLY = Timestamp(seconds=1_564_085_874, nanos=123_000_000)
 LATER = Timestamp(seconds=1_564_085_999, nanos=1_000_000)
 NEVER = Timestamp()
-ENDS = [pb.STATUS_SUCCESS, pb.STATUS_FAILURE, pb.STATUS_ERROR, pb.STATUS_KILLED]
-REPORTED = [pb.STATUS_PENDING, pb.STATUS_RUNNING, *ENDS]
+ENDS = [pb.BUILD_STATUS_SUCCESS, pb.BUILD_STATUS_FAILURE, pb.BUILD_STATUS_ERROR, pb.BUILD_STATUS_KILLED]
+REPORTED = [pb.BUILD_STATUS_PENDING, pb.BUILD_STATUS_RUNNING, *ENDS]
 
 
-def word(status: pb.Status) -> str:
-    return pb.Status.Name(status).removeprefix("STATUS_").lower()
+def word(status: pb.BuildStatus) -> str:
+    return pb.BuildStatus.Name(status).removeprefix("BUILD_STATUS_").lower()
 
 
 def moved(before: pb.Build, after: pb.Build, on_stages: dict[str, object], **changes: object) -> pb.Build:
@@ -42,28 +42,28 @@ def test_a_promotion_runs_and_succeeds(repository: Repository) -> None:
     repository.record(stages=[pb.StageSpec(name="a"), pb.StageSpec(name="b", kind="external")])
     pending = repository.promote(1, params={"A": "1"})
 
-    running = repository.report(2, pb.STATUS_RUNNING, message="1 of 3 up", link="https://argo/1")
+    running = repository.report(2, pb.BUILD_STATUS_RUNNING, message="1 of 3 up", link="https://argo/1")
     assert running == moved(
         pending,
         running,
         {
-            "status": pb.STATUS_RUNNING,
+            "status": pb.BUILD_STATUS_RUNNING,
             "started": running.updated,
             "message": "1 of 3 up",
             "link": "https://argo/1",
         },
-        status=pb.STATUS_RUNNING,
+        status=pb.BUILD_STATUS_RUNNING,
         started=running.updated,
     )
     halfway = repository.report(2, message="2 of 3 up")
     assert halfway == moved(running, halfway, {"message": "2 of 3 up"})
 
-    done = repository.report(2, pb.STATUS_SUCCESS, message="all up")
+    done = repository.report(2, pb.BUILD_STATUS_SUCCESS, message="all up")
     assert done == moved(
         halfway,
         done,
-        {"status": pb.STATUS_SUCCESS, "stopped": done.updated, "message": "all up"},
-        status=pb.STATUS_SUCCESS,
+        {"status": pb.BUILD_STATUS_SUCCESS, "stopped": done.updated, "message": "all up"},
+        status=pb.BUILD_STATUS_SUCCESS,
         finished=done.updated,
     )
     assert repository.get(2) == done
@@ -71,10 +71,10 @@ def test_a_promotion_runs_and_succeeds(repository: Repository) -> None:
     assert repository.get(1).version == 1
 
 
-@pytest.mark.parametrize("end", [pb.STATUS_FAILURE, pb.STATUS_ERROR, pb.STATUS_KILLED])
-def test_what_ends_badly_says_why(repository: Repository, end: pb.Status) -> None:
+@pytest.mark.parametrize("end", [pb.BUILD_STATUS_FAILURE, pb.BUILD_STATUS_ERROR, pb.BUILD_STATUS_KILLED])
+def test_what_ends_badly_says_why(repository: Repository, end: pb.BuildStatus) -> None:
     repository.record(message="the commit's own words", link="https://github/1")
-    running = repository.report(1, pb.STATUS_RUNNING)
+    running = repository.report(1, pb.BUILD_STATUS_RUNNING)
     ended = repository.report(1, end, message="no image", link="https://argo/1")
     assert ended == moved(
         running,
@@ -94,20 +94,20 @@ def test_what_ends_badly_says_why(repository: Repository, end: pb.Status) -> Non
 
 def test_a_success_leaves_no_error(repository: Repository) -> None:
     repository.record()
-    done = repository.report(1, pb.STATUS_SUCCESS, message="all up")
+    done = repository.report(1, pb.BUILD_STATUS_SUCCESS, message="all up")
     assert (done.error, done.stages[0].error, done.stages[0].message) == ("", "", "all up")
 
 
 def test_an_empty_message_takes_the_last_one_away(repository: Repository) -> None:
     repository.record()
-    repository.report(1, pb.STATUS_RUNNING, message="one", link="https://argo/1")
+    repository.report(1, pb.BUILD_STATUS_RUNNING, message="one", link="https://argo/1")
     (stage,) = repository.report(1, message="").stages
     assert (stage.message, stage.link) == ("", "https://argo/1")
 
 
 @pytest.mark.parametrize("start", REPORTED, ids=word)
 @pytest.mark.parametrize("end", REPORTED, ids=word)
-def test_builds_go_onwards_only(repository: Repository, start: pb.Status, end: pb.Status) -> None:
+def test_builds_go_onwards_only(repository: Repository, start: pb.BuildStatus, end: pb.BuildStatus) -> None:
     before = repository.record(status=start)
     if start == end:
         assert repository.report(1, end) == before
@@ -120,7 +120,7 @@ def test_builds_go_onwards_only(repository: Repository, start: pb.Status, end: p
             (("status", f"is {word(start)}"),),
         )
         assert repository.get(1) == before
-    elif end == pb.STATUS_PENDING:
+    elif end == pb.BUILD_STATUS_PENDING:
         assert refusal(repository.report, 1, end) == Refusal(
             grpc.StatusCode.FAILED_PRECONDITION,
             "build 1 is running, and does not go back to pending",
@@ -143,28 +143,28 @@ def test_builds_go_onwards_only(repository: Repository, start: pb.Status, end: p
 def test_what_has_ended_takes_no_more_words_or_times(
     repository: Repository, report: dict[str, object]
 ) -> None:
-    done = repository.record(status=pb.STATUS_SUCCESS)
-    assert refusal(repository.report, 1, pb.STATUS_UNSPECIFIED, **report).reason == "BUILD_ENDED"
+    done = repository.record(status=pb.BUILD_STATUS_SUCCESS)
+    assert refusal(repository.report, 1, pb.BUILD_STATUS_UNSPECIFIED, **report).reason == "BUILD_ENDED"
     assert repository.get(1) == done
 
 
 def test_a_report_of_nothing_changes_nothing(repository: Repository) -> None:
     pending = repository.record()
     assert repository.report(1) == pending
-    running = repository.report(1, pb.STATUS_RUNNING)
+    running = repository.report(1, pb.BUILD_STATUS_RUNNING)
     assert repository.report(1) == running
 
 
 def test_a_stale_version_is_refused(repository: Repository) -> None:
     repository.record()
-    repository.report(1, pb.STATUS_RUNNING, version=1)
+    repository.report(1, pb.BUILD_STATUS_RUNNING, version=1)
     for stale in (0, 1, 3, -1):
-        assert refusal(repository.report, 1, pb.STATUS_SUCCESS, version=stale) == Refusal(
+        assert refusal(repository.report, 1, pb.BUILD_STATUS_SUCCESS, version=stale) == Refusal(
             grpc.StatusCode.ABORTED,
             f"build 1 is at version 2, not {stale}: read it again",
             "STALE_VERSION",
         )
-    assert repository.report(1, pb.STATUS_SUCCESS, version=2).version == 3
+    assert repository.report(1, pb.BUILD_STATUS_SUCCESS, version=2).version == 3
 
 
 def test_of_many_reports_on_one_version_one_is_taken(repository: Repository) -> None:
@@ -172,7 +172,11 @@ def test_of_many_reports_on_one_version_one_is_taken(repository: Repository) -> 
 
     def report(n: int) -> str:
         try:
-            return repository.report(1, pb.STATUS_RUNNING, message=f"from {n}", version=1).stages[0].message
+            return (
+                repository.report(1, pb.BUILD_STATUS_RUNNING, message=f"from {n}", version=1)
+                .stages[0]
+                .message
+            )
         except grpc.RpcError as error:
             return error.code().name
 
@@ -190,7 +194,7 @@ def test_a_number_below_1_is_refused(repository: Repository, build: int) -> None
 
 
 def test_a_build_that_is_not_there_is_not_found(repository: Repository) -> None:
-    assert refusal(repository.report, 1, pb.STATUS_RUNNING) == Refusal(
+    assert refusal(repository.report, 1, pb.BUILD_STATUS_RUNNING) == Refusal(
         grpc.StatusCode.NOT_FOUND,
         f"build 1 of {repository.slug} not found: ListBuilds shows those there are",
         "BUILD_NOT_FOUND",
@@ -202,7 +206,7 @@ def test_all_faults_of_a_report_are_told_together(repository: Repository) -> Non
     assert refusal(
         repository.report,
         -1,
-        pb.STATUS_BLOCKED,
+        pb.BUILD_STATUS_BLOCKED,
         message="m" * 2001,
         link="\0",
         started=Timestamp(seconds=-1),
@@ -212,8 +216,9 @@ def test_all_faults_of_a_report_are_told_together(repository: Repository) -> Non
         ("build", "is -1: wanted 1 or above"),
         (
             "status",
-            "2 is not allowed here: wanted one of STATUS_PENDING, STATUS_RUNNING, STATUS_SUCCESS,"
-            " STATUS_FAILURE, STATUS_ERROR, STATUS_KILLED",
+            "2 is not allowed here: wanted one of BUILD_STATUS_PENDING, BUILD_STATUS_RUNNING,"
+            " BUILD_STATUS_SUCCESS,"
+            " BUILD_STATUS_FAILURE, BUILD_STATUS_ERROR, BUILD_STATUS_KILLED",
         ),
         ("message", "has 2001 characters: at most 2000 are taken"),
         ("link", "has a NUL character: leave it out"),
@@ -226,13 +231,13 @@ def test_all_faults_of_a_report_are_told_together(repository: Repository) -> Non
 
 def test_words_are_taken_up_to_their_length(repository: Repository) -> None:
     repository.record()
-    ended = repository.report(1, pb.STATUS_ERROR, message="ä" * 2000, link="ö" * 2000)
+    ended = repository.report(1, pb.BUILD_STATUS_ERROR, message="ä" * 2000, link="ö" * 2000)
     (stage,) = ended.stages
     assert (ended.error, stage.message, stage.link) == ("ä" * 2000, "ä" * 2000, "ö" * 2000)
 
 
-@pytest.mark.parametrize("status", [pb.STATUS_RUNNING, *ENDS], ids=word)
-def test_times_are_kept_as_told(repository: Repository, status: pb.Status) -> None:
+@pytest.mark.parametrize("status", [pb.BUILD_STATUS_RUNNING, *ENDS], ids=word)
+def test_times_are_kept_as_told(repository: Repository, status: pb.BuildStatus) -> None:
     repository.record()
     finished = LATER if status in ENDS else NEVER
     build = repository.report(1, status, started=EARLY, finished=finished)
@@ -243,19 +248,19 @@ def test_times_are_kept_as_told(repository: Repository, status: pb.Status) -> No
 
 def test_times_may_come_one_after_the_other(repository: Repository) -> None:
     repository.record()
-    repository.report(1, pb.STATUS_RUNNING)
+    repository.report(1, pb.BUILD_STATUS_RUNNING)
     running = repository.report(1, started=EARLY)
     assert (running.started, running.HasField("finished"), running.version) == (EARLY, False, 3)
-    ended = repository.report(1, pb.STATUS_SUCCESS, finished=LATER)
+    ended = repository.report(1, pb.BUILD_STATUS_SUCCESS, finished=LATER)
     assert (ended.started, ended.finished) == (EARLY, LATER)
 
 
 @pytest.mark.parametrize("status", ENDS, ids=word)
-def test_what_ends_without_having_run(repository: Repository, status: pb.Status) -> None:
+def test_what_ends_without_having_run(repository: Repository, status: pb.BuildStatus) -> None:
     repository.record()
     build = repository.report(1, status)
     # What was killed or broke before it began never began.
-    began = status in (pb.STATUS_SUCCESS, pb.STATUS_FAILURE)
+    began = status in (pb.BUILD_STATUS_SUCCESS, pb.BUILD_STATUS_FAILURE)
     assert (build.started, build.finished) == (build.updated if began else NEVER, build.updated)
 
 
@@ -263,21 +268,25 @@ def test_what_ends_without_having_run(repository: Repository, status: pb.Status)
     ("status", "times", "fault"),
     [
         (
-            pb.STATUS_PENDING,
+            pb.BUILD_STATUS_PENDING,
             {"started": EARLY},
             ("started", "is set, but the build has not begun: report it running"),
         ),
         (
-            pb.STATUS_RUNNING,
+            pb.BUILD_STATUS_RUNNING,
             {"finished": LATER},
             ("finished", "is set, but the build has not ended: report how it did"),
         ),
-        (pb.STATUS_SUCCESS, {"started": LATER, "finished": EARLY}, ("finished", "is before `started`")),
+        (
+            pb.BUILD_STATUS_SUCCESS,
+            {"started": LATER, "finished": EARLY},
+            ("finished", "is before `started`"),
+        ),
     ],
     ids=["begun", "ended", "order"],
 )
 def test_times_that_contradict_the_status_are_refused(
-    repository: Repository, status: pb.Status, times: dict[str, Timestamp], fault: tuple[str, str]
+    repository: Repository, status: pb.BuildStatus, times: dict[str, Timestamp], fault: tuple[str, str]
 ) -> None:
     pending = repository.record()
     assert refusal(repository.report, 1, status, **times) == invalid(fault)
@@ -285,8 +294,8 @@ def test_times_that_contradict_the_status_are_refused(
 
 
 def test_an_end_before_the_known_beginning_is_refused(repository: Repository) -> None:
-    repository.record(status=pb.STATUS_RUNNING, started=LATER)
-    assert refusal(repository.report, 1, pb.STATUS_SUCCESS, finished=EARLY) == invalid(
+    repository.record(status=pb.BUILD_STATUS_RUNNING, started=LATER)
+    assert refusal(repository.report, 1, pb.BUILD_STATUS_SUCCESS, finished=EARLY) == invalid(
         ("finished", "is before `started`")
     )
 
@@ -297,18 +306,18 @@ def test_a_repeated_request_id_reports_once(repository: Repository) -> None:
         owner=repository.owner,
         repo=repository.name,
         build=1,
-        status=pb.STATUS_RUNNING,
+        status=pb.BUILD_STATUS_RUNNING,
         version=1,
         request_id=repository.name,
     )
     running, call = repository.builds.UpdateBuild.with_call(request)
     assert (running.version, replayed(call)) == (2, False)
-    done = repository.report(1, pb.STATUS_SUCCESS)
+    done = repository.report(1, pb.BUILD_STATUS_SUCCESS)
     # As it stands now, whatever version it asks for.
     again, call = repository.builds.UpdateBuild.with_call(request)
     assert (again, replayed(call)) == (done, True)
 
-    request.status = pb.STATUS_KILLED
+    request.status = pb.BUILD_STATUS_KILLED
     assert refusal(repository.builds.UpdateBuild, request) == Refusal(
         grpc.StatusCode.ALREADY_EXISTS,
         f"request_id '{repository.name}' was used for another UpdateBuild: use a new one for a new"
@@ -319,6 +328,6 @@ def test_a_repeated_request_id_reports_once(repository: Repository) -> None:
 
 def test_a_refused_report_keeps_no_request_id(repository: Repository) -> None:
     repository.record()
-    stale = refusal(repository.report, 1, pb.STATUS_RUNNING, version=2, request_id=repository.name)
+    stale = refusal(repository.report, 1, pb.BUILD_STATUS_RUNNING, version=2, request_id=repository.name)
     assert stale.code == grpc.StatusCode.ABORTED
-    assert repository.report(1, pb.STATUS_RUNNING, version=1, request_id=repository.name).version == 2
+    assert repository.report(1, pb.BUILD_STATUS_RUNNING, version=1, request_id=repository.name).version == 2

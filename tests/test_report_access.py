@@ -11,7 +11,10 @@ from tests.refusals import Refusal, refusal
 from tests.repository import Repository
 from tests.staged import KILLED, RUNNING, SUCCESS, Runner, Staged
 
-ACTIONS = {word: access_pb2.Action.Value(f"ACTION_{word.upper()}") for word in ("record", "promote", "run")}
+ACTIONS = {
+    word: access_pb2.TokenAction.Value(f"TOKEN_ACTION_{word.upper()}")
+    for word in ("record", "promote", "run")
+}
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def cut_to(repository: Repository, *words: str, **cuts: object) -> Repository:
     token = repository.server.user(
         f"{'-'.join(words)}-{repository.name}",
         repository.slug,
-        access_pb2.LEVEL_WRITE,
+        access_pb2.ACCESS_LEVEL_WRITE,
         actions=[ACTIONS[word] for word in words],
         **cuts,
     )
@@ -39,9 +42,9 @@ def current(repository: Repository) -> int:
     return there.current.number
 
 
-@pytest.mark.parametrize("status", [pb.STATUS_UNSPECIFIED, RUNNING, SUCCESS, KILLED])
+@pytest.mark.parametrize("status", [pb.BUILD_STATUS_UNSPECIFIED, RUNNING, SUCCESS, KILLED])
 def test_a_token_that_may_only_record_reports_no_promotion(
-    repository: Repository, status: pb.Status
+    repository: Repository, status: pb.BuildStatus
 ) -> None:
     recorder = cut_to(repository, "record")
     recorder.record()
@@ -97,7 +100,7 @@ def runner_like(staged: Staged) -> Runner:
     """Another token of the runner's user, cut alike."""
     request = access_pb2.CreateTokenRequest(
         login=f"runner-{staged.repository.name}",
-        actions=[access_pb2.ACTION_RUN],
+        actions=[access_pb2.TOKEN_ACTION_RUN],
         repositories=[staged.repository.slug],
     )
     server = staged.repository.server
@@ -123,7 +126,10 @@ def test_a_token_that_is_cut_to_an_environment_alone_reports_what_goes_there(
     repository: Repository,
 ) -> None:
     token = repository.server.user(
-        f"staging-{repository.name}", repository.slug, access_pb2.LEVEL_WRITE, environments=["staging"]
+        f"staging-{repository.name}",
+        repository.slug,
+        access_pb2.ACCESS_LEVEL_WRITE,
+        environments=["staging"],
     )
     cut = repository.seen_by(token)
     cut.record()

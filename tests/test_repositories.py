@@ -131,7 +131,7 @@ def disabled(slug: str) -> Refusal:
 
 
 def test_a_disabled_repository_takes_no_new_builds_and_can_be_read(repository: Repository) -> None:
-    repository.record(status=builds_pb2.STATUS_SUCCESS, external_id="e1")
+    repository.record(status=builds_pb2.BUILD_STATUS_SUCCESS, external_id="e1")
     repository.promote(1)
     change(repository, active=False)
     told = disabled(repository.slug)
@@ -144,7 +144,7 @@ def test_a_disabled_repository_takes_no_new_builds_and_can_be_read(repository: R
     assert repository.numbers() == [2, 1]
     assert get(repository).counter == 2
     # What was there goes on.
-    assert repository.report(2, builds_pb2.STATUS_SUCCESS).status == builds_pb2.STATUS_SUCCESS
+    assert repository.report(2, builds_pb2.BUILD_STATUS_SUCCESS).status == builds_pb2.BUILD_STATUS_SUCCESS
     assert repository.record(external_id="e1").number == 1
     change(repository, active=True)
     assert repository.record().number == 3

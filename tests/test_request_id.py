@@ -17,7 +17,7 @@ def test_a_repeated_request_id_returns_the_promotion_as_it_stands_now(repository
     again, call = repository.builds.PromoteBuild.with_call(request)
     assert (again, replayed(call)) == (first, True)
 
-    now = repository.report(2, pb.STATUS_RUNNING, message="rolling out")
+    now = repository.report(2, pb.BUILD_STATUS_RUNNING, message="rolling out")
     again, call = repository.builds.PromoteBuild.with_call(request)
     assert (again, replayed(call)) == (now, True)
     assert repository.numbers() == [2, 1]
@@ -26,7 +26,7 @@ def test_a_repeated_request_id_returns_the_promotion_as_it_stands_now(repository
 def test_a_repeated_request_id_asks_for_no_expected_current(repository: Repository) -> None:
     repository.record()
     first = repository.promote(1, expected_current=0, request_id=repository.name)
-    done = repository.report(2, pb.STATUS_SUCCESS)
+    done = repository.report(2, pb.BUILD_STATUS_SUCCESS)
     assert repository.promote(1, expected_current=0, request_id=repository.name) == done
     assert done.number == first.number
 
@@ -60,7 +60,7 @@ def test_a_request_id_with_another_body_is_refused(
 
 
 def test_request_ids_are_a_users_own_and_a_methods_own(repository: Repository) -> None:
-    other = repository.of(f"other-{repository.name}", access_pb2.LEVEL_WRITE)
+    other = repository.of(f"other-{repository.name}", access_pb2.ACCESS_LEVEL_WRITE)
     answers = [
         repository.record(request_id=repository.name),
         repository.promote(1, request_id=repository.name),
@@ -87,7 +87,7 @@ def test_a_failed_call_keeps_no_request_id(repository: Repository) -> None:
 
 def test_who_has_lost_access_gets_nothing_for_a_repeated_request_id(repository: Repository) -> None:
     login = f"leaver-{repository.name}"
-    leaver = repository.of(login, access_pb2.LEVEL_WRITE)
+    leaver = repository.of(login, access_pb2.ACCESS_LEVEL_WRITE)
     repository.record()
     leaver.promote(1, request_id=repository.name)
     repository.server.access().RevokeAccess(
@@ -98,11 +98,11 @@ def test_who_has_lost_access_gets_nothing_for_a_repeated_request_id(repository: 
 
 def test_a_repeated_request_id_does_not_lead_out_of_a_tokens_environments(repository: Repository) -> None:
     login = f"owner-{repository.name}"
-    whole = repository.of(login, access_pb2.LEVEL_WRITE)
+    whole = repository.of(login, access_pb2.ACCESS_LEVEL_WRITE)
     repository.record()
     whole.promote(1, "production", request_id=repository.name)
     staging = repository.server.access(whole.token).CreateToken(
-        access_pb2.CreateTokenRequest(environments=["staging"], actions=[access_pb2.ACTION_PROMOTE])
+        access_pb2.CreateTokenRequest(environments=["staging"], actions=[access_pb2.TOKEN_ACTION_PROMOTE])
     )
     cut = repository.seen_by(staging.secret)
     assert (

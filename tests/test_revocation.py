@@ -34,9 +34,9 @@ def test_a_grant_counts_at_once_and_so_does_its_end(repository: Repository) -> N
     where = {"owner": repository.owner, "repo": repository.name, "login": login}
     codes = []
     for _ in range(ROUNDS):
-        access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.LEVEL_WRITE))
+        access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_WRITE))
         codes += [code_of(mona.get, 1), code_of(mona.promote, 1), code_of(mona.get, 1)]
-        access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.LEVEL_READ))
+        access.GrantAccess(pb.GrantAccessRequest(**where, level=pb.ACCESS_LEVEL_READ))
         codes += [code_of(mona.get, 1), code_of(mona.promote, 1)]
         access.RevokeAccess(pb.RevokeAccessRequest(**where))
         codes += [code_of(mona.get, 1), code_of(mona.promote, 1)]
@@ -50,18 +50,18 @@ def test_a_grant_counts_at_once_and_so_does_its_end(repository: Repository) -> N
 
 def test_a_higher_level_counts_at_once(repository: Repository) -> None:
     login = f"mona-{repository.name}"
-    mona = repository.of(login, pb.LEVEL_WRITE)
+    mona = repository.of(login, pb.ACCESS_LEVEL_WRITE)
     mona.record()
     repository.server.access().GrantAccess(
         pb.GrantAccessRequest(
-            owner=repository.owner, repo=repository.name, login=login, level=pb.LEVEL_ADMIN
+            owner=repository.owner, repo=repository.name, login=login, level=pb.ACCESS_LEVEL_ADMIN
         )
     )
     assert mona.record(number=41).number == 41
 
 
 def test_a_revoked_token_is_refused_at_once(repository: Repository) -> None:
-    mona = repository.of(f"mona-{repository.name}", pb.LEVEL_WRITE)
+    mona = repository.of(f"mona-{repository.name}", pb.ACCESS_LEVEL_WRITE)
     repository.record()
     access = repository.server.access(mona.token)
     for _ in range(ROUNDS):
@@ -74,7 +74,7 @@ def test_a_revoked_token_is_refused_at_once(repository: Repository) -> None:
 
 def test_what_an_operator_takes_away_beside_the_server_is_gone_soon(repository: Repository) -> None:
     login = f"mona-{repository.name}"
-    mona = repository.of(login, pb.LEVEL_WRITE)
+    mona = repository.of(login, pb.ACCESS_LEVEL_WRITE)
     repository.record()
     assert mona.promote(1).number == 2
     database = repository.server.database
@@ -94,7 +94,9 @@ def test_a_token_is_revoked_also_when_the_caller_does_not_wait_for_it(tmp_path: 
             await server.call("CreateRepository", pb.CreateRepositoryRequest(owner="octocat", repo="app"))
             await server.call(
                 "GrantAccess",
-                pb.GrantAccessRequest(owner="octocat", repo="app", login="mona", level=pb.LEVEL_READ),
+                pb.GrantAccessRequest(
+                    owner="octocat", repo="app", login="mona", level=pb.ACCESS_LEVEL_READ
+                ),
             )
             read = pb.GetRepositoryRequest(owner="octocat", repo="app")
             await server.call("GetRepository", read, mona)

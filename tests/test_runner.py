@@ -41,7 +41,10 @@ def test_steps_run_in_their_order_and_what_they_print_is_kept(fleet: Fleet) -> N
     assert fleet.log(build, 1) == ["+ echo one > file\n", "+ echo two >&2\n", "two\n"]
     assert fleet.log(build, 2) == ["+ cat file\n", "one\n", "+ printf unended\n", "unended"]
     found = fleet.repository.get(build)
-    assert (found.status, statuses(found)) == (pb.STATUS_SUCCESS, {"first": "success", "second": "success"})
+    assert (found.status, statuses(found)) == (
+        pb.BUILD_STATUS_SUCCESS,
+        {"first": "success", "second": "success"},
+    )
     stage = found.stages[0]
     assert (stage.machine, [list(step.depends_on) for step in stage.steps]) == ("here", [[], ["first"]])
 
@@ -71,7 +74,11 @@ def test_a_failure_ends_the_stage_and_its_exit_code_is_kept(fleet: Fleet) -> Non
         "always": "success",
     }
     stage = found.stages[0]
-    assert (found.status, stage.status, stage.exit_code) == (pb.STATUS_FAILURE, pb.STATUS_FAILURE, 7)
+    assert (found.status, stage.status, stage.exit_code) == (
+        pb.BUILD_STATUS_FAILURE,
+        pb.BUILD_STATUS_FAILURE,
+        7,
+    )
     assert (stage.error, stage.steps[0].exit_code) == ("step fails: exit code 7", 7)
     assert fleet.log(build, 1) == ["+ echo before\n", "before\n", "+ exit 7\n"]
     assert fleet.log(build, 3)[1:] == ["failure failure fails\n"]
@@ -86,7 +93,7 @@ def test_a_failure_that_is_ignored_stops_nothing(fleet: Fleet) -> None:
     assert fleet.once().code == 0
     found = fleet.repository.get(build)
     assert statuses(found) == {"may": "failure", "after": "success", "mourns": "skipped"}
-    assert (found.status, found.stages[0].steps[0].exit_code) == (pb.STATUS_SUCCESS, 1)
+    assert (found.status, found.stages[0].steps[0].exit_code) == (pb.BUILD_STATUS_SUCCESS, 1)
     assert fleet.log(build, 2)[1:] == ["success none\n"]
 
 
@@ -101,7 +108,7 @@ def test_a_parameter_arrives_byte_for_byte(fleet: Fleet, tmp_path: Path) -> None
     assert fleet.once().code == 0
     assert (tmp_path / "got").read_bytes() == AWKWARD.encode()
     assert f"\0AWKWARD={AWKWARD}\0".encode() in b"\0" + (tmp_path / "all").read_bytes()
-    assert fleet.ended(build).status == pb.STATUS_SUCCESS
+    assert fleet.ended(build).status == pb.BUILD_STATUS_SUCCESS
 
 
 def test_the_environment_is_the_plans_and_a_process_s_least(fleet: Fleet) -> None:
@@ -136,8 +143,12 @@ def test_output_is_there_while_the_step_runs(fleet: Fleet, tmp_path: Path) -> No
         f"- {{name: only, commands: ['echo begun', '{waiting_for(tmp_path / 'go')}', 'echo over']}}\n"
     )
     with fleet.running("--once"):
-        until(lambda: fleet.repository.get(build).status == pb.STATUS_RUNNING and fleet.log(build, 1)[1:2])
-        assert fleet.repository.get(build).stages[0].steps[0].status == pb.STATUS_RUNNING
+        until(
+            lambda: (
+                fleet.repository.get(build).status == pb.BUILD_STATUS_RUNNING and fleet.log(build, 1)[1:2]
+            )
+        )
+        assert fleet.repository.get(build).stages[0].steps[0].status == pb.BUILD_STATUS_RUNNING
         (tmp_path / "go").touch()
         fleet.ended(build)
     assert fleet.log(build, 1)[-1] == "over\n"
@@ -187,7 +198,10 @@ def test_a_cancel_ends_grandchildren_within_two_seconds(fleet: Fleet, tmp_path: 
             until(lambda: not any(map(is_running, started)))
         assert process.wait(timeout=SECONDS) == 1
     found = fleet.repository.get(build)
-    assert (found.status, statuses(found)) == (pb.STATUS_KILLED, {"only": "killed", "never": "skipped"})
+    assert (found.status, statuses(found)) == (
+        pb.BUILD_STATUS_KILLED,
+        {"only": "killed", "never": "skipped"},
+    )
 
 
 def test_what_a_step_leaves_running_ends_with_it(fleet: Fleet, tmp_path: Path) -> None:
@@ -204,7 +218,7 @@ def test_a_stage_that_takes_too_long_ends_in_error(fleet: Fleet, tmp_path: Path)
     assert fleet.once("--timeout", "4").code == 1
     found = fleet.repository.get(build)
     assert (found.status, found.stages[0].error) == (
-        pb.STATUS_ERROR,
+        pb.BUILD_STATUS_ERROR,
         "it took longer than the runner's limit of 4 s",
     )
     assert statuses(found) == {"only": "killed"}
@@ -231,7 +245,7 @@ def test_steps_that_wait_for_the_same_one_run_at_once(fleet: Fleet, tmp_path: Pa
         "- {name: last, depends_on: [left, right], commands: ['true']}\n"
     )
     assert fleet.once().code == 0
-    assert fleet.ended(build).status == pb.STATUS_SUCCESS
+    assert fleet.ended(build).status == pb.BUILD_STATUS_SUCCESS
 
 
 def test_a_secret_that_there_is_not_is_named(fleet: Fleet) -> None:
@@ -247,7 +261,7 @@ def test_a_shell_that_is_not_there_is_an_error_in_words(fleet: Fleet) -> None:
     build = fleet.promote("- {name: only, commands: ['true'], shell: /no/shell}\n")
     assert fleet.once().code == 1
     found = fleet.repository.get(build)
-    assert (found.status, statuses(found)) == (pb.STATUS_ERROR, {"only": "error"})
+    assert (found.status, statuses(found)) == (pb.BUILD_STATUS_ERROR, {"only": "error"})
     assert "could not be started" in found.stages[0].error
     assert "/no/shell" in found.stages[0].error
 
@@ -263,7 +277,7 @@ def test_as_many_at_once_as_there_is_capacity_for(fleet: Fleet, tmp_path: Path) 
         assert fleet.once("--label", "zone=inner").code == 0
         assert sorted(path.stem for path in tmp_path.glob("*.pid")) == ["a", "b"]
         (tmp_path / "go").touch()
-        assert [fleet.ended(build).status for build in builds] == [pb.STATUS_SUCCESS] * 3
+        assert [fleet.ended(build).status for build in builds] == [pb.BUILD_STATUS_SUCCESS] * 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -274,7 +288,7 @@ def test_a_runner_that_is_stopped_kills_and_says_so(fleet: Fleet, tmp_path: Path
         process.send_signal(number)
         assert process.wait(timeout=SECONDS) == 0
     found = fleet.repository.get(build)
-    assert (found.status, found.stages[0].error) == (pb.STATUS_KILLED, "the runner was stopped")
+    assert (found.status, found.stages[0].error) == (pb.BUILD_STATUS_KILLED, "the runner was stopped")
     assert not any(map(is_running, started))
 
 
@@ -303,8 +317,8 @@ def test_labels_are_matched(fleet: Fleet) -> None:
     later = fleet.promote("- {name: only, commands: ['true']}\n")
     with fleet.running():
         # It takes the second one, and not the first, which has waited longer.
-        assert fleet.ended(later).status == pb.STATUS_SUCCESS
-        assert fleet.repository.get(build).status == pb.STATUS_PENDING
+        assert fleet.ended(later).status == pb.BUILD_STATUS_SUCCESS
+        assert fleet.repository.get(build).status == pb.BUILD_STATUS_PENDING
     assert fleet.once("--label", "zone=inner").code == 0
 
 
@@ -323,7 +337,11 @@ def test_a_server_that_starts_again_loses_nothing(tmp_path: Path) -> None:
         build = fleet.promote(counting(tmp_path))
         with log.open("w") as file:
             process = fleet.runner.start("runner", "--once", stderr=file.fileno())
-        until(lambda: fleet.repository.get(build).status == pb.STATUS_RUNNING and fleet.log(build, 1)[5:])
+        until(
+            lambda: (
+                fleet.repository.get(build).status == pb.BUILD_STATUS_RUNNING and fleet.log(build, 1)[5:]
+            )
+        )
         listen = first.address
     # It goes on while nobody takes what it prints.
     counted = len((tmp_path / "count").read_text())
@@ -334,4 +352,4 @@ def test_a_server_that_starts_again_loses_nothing(tmp_path: Path) -> None:
         fleet = Fleet(Repository(second, "octocat", "again"), fleet.runner, fleet.person)
         printed = len((tmp_path / "count").read_text())
         assert fleet.log(build, 1)[1:] == [f"{number}\n" for number in range(printed)]
-        assert fleet.repository.get(build).status == pb.STATUS_SUCCESS
+        assert fleet.repository.get(build).status == pb.BUILD_STATUS_SUCCESS

@@ -335,12 +335,12 @@ def test_a_full_message_is_this(name: str) -> None:
 
 
 def test_words_are_short_and_in_lower_case() -> None:
-    assert [*words_of(pb.Status.DESCRIPTOR).values()] == [
+    assert [*words_of(pb.BuildStatus.DESCRIPTOR).values()] == [
         "",
         *("skipped", "blocked", "declined", "waiting_on_dependencies", "pending", "running"),
         *("success", "failure", "killed", "error"),
     ]
-    assert [*words_of(pb.Event.DESCRIPTOR).values()] == [
+    assert [*words_of(pb.BuildEvent.DESCRIPTOR).values()] == [
         "",
         *("push", "pull_request", "tag", "cron", "custom", "promote", "rollback"),
     ]

@@ -102,7 +102,7 @@ def test_one_repository_alone_can_be_asked_for(server: Shipliftd, name: str) -> 
     runner = runner_of(one, f"runner-{name}", repositories=[f"{one.owner}/*"])
     staged = Staged(two, runner)
     grant = access_pb2.GrantAccessRequest(
-        owner=two.owner, repo=two.name, login=f"runner-{name}", level=access_pb2.LEVEL_WRITE
+        owner=two.owner, repo=two.name, login=f"runner-{name}", level=access_pb2.ACCESS_LEVEL_WRITE
     )
     server.access().GrantAccess(grant)
     staged.promoted()
@@ -203,7 +203,11 @@ def test_a_runner_is_offered_stages_of_its_tokens_environments_alone(staged: Sta
 def test_a_token_alone_is_not_enough(staged: Staged, name: str) -> None:
     server, slug = staged.repository.server, staged.repository.slug
     reader = server.user(
-        f"reader-{name}", slug, access_pb2.LEVEL_READ, actions=[access_pb2.ACTION_RUN], repositories=[slug]
+        f"reader-{name}",
+        slug,
+        access_pb2.ACCESS_LEVEL_READ,
+        actions=[access_pb2.TOKEN_ACTION_RUN],
+        repositories=[slug],
     )
     stage = staged.promoted().stages[0].id
     assert Runner(server, reader).offered(AT_ONCE) == ""
@@ -214,9 +218,9 @@ def test_a_token_alone_is_not_enough(staged: Staged, name: str) -> None:
     "cuts",
     [
         {},
-        {"actions": [access_pb2.ACTION_RUN]},
+        {"actions": [access_pb2.TOKEN_ACTION_RUN]},
         {"repositories": ["octocat/*"]},
-        {"actions": [access_pb2.ACTION_RECORD], "repositories": ["octocat/*"]},
+        {"actions": [access_pb2.TOKEN_ACTION_RECORD], "repositories": ["octocat/*"]},
     ],
     ids=["whole", "run everywhere", "all actions", "another action"],
 )
@@ -363,7 +367,7 @@ def test_a_throttle_holds_for_the_repository(staged: Staged) -> None:
         staged.runner.accept(stage)
     assert refusal(staged.runner.accept, ids[2]) == limit_reached("c")
     assert staged.runner.offered(AT_ONCE, kind="external") == ""
-    staged.runner.report(ids[0], api.STATUS_FAILURE)
+    staged.runner.report(ids[0], api.BUILD_STATUS_FAILURE)
     assert staged.runner.take(kind="external").stage.id == ids[2]
 
 

@@ -50,7 +50,7 @@ def staged(repository: Repository) -> Staged:
     return Staged.of(repository)
 
 
-def run_all(staged: Staged, build: api.Build, ends: Mapping[str, api.Status]) -> list[str]:
+def run_all(staged: Staged, build: api.Build, ends: Mapping[str, api.BuildStatus]) -> list[str]:
     """Does what is pending, oldest first, until nothing is; the stages in the order that they ran in."""
     done: list[str] = []
     while True:
@@ -99,16 +99,16 @@ def run_all(staged: Staged, build: api.Build, ends: Mapping[str, api.Status]) ->
 def test_stages_follow_each_other(
     staged: Staged,
     documents: Documents,
-    ends: Mapping[str, api.Status],
+    ends: Mapping[str, api.BuildStatus],
     ran: str | list[str],
     ended: dict[str, str],
-    status: api.Status,
+    status: api.BuildStatus,
 ) -> None:
     promoted = staged.promoted(*documents)
     order = run_all(staged, promoted, ends)
     assert order == list(ran)
     build = staged.repository.get(promoted.number)
-    words = {name: api.Status.Name(ends.get(name, SUCCESS))[7:].lower() for name in ran}
+    words = {name: api.BuildStatus.Name(ends.get(name, SUCCESS))[7:].lower() for name in ran}
     assert statuses(build) == words | ended
     decides = next((name for name in words if words[name] in ("failure", "error", "killed")), "")
     assert (build.status, build.error) == (status, f"{decides} did" if decides else "")

@@ -117,7 +117,7 @@ def deployment(repository: Repository) -> tuple[int, int]:
     return found.current.number, found.uncertain.build
 
 
-def done(staged: Staged, build: api.Build, status: api.Status = SUCCESS) -> api.Build:
+def done(staged: Staged, build: api.Build, status: api.BuildStatus = SUCCESS) -> api.Build:
     """The promotion, once a runner has reported its end."""
     stage = staged.runner.accept(build.stages[0].id).stage.id
     staged.runner.report(stage, status)

@@ -31,8 +31,9 @@ from tests.staged import (
 EARLY = Timestamp(seconds=1_564_085_874, nanos=123_000_000)
 LATER = Timestamp(seconds=1_564_085_999, nanos=1_000_000)
 REPORTED = (
-    "STATUS_PENDING, STATUS_RUNNING, STATUS_SUCCESS, STATUS_FAILURE, STATUS_ERROR, STATUS_KILLED,"
-    " STATUS_SKIPPED"
+    "BUILD_STATUS_PENDING, BUILD_STATUS_RUNNING, BUILD_STATUS_SUCCESS, BUILD_STATUS_FAILURE,"
+    " BUILD_STATUS_ERROR, BUILD_STATUS_KILLED,"
+    " BUILD_STATUS_SKIPPED"
 )
 ENDS = [SUCCESS, FAILURE, ERROR, KILLED, SKIPPED]
 
@@ -120,7 +121,7 @@ def moved_step(step: api.Step, **changes: object) -> api.Step:
 
 
 @pytest.mark.parametrize("status", [FAILURE, ERROR, KILLED])
-def test_a_stage_that_fails_says_why(staged: Staged, status: api.Status) -> None:
+def test_a_stage_that_fails_says_why(staged: Staged, status: api.BuildStatus) -> None:
     stage = staged.running().stage
     ended = staged.runner.report(
         stage.id, status, error="no room", exit_code=7, started=EARLY, stopped=LATER, machine="other"
@@ -132,7 +133,7 @@ def test_a_stage_that_fails_says_why(staged: Staged, status: api.Status) -> None
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a_late_report_changes_nothing(staged: Staged, end: api.Status) -> None:
+def test_a_late_report_changes_nothing(staged: Staged, end: api.BuildStatus) -> None:
     steps = [pb.StepReport(number=1, name="only", status=RUNNING)]
     stage = staged.running().stage
     staged.runner.report(stage.id, steps=steps)
@@ -265,7 +266,10 @@ def test_a_holder_whose_grant_is_taken_back_holds_nothing(staged: Staged) -> Non
 @pytest.mark.parametrize(
     ("report", "fault"),
     [
-        ({"status": api.STATUS_BLOCKED}, ("status", f"2 is not allowed here: wanted one of {REPORTED}")),
+        (
+            {"status": api.BUILD_STATUS_BLOCKED},
+            ("status", f"2 is not allowed here: wanted one of {REPORTED}"),
+        ),
         ({"error": "e" * 2001}, ("error", "has 2001 characters: at most 2000 are taken")),
         ({"message": "a\0"}, ("message", "has a NUL character: leave it out")),
         ({"link": "l" * 2001}, ("link", "has 2001 characters: at most 2000 are taken")),
@@ -301,7 +305,7 @@ def test_a_bad_report_is_refused(staged: Staged, report: dict[str, Any], fault: 
 def test_all_faults_of_a_steps_report_are_told_together(staged: Staged) -> None:
     (step,) = staged.stepping()
     told = refusal(
-        staged.runner.report_step, step.id, api.STATUS_DECLINED, error="e" * 2001, schema="s" * 1001
+        staged.runner.report_step, step.id, api.BUILD_STATUS_DECLINED, error="e" * 2001, schema="s" * 1001
     )
     assert told == invalid(
         ("status", f"3 is not allowed here: wanted one of {REPORTED}"),

@@ -27,9 +27,9 @@ from tests.patience import SECONDS
 from tests.refusals import Refusal, told
 
 READ = access_pb2.AccessRule(
-    level=access_pb2.LEVEL_READ,
-    scope=access_pb2.SCOPE_REPOSITORY,
-    action=access_pb2.ACTION_READ,
+    level=access_pb2.ACCESS_LEVEL_READ,
+    scope=access_pb2.ACCESS_SCOPE_REPOSITORY,
+    action=access_pb2.TOKEN_ACTION_READ,
 )
 ACCESS = cast(Any, access_pb2.access)
 HIDDEN = Refusal(
@@ -154,7 +154,7 @@ def play(tmp_path: Path) -> Callable[[Callable[[Scene], Awaitable[None]]], None]
                         ),
                     )
                 mona, token_id = await server.token("mona")
-                await server.call("GrantAccess", grant(access_pb2.LEVEL_READ))
+                await server.call("GrantAccess", grant(access_pb2.ACCESS_LEVEL_READ))
                 await act(Scene(server, rpc, mona, token_id))
 
         asyncio.run(scene())
@@ -165,7 +165,7 @@ def play(tmp_path: Path) -> Callable[[Callable[[Scene], Awaitable[None]]], None]
 Play = Callable[[Callable[[Scene], Awaitable[None]]], None]
 
 
-def grant(level: access_pb2.Level) -> access_pb2.GrantAccessRequest:
+def grant(level: access_pb2.AccessLevel) -> access_pb2.GrantAccessRequest:
     return access_pb2.GrantAccessRequest(owner="octocat", repo="app", login="mona", level=level)
 
 
@@ -185,11 +185,11 @@ def test_who_may_read_is_let_through(play: Play) -> None:
 def test_who_may_not_is_refused_before_it_begins(play: Play) -> None:
     async def act(scene: Scene) -> None:
         other, _ = await scene.server.token("other")
-        cut, _ = await scene.server.token("cut", actions=[access_pb2.ACTION_RECORD])
+        cut, _ = await scene.server.token("cut", actions=[access_pb2.TOKEN_ACTION_RECORD])
         await scene.server.call(
             "GrantAccess",
             access_pb2.GrantAccessRequest(
-                owner="octocat", repo="app", login="cut", level=access_pb2.LEVEL_ADMIN
+                owner="octocat", repo="app", login="cut", level=access_pb2.ACCESS_LEVEL_ADMIN
             ),
         )
         assert await scene.open(other).end() == HIDDEN
@@ -244,8 +244,8 @@ def test_revoking_the_token_ends_an_open_stream_at_once(play: Play) -> None:
 def test_a_change_that_leaves_the_caller_their_access_ends_nothing(play: Play) -> None:
     async def act(scene: Scene) -> None:
         stream = await scene.opened()
-        await scene.server.call("GrantAccess", grant(access_pb2.LEVEL_ADMIN))
-        await scene.server.call("GrantAccess", grant(access_pb2.LEVEL_READ))
+        await scene.server.call("GrantAccess", grant(access_pb2.ACCESS_LEVEL_ADMIN))
+        await scene.server.call("GrantAccess", grant(access_pb2.ACCESS_LEVEL_READ))
         await scene.server.token("other")
         for number in (2, 3):
             scene.rpc.given.put_nowait(number)
@@ -279,7 +279,7 @@ def test_a_stream_ends_when_its_token_expires(play: Play, monkeypatch: pytest.Mo
         soon.GetCurrentTime()
         soon.FromMilliseconds(soon.ToMilliseconds() + 2000)
         scene.mona, token_id = await scene.server.token("short", expires=soon)
-        request = grant(access_pb2.LEVEL_READ)
+        request = grant(access_pb2.ACCESS_LEVEL_READ)
         request.login = "short"
         await scene.server.call("GrantAccess", request)
         stream = await scene.opened()
@@ -328,7 +328,7 @@ def nothing(_method: descriptor_pb2.MethodDescriptorProto) -> None:
 
 
 def half(method: descriptor_pb2.MethodDescriptorProto) -> None:
-    method.options.Extensions[ACCESS].level = access_pb2.LEVEL_READ
+    method.options.Extensions[ACCESS].level = access_pb2.ACCESS_LEVEL_READ
 
 
 @pytest.mark.parametrize(("name", "say"), [("SilentService", nothing), ("HalfService", half)])

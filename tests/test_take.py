@@ -27,7 +27,7 @@ printf %s "$AWKWARD" > "$OUT/awkward"
 @pytest.fixture
 def fleet(server: Shipliftd, repository: Repository, tmp_path: Path) -> Fleet:
     """A repository with a build without pipeline, and a deployer's token."""
-    repository.record(status=pb.STATUS_SUCCESS, release="v1")
+    repository.record(status=pb.BUILD_STATUS_SUCCESS, release="v1")
     return Fleet.make(server, repository, tmp_path)
 
 
@@ -56,7 +56,7 @@ def test_a_command_finds_the_parameters(fleet: Fleet, helm: Path, tmp_path: Path
     )
     assert (tmp_path / "awkward").read_bytes() == awkward.encode()
     found = fleet.repository.get(build)
-    assert (found.status, found.stages[0].kind) == (pb.STATUS_SUCCESS, "external")
+    assert (found.status, found.stages[0].kind) == (pb.BUILD_STATUS_SUCCESS, "external")
     assert fleet.person.run("envs", "production", "--json").json()[0]["current"]["number"] == build
 
 
@@ -83,21 +83,21 @@ def test_terraform_finds_the_parameters_as_its_variables(fleet: Fleet, tmp_path:
     apply = ("terraform", f"-chdir={infra}", "apply", "-input=false", "-auto-approve", "-no-color")
     said = fleet.runner.run("take", "production", "--", *apply)
     assert (said.code, 'image = "app@sha256:1 é"' in said.out) == (0, True), said
-    assert fleet.repository.get(build).status == pb.STATUS_SUCCESS
+    assert fleet.repository.get(build).status == pb.BUILD_STATUS_SUCCESS
 
 
 def test_the_exit_code_is_reported_and_is_the_commands(fleet: Fleet) -> None:
     build = fleet.repository.promote(1).number
     assert fleet.runner.run("take", "production", "--", "sh", "-c", "exit 9").code == 9
     stage = fleet.repository.get(build).stages[0]
-    assert (stage.status, stage.exit_code, stage.error) == (pb.STATUS_FAILURE, 9, "sh: exit code 9")
+    assert (stage.status, stage.exit_code, stage.error) == (pb.BUILD_STATUS_FAILURE, 9, "sh: exit code 9")
 
 
 def test_a_command_that_is_not_there_is_an_error(fleet: Fleet) -> None:
     build = fleet.repository.promote(1).number
     assert fleet.runner.run("take", "production", "--", "/no/helm").code == 127
     found = fleet.repository.get(build)
-    assert found.status == pb.STATUS_ERROR
+    assert found.status == pb.BUILD_STATUS_ERROR
     assert "/no/helm could not be started" in found.stages[0].error
 
 
@@ -114,7 +114,7 @@ def test_a_cancel_ends_the_command_and_its_children(fleet: Fleet, tmp_path: Path
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 143
     assert "cancelled" in err
-    assert fleet.repository.get(build).status == pb.STATUS_KILLED
+    assert fleet.repository.get(build).status == pb.BUILD_STATUS_KILLED
 
 
 def test_a_deployer_that_is_stopped_says_so(fleet: Fleet, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_lease_alone_is_json_and_the_report_follows(fleet: Fleet) -> None:
     )
     assert fleet.person.run("report", str(build), "success").out == f"{slug}: build {build} is success\n"
     stage = fleet.repository.get(build).stages[0]
-    assert (stage.status, stage.message, stage.link) == (pb.STATUS_SUCCESS, "syncing", link[1])
+    assert (stage.status, stage.message, stage.link) == (pb.BUILD_STATUS_SUCCESS, "syncing", link[1])
 
 
 def test_only_what_goes_to_the_environment_is_taken(fleet: Fleet) -> None:

@@ -14,7 +14,10 @@ from tests.patience import SECONDS
 from tests.refusals import Refusal, invalid, refusal
 from tests.repository import Repository, replayed
 
-ACTIONS = "ACTION_READ, ACTION_RECORD, ACTION_PROMOTE, ACTION_APPROVE, ACTION_RUN, ACTION_ADMIN"
+ACTIONS = (
+    "TOKEN_ACTION_READ, TOKEN_ACTION_RECORD, TOKEN_ACTION_PROMOTE, TOKEN_ACTION_APPROVE,"
+    " TOKEN_ACTION_RUN, TOKEN_ACTION_ADMIN"
+)
 
 
 def future(**ahead: int) -> Timestamp:
@@ -46,7 +49,7 @@ def test_a_token_comes_back_whole(server: Shipliftd, name: str) -> None:
     mine = server.user(name)
     told = {
         "name": "for the ci, ä",
-        "actions": [pb.ACTION_READ, pb.ACTION_ADMIN],
+        "actions": [pb.TOKEN_ACTION_READ, pb.TOKEN_ACTION_ADMIN],
         "repositories": ["octocat/app", "hooli/*"],
         "environments": ["staging", "eu/prod"],
         "expires": future(days=1),
@@ -82,12 +85,12 @@ def test_cuts_that_are_told_twice_stand_once(server: Shipliftd, name: str) -> No
     made = make(
         server,
         server.user(name),
-        actions=[pb.ACTION_ADMIN, pb.ACTION_READ, pb.ACTION_ADMIN],
+        actions=[pb.TOKEN_ACTION_ADMIN, pb.TOKEN_ACTION_READ, pb.TOKEN_ACTION_ADMIN],
         repositories=["b/b", "a/a", "b/b"],
         environments=["b", "a", "b"],
     )
     assert (list(made.actions), list(made.repositories), list(made.environments)) == (
-        [pb.ACTION_READ, pb.ACTION_ADMIN],
+        [pb.TOKEN_ACTION_READ, pb.TOKEN_ACTION_ADMIN],
         ["b/b", "a/a"],
         ["b", "a"],
     )
@@ -162,7 +165,7 @@ def test_the_longest_cuts_are_taken(server: Shipliftd, name: str) -> None:
         server,
         server.user(name),
         name="ä" * 100,
-        actions=pb.Action.values()[1:],
+        actions=pb.TokenAction.values()[1:],
         repositories=[f"{'o' * 100}/{str(n).rjust(100, 'r')}" for n in range(100)],
         environments=[str(n).rjust(100, "e") for n in range(100)],
     )
@@ -254,21 +257,23 @@ def test_a_repeated_token_has_no_secret(server: Shipliftd, name: str) -> None:
     assert (bool(made.secret), replayed(call)) == (True, False)
     again, call = access.CreateToken.with_call(request)
     assert (again, replayed(call)) == (without_secret(made), True)
-    request.actions.append(pb.ACTION_READ)
+    request.actions.append(pb.TOKEN_ACTION_READ)
     assert refusal(access.CreateToken, request).reason == "REQUEST_ID_TAKEN"
 
 
 def test_a_cut_token_neither_lists_nor_revokes_what_reaches_past_it(server: Shipliftd, name: str) -> None:
     mine = server.user(name)
-    cuts = {"actions": [pb.ACTION_ADMIN, pb.ACTION_RUN], "environments": ["staging", "canary"]}
+    cuts = {"actions": [pb.TOKEN_ACTION_ADMIN, pb.TOKEN_ACTION_RUN], "environments": ["staging", "canary"]}
     wider = [
         make(server, mine),
-        make(server, mine, actions=[pb.ACTION_ADMIN]),
+        make(server, mine, actions=[pb.TOKEN_ACTION_ADMIN]),
         make(server, mine, environments=["staging"]),
-        make(server, mine, actions=[pb.ACTION_READ], environments=["staging"]),
-        make(server, mine, actions=[pb.ACTION_RUN], environments=["staging", "production"]),
+        make(server, mine, actions=[pb.TOKEN_ACTION_READ], environments=["staging"]),
+        make(server, mine, actions=[pb.TOKEN_ACTION_RUN], environments=["staging", "production"]),
     ]
-    narrow = make(server, mine, actions=[pb.ACTION_RUN], environments=["canary"], repositories=["a/b"])
+    narrow = make(
+        server, mine, actions=[pb.TOKEN_ACTION_RUN], environments=["canary"], repositories=["a/b"]
+    )
     cut = make(server, mine, **cuts, expires=future(days=1))
     assert [token.id for token in listed(server, cut.secret)] == [cut.id, narrow.id]
     # Pages are made of what is shown.
@@ -294,7 +299,7 @@ def test_a_cut_token_neither_lists_nor_revokes_what_reaches_past_it(server: Ship
 
 
 CUTS: dict[str, object] = {
-    "actions": [pb.ACTION_PROMOTE, pb.ACTION_ADMIN],
+    "actions": [pb.TOKEN_ACTION_PROMOTE, pb.TOKEN_ACTION_ADMIN],
     "repositories": ["octocat/app", "hooli/*"],
     "environments": ["staging", "canary"],
 }
@@ -304,7 +309,7 @@ CUTS: dict[str, object] = {
     "narrower",
     [
         {},
-        {"actions": [pb.ACTION_PROMOTE]},
+        {"actions": [pb.TOKEN_ACTION_PROMOTE]},
         {"repositories": ["octocat/app"]},
         {"repositories": ["hooli/*"]},
         {"repositories": ["hooli/search", "hooli/mail"]},
@@ -336,7 +341,7 @@ def test_a_cut_token_makes_tokens_within_its_cuts(
     ("wider", "beyond"),
     [
         ({"actions": []}, "actions: admin, promote"),
-        ({"actions": [pb.ACTION_ADMIN, pb.ACTION_READ]}, "actions: admin, promote"),
+        ({"actions": [pb.TOKEN_ACTION_ADMIN, pb.TOKEN_ACTION_READ]}, "actions: admin, promote"),
         ({"repositories": []}, "repositories: octocat/app, hooli/*"),
         ({"repositories": ["octocat/app", "octocat/web"]}, "repositories: octocat/app, hooli/*"),
         ({"repositories": ["octocat/*"]}, "repositories: octocat/app, hooli/*"),
@@ -384,9 +389,9 @@ def test_a_site_admins_cut_token_cannot_make_a_wider_one_for_another_user(
     server: Shipliftd, name: str
 ) -> None:
     server.user(name)
-    cut = make(server, None, actions=[pb.ACTION_ADMIN]).secret
+    cut = make(server, None, actions=[pb.TOKEN_ACTION_ADMIN]).secret
     assert refusal(make, server, cut, login=name).reason == "BEYOND_OWN_TOKEN"
-    assert make(server, cut, login=name, actions=[pb.ACTION_ADMIN]).login == name
+    assert make(server, cut, login=name, actions=[pb.TOKEN_ACTION_ADMIN]).login == name
 
 
 def test_a_site_admins_token_that_is_cut_to_a_repository_is_no_site_admins(
@@ -408,7 +413,7 @@ def test_a_site_admins_token_that_is_cut_to_a_repository_is_no_site_admins(
 
 def test_a_token_cut_to_environments_promotes_to_these_alone(repository: Repository) -> None:
     login = f"deployer-{repository.name}"
-    whole = repository.of(login, pb.LEVEL_ADMIN)
+    whole = repository.of(login, pb.ACCESS_LEVEL_ADMIN)
     secret = make(repository.server, whole.token, environments=["staging", "canary"]).secret
     cut = repository.seen_by(secret)
     denied = Refusal(
@@ -419,22 +424,22 @@ def test_a_token_cut_to_environments_promotes_to_these_alone(repository: Reposit
     # Recording and reading are about no environment.
     recorded = cut.record()
     assert cut.get(1) == recorded
-    assert cut.report(1, builds_pb2.STATUS_SUCCESS).version == 2
+    assert cut.report(1, builds_pb2.BUILD_STATUS_SUCCESS).version == 2
     assert [cut.promote(1, target).number for target in ("staging", "canary")] == [2, 3]
     assert refusal(cut.promote, 1, "production") == denied
     assert refusal(cut.promote, 1, "Staging").reason == "TOKEN_CUT_TO_ENVIRONMENTS"
 
     whole.promote(1, "production")
-    assert refusal(cut.report, 4, builds_pb2.STATUS_SUCCESS) == denied
+    assert refusal(cut.report, 4, builds_pb2.BUILD_STATUS_SUCCESS) == denied
     assert cut.get(4).deploy_to == "production"
-    assert cut.report(2, builds_pb2.STATUS_SUCCESS).status == builds_pb2.STATUS_SUCCESS
+    assert cut.report(2, builds_pb2.BUILD_STATUS_SUCCESS).status == builds_pb2.BUILD_STATUS_SUCCESS
 
 
 def test_a_token_cut_to_promoting_cannot_read(repository: Repository) -> None:
     repository.record()
     login = f"deployer-{repository.name}"
-    whole = repository.of(login, pb.LEVEL_WRITE)
-    secret = make(repository.server, whole.token, actions=[pb.ACTION_PROMOTE]).secret
+    whole = repository.of(login, pb.ACCESS_LEVEL_WRITE)
+    secret = make(repository.server, whole.token, actions=[pb.TOKEN_ACTION_PROMOTE]).secret
     cut = repository.seen_by(secret)
     assert cut.promote(1).number == 2
     assert refusal(cut.get, 1) == Refusal(

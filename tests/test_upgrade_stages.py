@@ -137,7 +137,7 @@ def test_a_store_of_the_release_before_is_served(database: Path) -> None:
             parent=1,
             origin=1,
             status=SUCCESS,
-            event=api.EVENT_PROMOTE,
+            event=api.BUILD_EVENT_PROMOTE,
             message="a message",
             after="ff",
             ref="refs/heads/main",

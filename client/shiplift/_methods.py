@@ -27,24 +27,7 @@ from shiplift.v1 import (
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
 
-ActionWord: TypeAlias = Literal[
-    "read",
-    "record",
-    "promote",
-    "approve",
-    "run",
-    "admin",
-]
-EventWord: TypeAlias = Literal[
-    "push",
-    "pull_request",
-    "tag",
-    "cron",
-    "custom",
-    "promote",
-    "rollback",
-]
-LevelWord: TypeAlias = Literal[
+AccessLevelWord: TypeAlias = Literal[
     "anyone",
     "user",
     "read",
@@ -53,7 +36,16 @@ LevelWord: TypeAlias = Literal[
     "site_admin",
     "runner",
 ]
-StatusWord: TypeAlias = Literal[
+BuildEventWord: TypeAlias = Literal[
+    "push",
+    "pull_request",
+    "tag",
+    "cron",
+    "custom",
+    "promote",
+    "rollback",
+]
+BuildStatusWord: TypeAlias = Literal[
     "skipped",
     "blocked",
     "declined",
@@ -64,6 +56,14 @@ StatusWord: TypeAlias = Literal[
     "failure",
     "killed",
     "error",
+]
+TokenActionWord: TypeAlias = Literal[
+    "read",
+    "record",
+    "promote",
+    "approve",
+    "run",
+    "admin",
 ]
 VisibilityWord: TypeAlias = Literal[
     "private",
@@ -316,7 +316,7 @@ class Methods:
         *,
         login: str = "",
         name: str = "",
-        actions: Sequence[access_pb2.Action | ActionWord] = (),
+        actions: Sequence[access_pb2.TokenAction | TokenActionWord] = (),
         repositories: Sequence[str] = (),
         environments: Sequence[str] = (),
         expires: datetime | None = None,
@@ -346,7 +346,7 @@ class Methods:
             access_pb2.CreateTokenRequest(
                 login=login,
                 name=name,
-                actions=[_values.enum("ACTION_", item) for item in actions],
+                actions=[_values.enum("TOKEN_ACTION_", item) for item in actions],
                 repositories=repositories,
                 environments=environments,
                 expires=_values.timestamp("expires", expires),
@@ -445,7 +445,7 @@ class Methods:
         owner: str,
         repo: str,
         login: str,
-        level: access_pb2.Level | LevelWord,
+        level: access_pb2.AccessLevel | AccessLevelWord,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> access_pb2.Grant:
@@ -457,7 +457,7 @@ class Methods:
             owner: The repository's owner.
             repo: The repository's name, or `*` for all of the owner's, later ones included.
             login: Who gets it; NOT_FOUND when there is no such user.
-            level: LEVEL_READ, LEVEL_WRITE or LEVEL_ADMIN.
+            level: ACCESS_LEVEL_READ, ACCESS_LEVEL_WRITE or ACCESS_LEVEL_ADMIN.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -468,7 +468,7 @@ class Methods:
                 owner=owner,
                 repo=repo,
                 login=login,
-                level=_values.enum("LEVEL_", level),
+                level=_values.enum("ACCESS_LEVEL_", level),
                 request_id=request_id or str(uuid4()),
             ),
             timeout,
@@ -651,8 +651,8 @@ class Methods:
         repo: str,
         number: int | None = None,
         external_id: str = "",
-        event: builds_pb2.Event | EventWord | None = None,
-        status: builds_pb2.Status | StatusWord | None = None,
+        event: builds_pb2.BuildEvent | BuildEventWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         action: str = "",
         link: str = "",
         title: str = "",
@@ -753,8 +753,8 @@ class Methods:
                 repo=repo,
                 number=number,
                 external_id=external_id,
-                event=_values.enum("EVENT_", event),
-                status=_values.enum("STATUS_", status),
+                event=_values.enum("BUILD_EVENT_", event),
+                status=_values.enum("BUILD_STATUS_", status),
                 action=action,
                 link=link,
                 title=title,
@@ -792,7 +792,7 @@ class Methods:
         owner: str,
         repo: str,
         build: int,
-        status: builds_pb2.Status | StatusWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         started: datetime | None = None,
         finished: datetime | None = None,
         message: str | None = None,
@@ -836,7 +836,7 @@ class Methods:
                 owner=owner,
                 repo=repo,
                 build=build,
-                status=_values.enum("STATUS_", status),
+                status=_values.enum("BUILD_STATUS_", status),
                 started=_values.timestamp("started", started),
                 finished=_values.timestamp("finished", finished),
                 message=message,
@@ -950,8 +950,8 @@ class Methods:
         *,
         owner: str = "",
         repo: str = "",
-        events: Sequence[builds_pb2.Event | EventWord] = (),
-        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        events: Sequence[builds_pb2.BuildEvent | BuildEventWord] = (),
+        statuses: Sequence[builds_pb2.BuildStatus | BuildStatusWord] = (),
         commit: str = "",
         release: str = "",
         external_id: str = "",
@@ -995,8 +995,8 @@ class Methods:
             builds_pb2.ListBuildsRequest(
                 owner=owner,
                 repo=repo,
-                events=[_values.enum("EVENT_", item) for item in events],
-                statuses=[_values.enum("STATUS_", item) for item in statuses],
+                events=[_values.enum("BUILD_EVENT_", item) for item in events],
+                statuses=[_values.enum("BUILD_STATUS_", item) for item in statuses],
                 commit=commit,
                 release=release,
                 external_id=external_id,
@@ -1016,8 +1016,8 @@ class Methods:
         *,
         owner: str = "",
         repo: str = "",
-        events: Sequence[builds_pb2.Event | EventWord] = (),
-        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        events: Sequence[builds_pb2.BuildEvent | BuildEventWord] = (),
+        statuses: Sequence[builds_pb2.BuildStatus | BuildStatusWord] = (),
         commit: str = "",
         release: str = "",
         external_id: str = "",
@@ -1058,8 +1058,8 @@ class Methods:
         request = builds_pb2.ListBuildsRequest(
             owner=owner,
             repo=repo,
-            events=[_values.enum("EVENT_", item) for item in events],
-            statuses=[_values.enum("STATUS_", item) for item in statuses],
+            events=[_values.enum("BUILD_EVENT_", item) for item in events],
+            statuses=[_values.enum("BUILD_STATUS_", item) for item in statuses],
             commit=commit,
             release=release,
             external_id=external_id,
@@ -1347,7 +1347,7 @@ class Methods:
         stage_id: int,
         lease_token: str = "",
         version: int | None = None,
-        status: builds_pb2.Status | StatusWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         error: str | None = None,
         exit_code: int | None = None,
         machine: str | None = None,
@@ -1385,7 +1385,7 @@ class Methods:
                 stage_id=stage_id,
                 lease_token=lease_token,
                 version=version,
-                status=_values.enum("STATUS_", status),
+                status=_values.enum("BUILD_STATUS_", status),
                 error=error,
                 exit_code=exit_code,
                 machine=machine,
@@ -1404,7 +1404,7 @@ class Methods:
         step_id: int,
         lease_token: str = "",
         version: int | None = None,
-        status: builds_pb2.Status | StatusWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         error: str | None = None,
         exit_code: int | None = None,
         started: datetime | None = None,
@@ -1433,7 +1433,7 @@ class Methods:
                 step_id=step_id,
                 lease_token=lease_token,
                 version=version,
-                status=_values.enum("STATUS_", status),
+                status=_values.enum("BUILD_STATUS_", status),
                 error=error,
                 exit_code=exit_code,
                 started=_values.timestamp("started", started),
@@ -1754,7 +1754,7 @@ class AsyncMethods:
         *,
         login: str = "",
         name: str = "",
-        actions: Sequence[access_pb2.Action | ActionWord] = (),
+        actions: Sequence[access_pb2.TokenAction | TokenActionWord] = (),
         repositories: Sequence[str] = (),
         environments: Sequence[str] = (),
         expires: datetime | None = None,
@@ -1784,7 +1784,7 @@ class AsyncMethods:
             access_pb2.CreateTokenRequest(
                 login=login,
                 name=name,
-                actions=[_values.enum("ACTION_", item) for item in actions],
+                actions=[_values.enum("TOKEN_ACTION_", item) for item in actions],
                 repositories=repositories,
                 environments=environments,
                 expires=_values.timestamp("expires", expires),
@@ -1884,7 +1884,7 @@ class AsyncMethods:
         owner: str,
         repo: str,
         login: str,
-        level: access_pb2.Level | LevelWord,
+        level: access_pb2.AccessLevel | AccessLevelWord,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> access_pb2.Grant:
@@ -1896,7 +1896,7 @@ class AsyncMethods:
             owner: The repository's owner.
             repo: The repository's name, or `*` for all of the owner's, later ones included.
             login: Who gets it; NOT_FOUND when there is no such user.
-            level: LEVEL_READ, LEVEL_WRITE or LEVEL_ADMIN.
+            level: ACCESS_LEVEL_READ, ACCESS_LEVEL_WRITE or ACCESS_LEVEL_ADMIN.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -1907,7 +1907,7 @@ class AsyncMethods:
                 owner=owner,
                 repo=repo,
                 login=login,
-                level=_values.enum("LEVEL_", level),
+                level=_values.enum("ACCESS_LEVEL_", level),
                 request_id=request_id or str(uuid4()),
             ),
             timeout,
@@ -2091,8 +2091,8 @@ class AsyncMethods:
         repo: str,
         number: int | None = None,
         external_id: str = "",
-        event: builds_pb2.Event | EventWord | None = None,
-        status: builds_pb2.Status | StatusWord | None = None,
+        event: builds_pb2.BuildEvent | BuildEventWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         action: str = "",
         link: str = "",
         title: str = "",
@@ -2193,8 +2193,8 @@ class AsyncMethods:
                 repo=repo,
                 number=number,
                 external_id=external_id,
-                event=_values.enum("EVENT_", event),
-                status=_values.enum("STATUS_", status),
+                event=_values.enum("BUILD_EVENT_", event),
+                status=_values.enum("BUILD_STATUS_", status),
                 action=action,
                 link=link,
                 title=title,
@@ -2232,7 +2232,7 @@ class AsyncMethods:
         owner: str,
         repo: str,
         build: int,
-        status: builds_pb2.Status | StatusWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         started: datetime | None = None,
         finished: datetime | None = None,
         message: str | None = None,
@@ -2276,7 +2276,7 @@ class AsyncMethods:
                 owner=owner,
                 repo=repo,
                 build=build,
-                status=_values.enum("STATUS_", status),
+                status=_values.enum("BUILD_STATUS_", status),
                 started=_values.timestamp("started", started),
                 finished=_values.timestamp("finished", finished),
                 message=message,
@@ -2390,8 +2390,8 @@ class AsyncMethods:
         *,
         owner: str = "",
         repo: str = "",
-        events: Sequence[builds_pb2.Event | EventWord] = (),
-        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        events: Sequence[builds_pb2.BuildEvent | BuildEventWord] = (),
+        statuses: Sequence[builds_pb2.BuildStatus | BuildStatusWord] = (),
         commit: str = "",
         release: str = "",
         external_id: str = "",
@@ -2435,8 +2435,8 @@ class AsyncMethods:
             builds_pb2.ListBuildsRequest(
                 owner=owner,
                 repo=repo,
-                events=[_values.enum("EVENT_", item) for item in events],
-                statuses=[_values.enum("STATUS_", item) for item in statuses],
+                events=[_values.enum("BUILD_EVENT_", item) for item in events],
+                statuses=[_values.enum("BUILD_STATUS_", item) for item in statuses],
                 commit=commit,
                 release=release,
                 external_id=external_id,
@@ -2456,8 +2456,8 @@ class AsyncMethods:
         *,
         owner: str = "",
         repo: str = "",
-        events: Sequence[builds_pb2.Event | EventWord] = (),
-        statuses: Sequence[builds_pb2.Status | StatusWord] = (),
+        events: Sequence[builds_pb2.BuildEvent | BuildEventWord] = (),
+        statuses: Sequence[builds_pb2.BuildStatus | BuildStatusWord] = (),
         commit: str = "",
         release: str = "",
         external_id: str = "",
@@ -2498,8 +2498,8 @@ class AsyncMethods:
         request = builds_pb2.ListBuildsRequest(
             owner=owner,
             repo=repo,
-            events=[_values.enum("EVENT_", item) for item in events],
-            statuses=[_values.enum("STATUS_", item) for item in statuses],
+            events=[_values.enum("BUILD_EVENT_", item) for item in events],
+            statuses=[_values.enum("BUILD_STATUS_", item) for item in statuses],
             commit=commit,
             release=release,
             external_id=external_id,
@@ -2789,7 +2789,7 @@ class AsyncMethods:
         stage_id: int,
         lease_token: str = "",
         version: int | None = None,
-        status: builds_pb2.Status | StatusWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         error: str | None = None,
         exit_code: int | None = None,
         machine: str | None = None,
@@ -2827,7 +2827,7 @@ class AsyncMethods:
                 stage_id=stage_id,
                 lease_token=lease_token,
                 version=version,
-                status=_values.enum("STATUS_", status),
+                status=_values.enum("BUILD_STATUS_", status),
                 error=error,
                 exit_code=exit_code,
                 machine=machine,
@@ -2846,7 +2846,7 @@ class AsyncMethods:
         step_id: int,
         lease_token: str = "",
         version: int | None = None,
-        status: builds_pb2.Status | StatusWord | None = None,
+        status: builds_pb2.BuildStatus | BuildStatusWord | None = None,
         error: str | None = None,
         exit_code: int | None = None,
         started: datetime | None = None,
@@ -2875,7 +2875,7 @@ class AsyncMethods:
                 step_id=step_id,
                 lease_token=lease_token,
                 version=version,
-                status=_values.enum("STATUS_", status),
+                status=_values.enum("BUILD_STATUS_", status),
                 error=error,
                 exit_code=exit_code,
                 started=_values.timestamp("started", started),

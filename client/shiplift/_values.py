@@ -9,7 +9,7 @@ E = TypeVar("E")
 
 
 def enum(prefix: str, value: E | str) -> E | str:
-    """An enum's value as it is, its short word as its name: `success` as `STATUS_SUCCESS`."""
+    """An enum's value as it is, its short word as its name: `success` as `BUILD_STATUS_SUCCESS`."""
     return prefix + value.upper() if isinstance(value, str) else value
 
 

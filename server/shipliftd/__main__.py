@@ -94,7 +94,10 @@ DrainSeconds = Annotated[
     typer.Option(envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."),
 ]
 _DEFAULT_DATABASE = str(default_database())
-_GRANTED = {level: LEVEL_WORD[level] for level in (pb.LEVEL_READ, pb.LEVEL_WRITE, pb.LEVEL_ADMIN)}
+_GRANTED = {
+    level: LEVEL_WORD[level]
+    for level in (pb.ACCESS_LEVEL_READ, pb.ACCESS_LEVEL_WRITE, pb.ACCESS_LEVEL_ADMIN)
+}
 
 
 @app.command()

@@ -171,7 +171,7 @@ def user_named(login: str, field: str = "login") -> User:
 
 def _not_beyond_its_maker(caller: Caller, request: pb.CreateUserRequest) -> None:
     if request.admin:
-        cuts.require_level(caller, pb.LEVEL_SITE_ADMIN)
+        cuts.require_level(caller, pb.ACCESS_LEVEL_SITE_ADMIN)
 
 
 @write(load=user, look=_not_beyond_its_maker)
@@ -240,7 +240,7 @@ def _check_token(request: pb.CreateTokenRequest) -> int:
     faults = Faults()
     faults.text("name", request.name, 100)
     for action in set(faults.few("actions", request.actions, _MOST_CUTS)):
-        faults.word("actions", action, ACTION_WORD, pb.Action.keys()[1:])
+        faults.word("actions", action, ACTION_WORD, pb.TokenAction.keys()[1:])
     for slug in faults.few("repositories", request.repositories, _MOST_CUTS):
         owner, slash, repo = slug.partition("/")
         if not (slash and is_name(owner) and (repo == "*" or is_name(repo))):
@@ -337,17 +337,17 @@ def _may_set_level(caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAcc
         .where(User.login == request.login, Grant.owner == request.owner, Grant.repo == request.repo)
         .scalar()
     )
-    given = request.level if isinstance(request, pb.GrantAccessRequest) else pb.LEVEL_UNSPECIFIED
-    for level in (given, there or pb.LEVEL_UNSPECIFIED):
+    given = request.level if isinstance(request, pb.GrantAccessRequest) else pb.ACCESS_LEVEL_UNSPECIFIED
+    for level in (given, there or pb.ACCESS_LEVEL_UNSPECIFIED):
         cuts.require_level(caller, level)
 
 
 @write(load=grant, look=_may_set_level)
 def grant_access(caller: Caller, request: pb.GrantAccessRequest) -> Written[NamedGrant]:
     """Gives a user a level, in place of the one they had there. Raises Invalid, NotFound."""
-    allowed = (pb.LEVEL_READ, pb.LEVEL_WRITE, pb.LEVEL_ADMIN)
+    allowed = (pb.ACCESS_LEVEL_READ, pb.ACCESS_LEVEL_WRITE, pb.ACCESS_LEVEL_ADMIN)
     faults = Faults()
-    faults.word("level", request.level, allowed, [pb.Level.Name(level) for level in allowed])
+    faults.word("level", request.level, allowed, [pb.AccessLevel.Name(level) for level in allowed])
     faults.refuse()
     return Written(_set_level(caller, request, request.level))
 

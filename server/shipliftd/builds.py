@@ -268,9 +268,9 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
     events = set(faults.few("events", request.events, _MOST_WORDS))
     statuses = set(faults.few("statuses", request.statuses, _MOST_WORDS))
     for event in events:
-        faults.word("events", event, EVENT_WORD, pb.Event.keys()[1:])
+        faults.word("events", event, EVENT_WORD, pb.BuildEvent.keys()[1:])
     for status in statuses:
-        faults.word("statuses", status, STATUS_WORD, pb.Status.keys()[1:])
+        faults.word("statuses", status, STATUS_WORD, pb.BuildStatus.keys()[1:])
     faults.text("release", request.release, 100)
     faults.text("external_id", request.external_id, 200)
     faults.text("ref", request.ref, 500)

@@ -19,13 +19,19 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _REASON = "BEYOND_OWN_TOKEN"
 
 _OF_WRITERS = frozenset(
-    {pb.ACTION_READ, pb.ACTION_RECORD, pb.ACTION_PROMOTE, pb.ACTION_APPROVE, pb.ACTION_RUN}
+    {
+        pb.TOKEN_ACTION_READ,
+        pb.TOKEN_ACTION_RECORD,
+        pb.TOKEN_ACTION_PROMOTE,
+        pb.TOKEN_ACTION_APPROVE,
+        pb.TOKEN_ACTION_RUN,
+    }
 )
 # What a level lets its holder do, read aside: to say who may look is part of administering.
-_GIVES: dict[pb.Level, frozenset[pb.Action]] = {
-    pb.LEVEL_WRITE: _OF_WRITERS,
-    pb.LEVEL_ADMIN: _OF_WRITERS | {pb.ACTION_ADMIN},
-    pb.LEVEL_SITE_ADMIN: _OF_WRITERS | {pb.ACTION_ADMIN},
+_GIVES: dict[pb.AccessLevel, frozenset[pb.TokenAction]] = {
+    pb.ACCESS_LEVEL_WRITE: _OF_WRITERS,
+    pb.ACCESS_LEVEL_ADMIN: _OF_WRITERS | {pb.TOKEN_ACTION_ADMIN},
+    pb.ACCESS_LEVEL_SITE_ADMIN: _OF_WRITERS | {pb.TOKEN_ACTION_ADMIN},
 }
 
 
@@ -86,7 +92,7 @@ def require_every_environment(caller: Caller, _request: object) -> None:
         )
 
 
-def require_level(caller: Caller, level: pb.Level) -> None:
+def require_level(caller: Caller, level: pb.AccessLevel) -> None:
     """Raises Denied when somebody of this level could do what the caller's token is cut off from."""
     cut, gives = caller.cut, _GIVES.get(level)
     if cut is None or not gives:

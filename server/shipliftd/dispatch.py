@@ -230,7 +230,7 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
             want.condition(),
             Stage.lease_expires == 0,
             Stage.id > _LAST,
-            reachable(caller, access_pb2.LEVEL_WRITE),
+            reachable(caller, access_pb2.ACCESS_LEVEL_WRITE),
             # The caller was let in some time ago.
             fn.EXISTS(Token.select(Token.id).where(*_works(caller.token_id))),
         )

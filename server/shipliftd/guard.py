@@ -62,12 +62,12 @@ class Known(NamedTuple):
     user_id: int
     login: str
     admin: bool
-    actions: frozenset[pb.Action]
+    actions: frozenset[pb.TokenAction]
     repositories: tuple[str, ...]
     environments: tuple[str, ...]
     expires: int
 
-    def may(self, action: pb.Action) -> bool:
+    def may(self, action: pb.TokenAction) -> bool:
         """Whether it is not cut to other actions."""
         return not self.actions or action in self.actions
 
@@ -86,7 +86,7 @@ class Caller:
     token_id: int = 0
     login: str = ""
     site_admin: bool = False
-    level: int = pb.LEVEL_ANYONE
+    level: int = pb.ACCESS_LEVEL_ANYONE
     owner: str = ""
     repo: str = ""
     repo_id: int = 0
@@ -99,11 +99,11 @@ class Caller:
         """When the token stops working; 0: never."""
         return self.cut.expires if self.cut is not None else 0
 
-    def may(self, action: pb.Action) -> bool:
+    def may(self, action: pb.TokenAction) -> bool:
         """Whether the token is not cut to other actions."""
         return self.cut is None or self.cut.may(action)
 
-    def require_action(self, action: pb.Action, what: str, otherwise: str = "") -> None:
+    def require_action(self, action: pb.TokenAction, what: str, otherwise: str = "") -> None:
         """Raises Denied when the token is cut to other actions; `what` needs it."""
         if self.cut is not None and not self.cut.may(action):
             needed = ", ".join(filter(None, (ACTION_WORD[action], otherwise)))
@@ -174,16 +174,16 @@ def admit(
     scope = rule.scope
     named = cast(Named, request)
     if (
-        scope == pb.SCOPE_REPOSITORY
-        or (scope == pb.SCOPE_REPOSITORY_OR_OWNER and named.repo != "*")
+        scope == pb.ACCESS_SCOPE_REPOSITORY
+        or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER and named.repo != "*")
         or (scope == pb.SCOPE_REPOSITORY_OR_VISIBLE and (named.owner or named.repo))
     ):
         return _admit_to_repository(database, method, rule, named, token)
     if token is None:
-        if rule.level == pb.LEVEL_ANYONE:
+        if rule.level == pb.ACCESS_LEVEL_ANYONE:
             return Caller(method)
         raise _token_needed(method)
-    if rule.level == pb.LEVEL_RUNNER:
+    if rule.level == pb.ACCESS_LEVEL_RUNNER:
         _require_runner(token, method)
     owner = named.owner if scope in _OWNER_SCOPES else ""
     if scope in _OWNER_SCOPES:
@@ -194,20 +194,20 @@ def admit(
         token.token_id,
         token.login,
         token.admin,
-        level=pb.LEVEL_ADMIN if token.admin or owner else pb.LEVEL_USER,
+        level=pb.ACCESS_LEVEL_ADMIN if token.admin or owner else pb.ACCESS_LEVEL_USER,
         owner=owner,
         cut=token,
-        reads=token.may(pb.ACTION_READ),
+        reads=token.may(pb.TOKEN_ACTION_READ),
     )
     _require_action(token, rule, method)
     if scope in _OWNER_SCOPES:
         _require_owner(database, token, method, owner)
-    elif scope == pb.SCOPE_SITE:
+    elif scope == pb.ACCESS_SCOPE_SITE:
         _require_site(token, method)
     return caller
 
 
-_OWNER_SCOPES = frozenset({pb.SCOPE_OWNER, pb.SCOPE_REPOSITORY_OR_OWNER})
+_OWNER_SCOPES = frozenset({pb.ACCESS_SCOPE_OWNER, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER})
 
 
 def _admit_to_repository(
@@ -216,24 +216,24 @@ def _admit_to_repository(
     owner, repo = request.owner, request.repo
     _check_names(owner, repo)
     found = _REPOSITORY.one(database, owner, repo)
-    level: int = pb.LEVEL_ANYONE
+    level: int = pb.ACCESS_LEVEL_ANYONE
     if found is not None:
         repo_id, visibility = found
         level = level_of(token, owner, repo, visibility, lambda: _granted(database, token, owner, repo))
     if token is None:
-        if rule.level == pb.LEVEL_READ == level:
+        if rule.level == pb.ACCESS_LEVEL_READ == level:
             return Caller(method, level=level, owner=owner, repo=repo, repo_id=repo_id)
         raise _token_needed(method)
-    if level < pb.LEVEL_READ:
+    if level < pb.ACCESS_LEVEL_READ:
         raise NotFound(
             f"repository {owner}/{repo} not found: it does not exist, or you may not read it",
             reason="REPOSITORY_NOT_FOUND",
         )
     # What anybody may do, a token does not take away.
-    if rule.level != pb.LEVEL_READ or visibility != "public":
+    if rule.level != pb.ACCESS_LEVEL_READ or visibility != "public":
         _require_action(token, rule, method)
     if level < rule.level:
-        raise _too_little(database, method, rule, token, f"{owner}/{repo}", cast(pb.Level, level))
+        raise _too_little(database, method, rule, token, f"{owner}/{repo}", cast(pb.AccessLevel, level))
     return Caller(
         method,
         token.user_id,
@@ -245,7 +245,7 @@ def _admit_to_repository(
         repo,
         repo_id,
         token,
-        visibility == "public" or token.may(pb.ACTION_READ),
+        visibility == "public" or token.may(pb.TOKEN_ACTION_READ),
     )
 
 
@@ -264,7 +264,7 @@ class Guard:
         self, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
     ) -> Caller:
         """Lets the caller through, or raises what `known` and `admit` raise."""
-        if rule.scope != pb.SCOPE_REPOSITORY or authorization is None:
+        if rule.scope != pb.ACCESS_SCOPE_REPOSITORY or authorization is None:
             return self.admit_anew(method, rule, request, authorization)
         named = cast(Named, request)
         key = (hash_of(authorization), method, named.owner, named.repo)
@@ -303,13 +303,13 @@ def level_of(
 
     `granted` looks up the level of the caller's grants there, 0 without one.
     """
-    level: int = pb.LEVEL_READ if visibility == "public" else pb.LEVEL_ANYONE
+    level: int = pb.ACCESS_LEVEL_READ if visibility == "public" else pb.ACCESS_LEVEL_ANYONE
     if token is None or not is_within(token.repositories, owner, repo):
         return level
     if token.admin:
-        return pb.LEVEL_ADMIN
+        return pb.ACCESS_LEVEL_ADMIN
     if visibility == "internal":
-        level = pb.LEVEL_READ
+        level = pb.ACCESS_LEVEL_READ
     return max(level, granted())
 
 
@@ -328,7 +328,7 @@ def visible(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
     public = Repository.visibility == "public"
     if caller.cut is None:
         return public
-    mine = (Repository.visibility == "internal") | granted(caller, pb.LEVEL_READ)
+    mine = (Repository.visibility == "internal") | granted(caller, pb.ACCESS_LEVEL_READ)
     return public | (mine & _within(caller.cut))
 
 
@@ -386,7 +386,7 @@ def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
 
 def _require_runner(token: Known, method: str) -> None:
     # Whoever takes stages gets their parameters, so a token for it says so, and where.
-    if pb.ACTION_RUN not in token.actions or not (token.repositories or token.environments):
+    if pb.TOKEN_ACTION_RUN not in token.actions or not (token.repositories or token.environments):
         raise Denied(
             f"{method} needs a runner's token, one cut to the action run and to repositories or"
             " environments: make one with `shiplift token create --action run --repository OWNER/REPO`",
@@ -411,7 +411,7 @@ def _require_owner(database: Executor, token: Known, method: str, owner: str) ->
             f" {', '.join(token.repositories)}",
             reason="TOKEN_CUT_TO_REPOSITORIES",
         )
-    if token.admin or _granted(database, token, owner, "*") == pb.LEVEL_ADMIN:
+    if token.admin or _granted(database, token, owner, "*") == pb.ACCESS_LEVEL_ADMIN:
         return
     raise Denied(
         f"{method} for all of {owner} needs admin on {owner}/*; {token.login} has not got it:"
@@ -420,7 +420,7 @@ def _require_owner(database: Executor, token: Known, method: str, owner: str) ->
 
 
 def _too_little(
-    database: Executor, method: str, rule: pb.AccessRule, token: Known, slug: str, level: pb.Level
+    database: Executor, method: str, rule: pb.AccessRule, token: Known, slug: str, level: pb.AccessLevel
 ) -> Denied:
     if token.repositories and not is_within(token.repositories, *slug.split("/")):
         return Denied(

@@ -189,7 +189,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
 
     def _unary(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
-        if rpc.writes and rpc.rule.action == pb.ACTION_ADMIN:
+        if rpc.writes and rpc.rule.action == pb.TOKEN_ACTION_ADMIN:
             behavior = self._announced(behavior, rpc)
         if rpc.name in _WAITING:
             behavior = self._waiting(behavior, rpc)
@@ -232,7 +232,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _access_written(self, rpc: _Rpc, task: asyncio.Task[Message]) -> None:
         if not task.cancelled() and task.exception() is None:
-            self.access_changed(of_tokens_alone=rpc.rule.scope == pb.SCOPE_SELF)
+            self.access_changed(of_tokens_alone=rpc.rule.scope == pb.ACCESS_SCOPE_SELF)
 
     def _waiting(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
         """The same, which ends when its caller may no longer wait."""

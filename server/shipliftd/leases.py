@@ -208,7 +208,7 @@ def _reaches(caller: Caller, build: BuildRow) -> bool:
     if cut and build.deploy_to not in cut:
         return False
     allowed = Repository.select(Repository.id).where(
-        Repository.id == build.repo_id, reachable(caller, access_pb2.LEVEL_WRITE)
+        Repository.id == build.repo_id, reachable(caller, access_pb2.ACCESS_LEVEL_WRITE)
     )
     found: bool = allowed.exists()
     return found

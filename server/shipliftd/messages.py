@@ -257,9 +257,9 @@ def repository(row: Repository, level: int) -> access_pb2.Repository:
         timeout=row.timeout,
         counter=row.counter,
         permissions=access_pb2.Permissions(
-            read=level >= access_pb2.LEVEL_READ,
-            write=level >= access_pb2.LEVEL_WRITE,
-            admin=level >= access_pb2.LEVEL_ADMIN,
+            read=level >= access_pb2.ACCESS_LEVEL_READ,
+            write=level >= access_pb2.ACCESS_LEVEL_WRITE,
+            admin=level >= access_pb2.ACCESS_LEVEL_ADMIN,
         ),
         created=time(row.created),
         updated=time(row.updated),
@@ -310,7 +310,7 @@ def grant(named: NamedGrant) -> access_pb2.Grant:
         login=named.login,
         owner=row.owner,
         repo=row.repo,
-        level=cast(access_pb2.Level, row.level),
+        level=cast(access_pb2.AccessLevel, row.level),
         created=time(row.created),
         updated=time(row.updated),
     )

@@ -19,19 +19,19 @@ from shipliftd.words import EVENT_WORD, STATUS_WORD, as_json
 from shipliftd.writes import Written, write
 
 REPORTABLE = (
-    pb.STATUS_PENDING,
-    pb.STATUS_RUNNING,
-    pb.STATUS_SUCCESS,
-    pb.STATUS_FAILURE,
-    pb.STATUS_ERROR,
-    pb.STATUS_KILLED,
+    pb.BUILD_STATUS_PENDING,
+    pb.BUILD_STATUS_RUNNING,
+    pb.BUILD_STATUS_SUCCESS,
+    pb.BUILD_STATUS_FAILURE,
+    pb.BUILD_STATUS_ERROR,
+    pb.BUILD_STATUS_KILLED,
 )
 RECORDABLE_EVENTS = (
-    pb.EVENT_PUSH,
-    pb.EVENT_PULL_REQUEST,
-    pb.EVENT_TAG,
-    pb.EVENT_CRON,
-    pb.EVENT_CUSTOM,
+    pb.BUILD_EVENT_PUSH,
+    pb.BUILD_EVENT_PULL_REQUEST,
+    pb.BUILD_EVENT_TAG,
+    pb.BUILD_EVENT_CRON,
+    pb.BUILD_EVENT_CUSTOM,
 )
 
 # Room above for the numbers that follow an imported one: they are int32 on the wire.
@@ -72,7 +72,7 @@ _STAGE_TEXTS = {
 
 
 def _by_its_number(caller: Caller, request: pb.CreateBuildRequest) -> None:
-    if request.HasField("number") and caller.level < access_pb2.LEVEL_ADMIN:
+    if request.HasField("number") and caller.level < access_pb2.ACCESS_LEVEL_ADMIN:
         raise Denied(
             f"a number of one's own choice needs admin on {caller.owner}/{caller.repo};"
             f" {caller.login} has write: leave `number` out to get the next one"
@@ -112,9 +112,9 @@ def create(
         number=taken.number,
         parent=0,
         origin=taken.number,
-        status=STATUS_WORD[request.status or pb.STATUS_PENDING],
+        status=STATUS_WORD[request.status or pb.BUILD_STATUS_PENDING],
         error="",
-        event=EVENT_WORD[request.event or pb.EVENT_PUSH],
+        event=EVENT_WORD[request.event or pb.BUILD_EVENT_PUSH],
         message=request.message,
         before=request.before.lower(),
         after=request.after.lower(),
@@ -170,13 +170,13 @@ def _check(request: pb.CreateBuildRequest, rules: ParameterRules, faults: Faults
         faults.add("number", f"is {request.number}: wanted 1 to {_MOST_NUMBER}")
     if request.event:
         # PROMOTE and ROLLBACK are for the rpcs that check what they stand for.
-        names = [pb.Event.Name(event) for event in RECORDABLE_EVENTS]
+        names = [pb.BuildEvent.Name(event) for event in RECORDABLE_EVENTS]
         faults.word("event", request.event, RECORDABLE_EVENTS, names)
     check_status(request.status, faults)
     if request.run:
         if request.stages:
             faults.add("stages", "are the pipeline file's where `run` is set: leave them out")
-        if request.status not in (pb.STATUS_UNSPECIFIED, pb.STATUS_PENDING):
+        if request.status not in (pb.BUILD_STATUS_UNSPECIFIED, pb.BUILD_STATUS_PENDING):
             faults.add("status", "is the runners' to report where `run` is set: leave it out")
     if request.release.isdigit():
         faults.add("release", f"{request.release!r} would be taken for a build's number: add a letter")
@@ -199,7 +199,7 @@ def _check(request: pb.CreateBuildRequest, rules: ParameterRules, faults: Faults
 def check_status(status: int, faults: Faults) -> None:
     """Adds a fault for a status that nobody can report."""
     if status:
-        names = [pb.Status.Name(allowed) for allowed in REPORTABLE]
+        names = [pb.BuildStatus.Name(allowed) for allowed in REPORTABLE]
         faults.word("status", status, REPORTABLE, names)
 
 
@@ -207,15 +207,15 @@ def _times(request: pb.CreateBuildRequest, at: int, faults: Faults) -> tuple[int
     """When the build began and ended: as told, else now where the status says so."""
     started = faults.time("started", request.started)
     finished = faults.time("finished", request.finished)
-    status = request.status or pb.STATUS_PENDING
-    ended = status not in (pb.STATUS_PENDING, pb.STATUS_RUNNING)
-    if started and status == pb.STATUS_PENDING:
+    status = request.status or pb.BUILD_STATUS_PENDING
+    ended = status not in (pb.BUILD_STATUS_PENDING, pb.BUILD_STATUS_RUNNING)
+    if started and status == pb.BUILD_STATUS_PENDING:
         faults.add("started", "is set, but a pending build has not begun: set status too")
     if finished and not ended:
         faults.add("finished", "is set, but the status is not one of an end: set status too")
     if ended:
         finished = finished or max(at, started)
-    if status != pb.STATUS_PENDING:
+    if status != pb.BUILD_STATUS_PENDING:
         started = started or min(at, finished or at)
     if finished and finished < started:
         faults.add("finished", "is before `started`")

@@ -39,11 +39,11 @@ def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
     if row is None:
         return
     if not row.deploy_to:
-        caller.require_action(access_pb2.ACTION_RECORD, "a report on a recorded build")
+        caller.require_action(access_pb2.TOKEN_ACTION_RECORD, "a report on a recorded build")
         return
     caller.require_environment(row.deploy_to)
     what = f"a report on build {row.number}, which goes to {row.deploy_to},"
-    if caller.may(access_pb2.ACTION_RUN) and not caller.may(access_pb2.ACTION_PROMOTE):
+    if caller.may(access_pb2.TOKEN_ACTION_RUN) and not caller.may(access_pb2.TOKEN_ACTION_PROMOTE):
         if leases.holds(caller, row.id):
             return
         raise Denied(
@@ -51,7 +51,7 @@ def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
             " not got these: AcceptStage (shiplift take) gives a stage, UpdateStage reports on it",
             reason="NO_LEASE",
         )
-    caller.require_action(access_pb2.ACTION_PROMOTE, what, "or the action run and its stages")
+    caller.require_action(access_pb2.TOKEN_ACTION_PROMOTE, what, "or the action run and its stages")
 
 
 @write(load=builds.load, look=_look)

@@ -23,7 +23,7 @@ ADMIN = "admin"
 
 def by_operator(method: str) -> Caller:
     """The caller in whose name the operator of the store itself acts: they hold the file anyway."""
-    return Caller(method, login="shipliftd", site_admin=True, level=pb.LEVEL_ADMIN)
+    return Caller(method, login="shipliftd", site_admin=True, level=pb.ACCESS_LEVEL_ADMIN)
 
 
 async def first_start(store: Store) -> None:

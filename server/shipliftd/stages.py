@@ -18,13 +18,13 @@ from shipliftd.words import STATUS_WORD, as_json
 
 _MOST_STEPS = 200
 _REPORTED = (
-    builds_api.STATUS_PENDING,
-    builds_api.STATUS_RUNNING,
-    builds_api.STATUS_SUCCESS,
-    builds_api.STATUS_FAILURE,
-    builds_api.STATUS_ERROR,
-    builds_api.STATUS_KILLED,
-    builds_api.STATUS_SKIPPED,
+    builds_api.BUILD_STATUS_PENDING,
+    builds_api.BUILD_STATUS_RUNNING,
+    builds_api.BUILD_STATUS_SUCCESS,
+    builds_api.BUILD_STATUS_FAILURE,
+    builds_api.BUILD_STATUS_ERROR,
+    builds_api.BUILD_STATUS_KILLED,
+    builds_api.BUILD_STATUS_SKIPPED,
 )
 
 _INSERT_STEP = inserting(Step)
@@ -129,7 +129,7 @@ _TEXTS = {"error": 2000, "message": 2000, "link": 2000, "machine": 200, "schema"
 
 def _check_status(field: str, status: int, faults: Faults) -> None:
     if status:
-        faults.word(field, status, _REPORTED, [builds_api.Status.Name(word) for word in _REPORTED])
+        faults.word(field, status, _REPORTED, [builds_api.BuildStatus.Name(word) for word in _REPORTED])
 
 
 def _check_steps(steps: Collection[pb.StepReport], faults: Faults) -> None:

@@ -16,14 +16,14 @@ def _words(enum: type[E], prefix: str) -> dict[E, str]:
     return {cast(E, value): name.removeprefix(prefix).lower() for name, value in wrapper.items() if value}
 
 
-STATUS_WORD: Mapping[pb.Status, str] = _words(pb.Status, "STATUS_")
-EVENT_WORD: Mapping[pb.Event, str] = _words(pb.Event, "EVENT_")
+STATUS_WORD: Mapping[pb.BuildStatus, str] = _words(pb.BuildStatus, "BUILD_STATUS_")
+EVENT_WORD: Mapping[pb.BuildEvent, str] = _words(pb.BuildEvent, "BUILD_EVENT_")
 VISIBILITY_WORD: Mapping[access_pb2.Visibility, str] = _words(access_pb2.Visibility, "VISIBILITY_")
-LEVEL_WORD: Mapping[access_pb2.Level, str] = _words(access_pb2.Level, "LEVEL_")
-ACTION_WORD: Mapping[access_pb2.Action, str] = _words(access_pb2.Action, "ACTION_")
+LEVEL_WORD: Mapping[access_pb2.AccessLevel, str] = _words(access_pb2.AccessLevel, "ACCESS_LEVEL_")
+ACTION_WORD: Mapping[access_pb2.TokenAction, str] = _words(access_pb2.TokenAction, "TOKEN_ACTION_")
 
-STATUS_OF: Mapping[str, pb.Status] = {word: value for value, word in STATUS_WORD.items()}
-EVENT_OF: Mapping[str, pb.Event] = {word: value for value, word in EVENT_WORD.items()}
+STATUS_OF: Mapping[str, pb.BuildStatus] = {word: value for value, word in STATUS_WORD.items()}
+EVENT_OF: Mapping[str, pb.BuildEvent] = {word: value for value, word in EVENT_WORD.items()}
 VISIBILITY_OF: Mapping[str, access_pb2.Visibility] = {
     word: value for value, word in VISIBILITY_WORD.items()
 }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from shiplift._methods import ActionWord
+from shiplift._methods import TokenActionWord
 from shiplift.cli.output import put, put_fields, put_json, put_table, say, when, word
 from shiplift.cli.session import RequestIdOption, Session, chosen, command
 from shiplift.v1 import access_pb2 as pb
@@ -19,7 +19,7 @@ app.add_typer(token_app, name="token", help="Creates, lists and revokes tokens."
 app.add_typer(grant_app, name="grant", help="Gives users access to repositories, and takes it back.")
 app.add_typer(user_app, name="user", help="Creates users.")
 
-ACTIONS: tuple[ActionWord, ...] = get_args(ActionWord)
+ACTIONS: tuple[TokenActionWord, ...] = get_args(TokenActionWord)
 
 LoginArgument = Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")]
 LoginOption = Annotated[str, typer.Option(help="Another user's; needs a site admin.")]
@@ -69,7 +69,7 @@ def _token_fields(token: pb.Token) -> Sequence[tuple[str, str]]:
 
 
 def _actions(token: pb.Token) -> str:
-    return ", ".join(word(pb.Action, action) for action in token.actions)
+    return ", ".join(word(pb.TokenAction, action) for action in token.actions)
 
 
 @command(token_app, "create")
@@ -175,7 +175,7 @@ def grant_add(
     if session.json:
         put_json(grant)
         return
-    put(f"{grant.login} has {word(pb.Level, grant.level)} on {grant.owner}/{grant.repo}")
+    put(f"{grant.login} has {word(pb.AccessLevel, grant.level)} on {grant.owner}/{grant.repo}")
 
 
 @command(grant_app, "remove")
@@ -207,7 +207,7 @@ def grant_list(session: Session, repository: GrantedRepository = None) -> None:
         (
             (
                 grant.login,
-                word(pb.Level, grant.level),
+                word(pb.AccessLevel, grant.level),
                 f"{grant.owner}/{grant.repo}",
                 when(grant, "updated")[:16],
             )

@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 import typer
 
 from shiplift import was_replayed
-from shiplift._methods import EventWord, StatusWord
+from shiplift._methods import BuildEventWord, BuildStatusWord
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, put_fields, put_json, put_table, say, when, word
 from shiplift.cli.pairs import params_of
@@ -16,8 +16,8 @@ from shiplift.v1 import builds_pb2 as pb
 
 app = typer.Typer()
 
-EVENTS: tuple[EventWord, ...] = get_args(EventWord)
-STATUSES: tuple[StatusWord, ...] = get_args(StatusWord)
+EVENTS: tuple[BuildEventWord, ...] = get_args(BuildEventWord)
+STATUSES: tuple[BuildStatusWord, ...] = get_args(BuildStatusWord)
 
 BuildArgument = Annotated[
     str,
@@ -116,7 +116,7 @@ def cancel(
     if session.json:
         put_json(stopped)
         return
-    put(f"{stopped.owner}/{stopped.repo}: build {stopped.number} is {word(pb.Status, stopped.status)}")
+    put(f"{stopped.owner}/{stopped.repo}: build {stopped.number} is {word(pb.BuildStatus, stopped.status)}")
 
 
 @command(app, "show")
@@ -180,7 +180,7 @@ def builds(
 def _row(build: pb.Build) -> Sequence[str]:
     return (
         str(build.number),
-        word(pb.Status, build.status),
+        word(pb.BuildStatus, build.status),
         _event(build),
         build.deploy_to,
         build.release,
@@ -193,7 +193,7 @@ def _row(build: pb.Build) -> Sequence[str]:
 
 
 def _event(build: pb.Build) -> str:
-    event = word(pb.Event, build.event)
+    event = word(pb.BuildEvent, build.event)
     return f"{event} of {build.parent}" if build.parent else event
 
 
@@ -206,7 +206,7 @@ def _put_build(session: Session, build: pb.Build) -> None:
         (
             ("repository", f"{build.owner}/{build.repo}"),
             ("build", str(build.number)),
-            ("status", word(pb.Status, build.status)),
+            ("status", word(pb.BuildStatus, build.status)),
             ("error", build.error),
             ("waiting for", build.waiting_for),
             ("warnings", "\n".join(build.warnings)),
@@ -244,7 +244,7 @@ def _stage_row(stage: pb.Stage) -> Sequence[str]:
     return (
         str(stage.number),
         stage.name,
-        word(pb.Status, stage.status),
+        word(pb.BuildStatus, stage.status),
         stage.kind,
         stage.type,
         "/".join(filter(None, (stage.os, stage.arch))),
@@ -257,7 +257,7 @@ def _step_row(stage: pb.Stage, step: pb.Step) -> Sequence[str]:
     return (
         f"{stage.number}/{step.number}",
         step.name,
-        word(pb.Status, step.status),
+        word(pb.BuildStatus, step.status),
         str(step.exit_code or ""),
         when(step, "started")[11:19],
         when(step, "stopped")[11:19],

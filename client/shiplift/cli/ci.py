@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from shiplift._methods import EventWord
+from shiplift._methods import BuildEventWord
 from shiplift.cli import git
 from shiplift.cli.facts import Facts, known
 
@@ -46,7 +46,7 @@ def _github(env: _Variables) -> Job:
     pull = name in ("pull_request", "pull_request_target")
     branch = "" if pull or tag else env["GITHUB_REF_NAME"]
     run, attempt = env["GITHUB_RUN_ID"], env["GITHUB_RUN_ATTEMPT"] or "1"
-    events: dict[str, EventWord] = {"push": "tag" if tag else "push", "schedule": "cron"}
+    events: dict[str, BuildEventWord] = {"push": "tag" if tag else "push", "schedule": "cron"}
     page = f"{env['GITHUB_SERVER_URL']}/{env['GITHUB_REPOSITORY']}/actions/runs/{run}"
     return Job(
         env["GITHUB_REPOSITORY"],
@@ -94,7 +94,7 @@ def _gitlab(env: _Variables) -> Job:
     tag = env["CI_COMMIT_TAG"]
     source, target = env["CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"], env["CI_MERGE_REQUEST_TARGET_BRANCH_NAME"]
     branch = "" if tag else env["CI_COMMIT_REF_NAME"]
-    events: dict[str, EventWord] = {
+    events: dict[str, BuildEventWord] = {
         "push": "tag" if tag else "push",
         "merge_request_event": "pull_request",
         "external_pull_request_event": "pull_request",
@@ -131,7 +131,7 @@ def _jenkins(env: _Variables) -> Job:
     branch = env["BRANCH_NAME"] or env["GIT_BRANCH"].removeprefix("refs/heads/").removeprefix("origin/")
     branch = "" if tag or change else branch
     ref = f"refs/tags/{tag}" if tag else branch and f"refs/heads/{branch}"
-    event: EventWord = "pull_request" if change else "tag" if tag else "push"
+    event: BuildEventWord = "pull_request" if change else "tag" if tag else "push"
     try:
         repository = "/".join(git.remote_repository(env["GIT_URL"]))
     except ValueError:
@@ -156,7 +156,7 @@ def _jenkins(env: _Variables) -> Job:
 
 
 def _drone(env: _Variables) -> Job:
-    events: dict[str, EventWord] = {
+    events: dict[str, BuildEventWord] = {
         "push": "push",
         "pull_request": "pull_request",
         "tag": "tag",

@@ -60,7 +60,7 @@ def _number(build: pb.Build) -> str:
 
 
 def _with_status(build: pb.Build) -> str:
-    return f"{build.number} {word(pb.Status, build.status)}" if build.number else ""
+    return f"{build.number} {word(pb.BuildStatus, build.status)}" if build.number else ""
 
 
 def _uncertain(deployment: environments_pb2.Deployment) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Collection
 from typing import TypedDict
 
-from shiplift._methods import EventWord
+from shiplift._methods import BuildEventWord
 
 
 class Facts(TypedDict, total=False):
     """The fields that git, a CI system or the command line can tell."""
 
     external_id: str
-    event: EventWord
+    event: BuildEventWord
     action: str
     link: str
     title: str

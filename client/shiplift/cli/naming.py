@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 
 from shiplift import Client, ShipliftError
-from shiplift._methods import EventWord
+from shiplift._methods import BuildEventWord
 from shiplift.cli.output import first_line, when, word
 from shiplift.cli.session import UnresolvedError, UsageError
 from shiplift.v1 import builds_pb2 as pb
 
 # A promotion has the commit and the release of what it promotes; names mean what was recorded.
-_RECORDED: tuple[EventWord, ...] = ("push", "pull_request", "tag", "cron", "custom")
+_RECORDED: tuple[BuildEventWord, ...] = ("push", "pull_request", "tag", "cron", "custom")
 _COMMIT = re.compile(r"[0-9A-Fa-f]{7,64}")
 _HIGHEST = 2**31 - 1
 _MOST_LISTED = 10
@@ -69,8 +69,8 @@ def _named(client: Client, owner: str, repo: str, name: str) -> Iterator[pb.Buil
 def _line(build: pb.Build) -> str:
     parts = (
         str(build.number),
-        word(pb.Event, build.event),
-        word(pb.Status, build.status),
+        word(pb.BuildEvent, build.event),
+        word(pb.BuildStatus, build.status),
         build.release,
         build.after[:12],
         build.target,

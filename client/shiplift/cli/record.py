@@ -94,7 +94,7 @@ def record(
     for warning in made.warnings:
         say(f"warning: {warning}")
     parts = (
-        word(pb.Status, made.status),
+        word(pb.BuildStatus, made.status),
         made.release and f"release {made.release}",
         made.after and f"commit {made.after[:12]}",
         made.target and f"branch {made.target}",

@@ -149,4 +149,4 @@ def report(
     if session.json:
         put_json(made)
         return
-    put(f"{made.owner}/{made.repo}: build {made.number} is {word(pb.Status, made.status)}")
+    put(f"{made.owner}/{made.repo}: build {made.number} is {word(pb.BuildStatus, made.status)}")

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self, TypeVar
 from grpc import StatusCode as Code
 
 from shiplift import AsyncClient, ShipliftError
-from shiplift._methods import StatusWord
+from shiplift._methods import BuildStatusWord
 from shiplift.runner.waiting import first, pauses
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import stages_pb2
@@ -33,8 +33,13 @@ _LOST = frozenset(
 )
 _ENDS = frozenset(
     {
-        *(pb.STATUS_SKIPPED, pb.STATUS_DECLINED, pb.STATUS_SUCCESS, pb.STATUS_FAILURE),
-        *(pb.STATUS_KILLED, pb.STATUS_ERROR),
+        *(
+            pb.BUILD_STATUS_SKIPPED,
+            pb.BUILD_STATUS_DECLINED,
+            pb.BUILD_STATUS_SUCCESS,
+            pb.BUILD_STATUS_FAILURE,
+        ),
+        *(pb.BUILD_STATUS_KILLED, pb.BUILD_STATUS_ERROR),
     }
 )
 
@@ -42,7 +47,7 @@ _ENDS = frozenset(
 class Stop(NamedTuple):
     """Why the work is to be stopped: what the stage ends as, and in which words."""
 
-    status: StatusWord
+    status: BuildStatusWord
     words: str
 
 
@@ -76,7 +81,7 @@ class Holding:
     ) -> None:
         await self._close()
 
-    def stop(self, status: StatusWord, words: str, *, hurry: bool = False) -> None:
+    def stop(self, status: BuildStatusWord, words: str, *, hurry: bool = False) -> None:
         """Has the work stopped; the first reason counts.
 
         Args:
@@ -101,7 +106,7 @@ class Holding:
 
     async def update_stage(
         self,
-        status: StatusWord | None = None,
+        status: BuildStatusWord | None = None,
         *,
         error: str | None = None,
         exit_code: int | None = None,
@@ -122,13 +127,13 @@ class Holding:
             self.stop("killed", "the server says that the stage has ended")
         return stage
 
-    async def finish(self, status: StatusWord, error: str = "", exit_code: int = 0) -> None:
+    async def finish(self, status: BuildStatusWord, error: str = "", exit_code: int = 0) -> None:
         """Reports how the stage ended."""
         await self._close()
         await self.update_stage(status, error=error or None, exit_code=exit_code or None)
 
     async def update_step(
-        self, step_id: int, status: StatusWord, *, error: str = "", exit_code: int = 0
+        self, step_id: int, status: BuildStatusWord, *, error: str = "", exit_code: int = 0
     ) -> None:
         """Reports a step."""
         await self._call(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import NamedTuple
 
-from shiplift._methods import StatusWord
+from shiplift._methods import BuildStatusWord
 from shiplift.runner import place as places
 from shiplift.runner.holding import Holding
 from shiplift.runner.output import Pipe, StepLog
@@ -20,7 +20,7 @@ _DRAIN_SECONDS = 1.0
 class Outcome(NamedTuple):
     """How a step or a stage ended."""
 
-    status: StatusWord
+    status: BuildStatusWord
     error: str = ""
     exit_code: int = 0
 
@@ -205,7 +205,7 @@ def _pending(step: stages_pb2.PlanStep) -> stages_pb2.StepReport:
     return stages_pb2.StepReport(
         number=step.number,
         name=step.name,
-        status=pb.STATUS_PENDING,
+        status=pb.BUILD_STATUS_PENDING,
         errignore=step.errignore,
         depends_on=step.depends_on,
         image=step.image,

@@ -12,38 +12,38 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class AccessLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    LEVEL_UNSPECIFIED: _ClassVar[Level]
-    LEVEL_ANYONE: _ClassVar[Level]
-    LEVEL_USER: _ClassVar[Level]
-    LEVEL_READ: _ClassVar[Level]
-    LEVEL_WRITE: _ClassVar[Level]
-    LEVEL_ADMIN: _ClassVar[Level]
-    LEVEL_SITE_ADMIN: _ClassVar[Level]
-    LEVEL_RUNNER: _ClassVar[Level]
+    ACCESS_LEVEL_UNSPECIFIED: _ClassVar[AccessLevel]
+    ACCESS_LEVEL_ANYONE: _ClassVar[AccessLevel]
+    ACCESS_LEVEL_USER: _ClassVar[AccessLevel]
+    ACCESS_LEVEL_READ: _ClassVar[AccessLevel]
+    ACCESS_LEVEL_WRITE: _ClassVar[AccessLevel]
+    ACCESS_LEVEL_ADMIN: _ClassVar[AccessLevel]
+    ACCESS_LEVEL_SITE_ADMIN: _ClassVar[AccessLevel]
+    ACCESS_LEVEL_RUNNER: _ClassVar[AccessLevel]
 
-class Scope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class AccessScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    SCOPE_UNSPECIFIED: _ClassVar[Scope]
-    SCOPE_REPOSITORY: _ClassVar[Scope]
-    SCOPE_OWNER: _ClassVar[Scope]
-    SCOPE_REPOSITORY_OR_OWNER: _ClassVar[Scope]
-    SCOPE_VISIBLE: _ClassVar[Scope]
-    SCOPE_SELF: _ClassVar[Scope]
-    SCOPE_SITE: _ClassVar[Scope]
-    SCOPE_LEASE: _ClassVar[Scope]
-    SCOPE_REPOSITORY_OR_VISIBLE: _ClassVar[Scope]
+    ACCESS_SCOPE_UNSPECIFIED: _ClassVar[AccessScope]
+    ACCESS_SCOPE_REPOSITORY: _ClassVar[AccessScope]
+    ACCESS_SCOPE_OWNER: _ClassVar[AccessScope]
+    ACCESS_SCOPE_REPOSITORY_OR_OWNER: _ClassVar[AccessScope]
+    ACCESS_SCOPE_VISIBLE: _ClassVar[AccessScope]
+    ACCESS_SCOPE_SELF: _ClassVar[AccessScope]
+    ACCESS_SCOPE_SITE: _ClassVar[AccessScope]
+    ACCESS_SCOPE_LEASE: _ClassVar[AccessScope]
+    SCOPE_REPOSITORY_OR_VISIBLE: _ClassVar[AccessScope]
 
-class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class TokenAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    ACTION_UNSPECIFIED: _ClassVar[Action]
-    ACTION_READ: _ClassVar[Action]
-    ACTION_RECORD: _ClassVar[Action]
-    ACTION_PROMOTE: _ClassVar[Action]
-    ACTION_APPROVE: _ClassVar[Action]
-    ACTION_RUN: _ClassVar[Action]
-    ACTION_ADMIN: _ClassVar[Action]
+    TOKEN_ACTION_UNSPECIFIED: _ClassVar[TokenAction]
+    TOKEN_ACTION_READ: _ClassVar[TokenAction]
+    TOKEN_ACTION_RECORD: _ClassVar[TokenAction]
+    TOKEN_ACTION_PROMOTE: _ClassVar[TokenAction]
+    TOKEN_ACTION_APPROVE: _ClassVar[TokenAction]
+    TOKEN_ACTION_RUN: _ClassVar[TokenAction]
+    TOKEN_ACTION_ADMIN: _ClassVar[TokenAction]
 
 class Visibility(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -51,30 +51,30 @@ class Visibility(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VISIBILITY_PRIVATE: _ClassVar[Visibility]
     VISIBILITY_INTERNAL: _ClassVar[Visibility]
     VISIBILITY_PUBLIC: _ClassVar[Visibility]
-LEVEL_UNSPECIFIED: Level
-LEVEL_ANYONE: Level
-LEVEL_USER: Level
-LEVEL_READ: Level
-LEVEL_WRITE: Level
-LEVEL_ADMIN: Level
-LEVEL_SITE_ADMIN: Level
-LEVEL_RUNNER: Level
-SCOPE_UNSPECIFIED: Scope
-SCOPE_REPOSITORY: Scope
-SCOPE_OWNER: Scope
-SCOPE_REPOSITORY_OR_OWNER: Scope
-SCOPE_VISIBLE: Scope
-SCOPE_SELF: Scope
-SCOPE_SITE: Scope
-SCOPE_LEASE: Scope
-SCOPE_REPOSITORY_OR_VISIBLE: Scope
-ACTION_UNSPECIFIED: Action
-ACTION_READ: Action
-ACTION_RECORD: Action
-ACTION_PROMOTE: Action
-ACTION_APPROVE: Action
-ACTION_RUN: Action
-ACTION_ADMIN: Action
+ACCESS_LEVEL_UNSPECIFIED: AccessLevel
+ACCESS_LEVEL_ANYONE: AccessLevel
+ACCESS_LEVEL_USER: AccessLevel
+ACCESS_LEVEL_READ: AccessLevel
+ACCESS_LEVEL_WRITE: AccessLevel
+ACCESS_LEVEL_ADMIN: AccessLevel
+ACCESS_LEVEL_SITE_ADMIN: AccessLevel
+ACCESS_LEVEL_RUNNER: AccessLevel
+ACCESS_SCOPE_UNSPECIFIED: AccessScope
+ACCESS_SCOPE_REPOSITORY: AccessScope
+ACCESS_SCOPE_OWNER: AccessScope
+ACCESS_SCOPE_REPOSITORY_OR_OWNER: AccessScope
+ACCESS_SCOPE_VISIBLE: AccessScope
+ACCESS_SCOPE_SELF: AccessScope
+ACCESS_SCOPE_SITE: AccessScope
+ACCESS_SCOPE_LEASE: AccessScope
+SCOPE_REPOSITORY_OR_VISIBLE: AccessScope
+TOKEN_ACTION_UNSPECIFIED: TokenAction
+TOKEN_ACTION_READ: TokenAction
+TOKEN_ACTION_RECORD: TokenAction
+TOKEN_ACTION_PROMOTE: TokenAction
+TOKEN_ACTION_APPROVE: TokenAction
+TOKEN_ACTION_RUN: TokenAction
+TOKEN_ACTION_ADMIN: TokenAction
 VISIBILITY_UNSPECIFIED: Visibility
 VISIBILITY_PRIVATE: Visibility
 VISIBILITY_INTERNAL: Visibility
@@ -88,11 +88,11 @@ class AccessRule(_message.Message):
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     OR_ACTIONS_FIELD_NUMBER: _ClassVar[int]
-    level: Level
-    scope: Scope
-    action: Action
-    or_actions: _containers.RepeatedScalarFieldContainer[Action]
-    def __init__(self, level: _Optional[_Union[Level, str]] = ..., scope: _Optional[_Union[Scope, str]] = ..., action: _Optional[_Union[Action, str]] = ..., or_actions: _Optional[_Iterable[_Union[Action, str]]] = ...) -> None: ...
+    level: AccessLevel
+    scope: AccessScope
+    action: TokenAction
+    or_actions: _containers.RepeatedScalarFieldContainer[TokenAction]
+    def __init__(self, level: _Optional[_Union[AccessLevel, str]] = ..., scope: _Optional[_Union[AccessScope, str]] = ..., action: _Optional[_Union[TokenAction, str]] = ..., or_actions: _Optional[_Iterable[_Union[TokenAction, str]]] = ...) -> None: ...
 
 class Repository(_message.Message):
     __slots__ = ("id", "user_id", "owner", "name", "slug", "scm", "git_http_url", "git_ssh_url", "link", "default_branch", "visibility", "config_path", "timeout", "counter", "permissions", "created", "updated", "version", "active", "runner_secrets")
@@ -186,7 +186,7 @@ class Token(_message.Message):
     login: str
     name: str
     hint: str
-    actions: _containers.RepeatedScalarFieldContainer[Action]
+    actions: _containers.RepeatedScalarFieldContainer[TokenAction]
     repositories: _containers.RepeatedScalarFieldContainer[str]
     environments: _containers.RepeatedScalarFieldContainer[str]
     created: _timestamp_pb2.Timestamp
@@ -194,7 +194,7 @@ class Token(_message.Message):
     revoked: _timestamp_pb2.Timestamp
     last_used: _timestamp_pb2.Timestamp
     secret: str
-    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., name: _Optional[str] = ..., hint: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, str]]] = ..., repositories: _Optional[_Iterable[str]] = ..., environments: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., secret: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., name: _Optional[str] = ..., hint: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[TokenAction, str]]] = ..., repositories: _Optional[_Iterable[str]] = ..., environments: _Optional[_Iterable[str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoked: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_used: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., secret: _Optional[str] = ...) -> None: ...
 
 class Grant(_message.Message):
     __slots__ = ("id", "login", "owner", "repo", "level", "created", "updated")
@@ -209,10 +209,10 @@ class Grant(_message.Message):
     login: str
     owner: str
     repo: str
-    level: Level
+    level: AccessLevel
     created: _timestamp_pb2.Timestamp
     updated: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., level: _Optional[_Union[Level, str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., level: _Optional[_Union[AccessLevel, str]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class CreateRepositoryRequest(_message.Message):
     __slots__ = ("owner", "repo", "visibility", "scm", "git_http_url", "git_ssh_url", "link", "default_branch", "config_path", "timeout", "request_id")
@@ -307,12 +307,12 @@ class CreateTokenRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     login: str
     name: str
-    actions: _containers.RepeatedScalarFieldContainer[Action]
+    actions: _containers.RepeatedScalarFieldContainer[TokenAction]
     repositories: _containers.RepeatedScalarFieldContainer[str]
     environments: _containers.RepeatedScalarFieldContainer[str]
     expires: _timestamp_pb2.Timestamp
     request_id: str
-    def __init__(self, login: _Optional[str] = ..., name: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[Action, str]]] = ..., repositories: _Optional[_Iterable[str]] = ..., environments: _Optional[_Iterable[str]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, login: _Optional[str] = ..., name: _Optional[str] = ..., actions: _Optional[_Iterable[_Union[TokenAction, str]]] = ..., repositories: _Optional[_Iterable[str]] = ..., environments: _Optional[_Iterable[str]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ListTokensRequest(_message.Message):
     __slots__ = ("login", "page_size", "page_token")
@@ -350,9 +350,9 @@ class GrantAccessRequest(_message.Message):
     owner: str
     repo: str
     login: str
-    level: Level
+    level: AccessLevel
     request_id: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., login: _Optional[str] = ..., level: _Optional[_Union[Level, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., login: _Optional[str] = ..., level: _Optional[_Union[AccessLevel, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RevokeAccessRequest(_message.Message):
     __slots__ = ("owner", "repo", "login", "request_id")

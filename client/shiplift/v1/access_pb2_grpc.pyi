@@ -40,7 +40,7 @@ class AccessServiceStub:
     What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
-    for, gives and takes back LEVEL_READ at most, and makes no site admin.
+    for, gives and takes back ACCESS_LEVEL_READ at most, and makes no site admin.
 
     The answer to a write shows a token without the action READ which build, environment or repository it
     is and how far it is, and what the request itself said; not the parameters, messages and authors that
@@ -111,7 +111,7 @@ class AccessServiceAsyncStub(AccessServiceStub):
     What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
-    for, gives and takes back LEVEL_READ at most, and makes no site admin.
+    for, gives and takes back ACCESS_LEVEL_READ at most, and makes no site admin.
 
     The answer to a write shows a token without the action READ which build, environment or repository it
     is and how far it is, and what the request itself said; not the parameters, messages and authors that
@@ -178,7 +178,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     What a token that is cut down gives, shows and takes back lies within its own cuts, or is refused
     (PERMISSION_DENIED, BEYOND_OWN_TOKEN). Tokens have cuts of their own. A grant has none but its
     repository, so a token that is cut to environments, or has not got every action that a level stands
-    for, gives and takes back LEVEL_READ at most, and makes no site admin.
+    for, gives and takes back ACCESS_LEVEL_READ at most, and makes no site admin.
 
     The answer to a write shows a token without the action READ which build, environment or repository it
     is and how far it is, and what the request itself said; not the parameters, messages and authors that

@@ -11,49 +11,49 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class BuildStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    STATUS_UNSPECIFIED: _ClassVar[Status]
-    STATUS_SKIPPED: _ClassVar[Status]
-    STATUS_BLOCKED: _ClassVar[Status]
-    STATUS_DECLINED: _ClassVar[Status]
-    STATUS_WAITING_ON_DEPENDENCIES: _ClassVar[Status]
-    STATUS_PENDING: _ClassVar[Status]
-    STATUS_RUNNING: _ClassVar[Status]
-    STATUS_SUCCESS: _ClassVar[Status]
-    STATUS_FAILURE: _ClassVar[Status]
-    STATUS_KILLED: _ClassVar[Status]
-    STATUS_ERROR: _ClassVar[Status]
+    BUILD_STATUS_UNSPECIFIED: _ClassVar[BuildStatus]
+    BUILD_STATUS_SKIPPED: _ClassVar[BuildStatus]
+    BUILD_STATUS_BLOCKED: _ClassVar[BuildStatus]
+    BUILD_STATUS_DECLINED: _ClassVar[BuildStatus]
+    BUILD_STATUS_WAITING_ON_DEPENDENCIES: _ClassVar[BuildStatus]
+    BUILD_STATUS_PENDING: _ClassVar[BuildStatus]
+    BUILD_STATUS_RUNNING: _ClassVar[BuildStatus]
+    BUILD_STATUS_SUCCESS: _ClassVar[BuildStatus]
+    BUILD_STATUS_FAILURE: _ClassVar[BuildStatus]
+    BUILD_STATUS_KILLED: _ClassVar[BuildStatus]
+    BUILD_STATUS_ERROR: _ClassVar[BuildStatus]
 
-class Event(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class BuildEvent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    EVENT_UNSPECIFIED: _ClassVar[Event]
-    EVENT_PUSH: _ClassVar[Event]
-    EVENT_PULL_REQUEST: _ClassVar[Event]
-    EVENT_TAG: _ClassVar[Event]
-    EVENT_CRON: _ClassVar[Event]
-    EVENT_CUSTOM: _ClassVar[Event]
-    EVENT_PROMOTE: _ClassVar[Event]
-    EVENT_ROLLBACK: _ClassVar[Event]
-STATUS_UNSPECIFIED: Status
-STATUS_SKIPPED: Status
-STATUS_BLOCKED: Status
-STATUS_DECLINED: Status
-STATUS_WAITING_ON_DEPENDENCIES: Status
-STATUS_PENDING: Status
-STATUS_RUNNING: Status
-STATUS_SUCCESS: Status
-STATUS_FAILURE: Status
-STATUS_KILLED: Status
-STATUS_ERROR: Status
-EVENT_UNSPECIFIED: Event
-EVENT_PUSH: Event
-EVENT_PULL_REQUEST: Event
-EVENT_TAG: Event
-EVENT_CRON: Event
-EVENT_CUSTOM: Event
-EVENT_PROMOTE: Event
-EVENT_ROLLBACK: Event
+    BUILD_EVENT_UNSPECIFIED: _ClassVar[BuildEvent]
+    BUILD_EVENT_PUSH: _ClassVar[BuildEvent]
+    BUILD_EVENT_PULL_REQUEST: _ClassVar[BuildEvent]
+    BUILD_EVENT_TAG: _ClassVar[BuildEvent]
+    BUILD_EVENT_CRON: _ClassVar[BuildEvent]
+    BUILD_EVENT_CUSTOM: _ClassVar[BuildEvent]
+    BUILD_EVENT_PROMOTE: _ClassVar[BuildEvent]
+    BUILD_EVENT_ROLLBACK: _ClassVar[BuildEvent]
+BUILD_STATUS_UNSPECIFIED: BuildStatus
+BUILD_STATUS_SKIPPED: BuildStatus
+BUILD_STATUS_BLOCKED: BuildStatus
+BUILD_STATUS_DECLINED: BuildStatus
+BUILD_STATUS_WAITING_ON_DEPENDENCIES: BuildStatus
+BUILD_STATUS_PENDING: BuildStatus
+BUILD_STATUS_RUNNING: BuildStatus
+BUILD_STATUS_SUCCESS: BuildStatus
+BUILD_STATUS_FAILURE: BuildStatus
+BUILD_STATUS_KILLED: BuildStatus
+BUILD_STATUS_ERROR: BuildStatus
+BUILD_EVENT_UNSPECIFIED: BuildEvent
+BUILD_EVENT_PUSH: BuildEvent
+BUILD_EVENT_PULL_REQUEST: BuildEvent
+BUILD_EVENT_TAG: BuildEvent
+BUILD_EVENT_CRON: BuildEvent
+BUILD_EVENT_CUSTOM: BuildEvent
+BUILD_EVENT_PROMOTE: BuildEvent
+BUILD_EVENT_ROLLBACK: BuildEvent
 
 class Build(_message.Message):
     __slots__ = ("id", "repo_id", "owner", "repo", "number", "parent", "origin", "status", "error", "event", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "deploy_to", "author_login", "author_name", "author_email", "author_avatar", "sender", "trigger", "cron", "params", "debug", "timestamp", "started", "finished", "created", "updated", "version", "stages", "external_id", "release", "artifacts", "waiting_for", "retry_of", "warnings")
@@ -114,9 +114,9 @@ class Build(_message.Message):
     number: int
     parent: int
     origin: int
-    status: Status
+    status: BuildStatus
     error: str
-    event: Event
+    event: BuildEvent
     action: str
     link: str
     title: str
@@ -150,7 +150,7 @@ class Build(_message.Message):
     waiting_for: str
     retry_of: int
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., parent: _Optional[int] = ..., origin: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., deploy_to: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., trigger: _Optional[str] = ..., cron: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., debug: bool = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., external_id: _Optional[str] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., waiting_for: _Optional[str] = ..., retry_of: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., parent: _Optional[int] = ..., origin: _Optional[int] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., error: _Optional[str] = ..., event: _Optional[_Union[BuildEvent, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., deploy_to: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., trigger: _Optional[str] = ..., cron: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., debug: bool = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., external_id: _Optional[str] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., waiting_for: _Optional[str] = ..., retry_of: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Artifact(_message.Message):
     __slots__ = ("name", "uri", "digest")
@@ -208,7 +208,7 @@ class Stage(_message.Message):
     name: str
     kind: str
     type: str
-    status: Status
+    status: BuildStatus
     error: str
     errignore: bool
     exit_code: int
@@ -231,7 +231,7 @@ class Stage(_message.Message):
     steps: _containers.RepeatedCompositeFieldContainer[Step]
     message: str
     link: str
-    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., build_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., machine: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., limit: _Optional[int] = ..., throttle: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., on_success: bool = ..., on_failure: bool = ..., depends_on: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., build_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., machine: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., limit: _Optional[int] = ..., throttle: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., on_success: bool = ..., on_failure: bool = ..., depends_on: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("id", "stage_id", "number", "name", "status", "error", "errignore", "exit_code", "started", "stopped", "version", "depends_on", "image", "detached", "schema")
@@ -254,7 +254,7 @@ class Step(_message.Message):
     stage_id: int
     number: int
     name: str
-    status: Status
+    status: BuildStatus
     error: str
     errignore: bool
     exit_code: int
@@ -265,7 +265,7 @@ class Step(_message.Message):
     image: str
     detached: bool
     schema: str
-    def __init__(self, id: _Optional[int] = ..., stage_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., status: _Optional[_Union[Status, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., depends_on: _Optional[_Iterable[str]] = ..., image: _Optional[str] = ..., detached: bool = ..., schema: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., stage_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., depends_on: _Optional[_Iterable[str]] = ..., image: _Optional[str] = ..., detached: bool = ..., schema: _Optional[str] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
     __slots__ = ("owner", "repo", "build", "target", "params", "request_id", "expected_current", "despite_lost", "drop_params")
@@ -342,8 +342,8 @@ class CreateBuildRequest(_message.Message):
     repo: str
     number: int
     external_id: str
-    event: Event
-    status: Status
+    event: BuildEvent
+    status: BuildStatus
     action: str
     link: str
     title: str
@@ -371,7 +371,7 @@ class CreateBuildRequest(_message.Message):
     request_id: str
     pipeline: str
     run: bool
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., external_id: _Optional[str] = ..., event: _Optional[_Union[Event, str]] = ..., status: _Optional[_Union[Status, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., cron: _Optional[str] = ..., debug: bool = ..., params: _Optional[_Mapping[str, str]] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageSpec, _Mapping]]] = ..., request_id: _Optional[str] = ..., pipeline: _Optional[str] = ..., run: bool = ...) -> None: ...
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., external_id: _Optional[str] = ..., event: _Optional[_Union[BuildEvent, str]] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., cron: _Optional[str] = ..., debug: bool = ..., params: _Optional[_Mapping[str, str]] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., stages: _Optional[_Iterable[_Union[StageSpec, _Mapping]]] = ..., request_id: _Optional[str] = ..., pipeline: _Optional[str] = ..., run: bool = ...) -> None: ...
 
 class StageSpec(_message.Message):
     __slots__ = ("name", "kind", "type", "os", "arch", "variant", "kernel", "machine", "errignore", "limit", "throttle", "on_success", "on_failure", "depends_on", "labels")
@@ -429,14 +429,14 @@ class UpdateBuildRequest(_message.Message):
     owner: str
     repo: str
     build: int
-    status: Status
+    status: BuildStatus
     started: _timestamp_pb2.Timestamp
     finished: _timestamp_pb2.Timestamp
     message: str
     link: str
     version: int
     request_id: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., status: _Optional[_Union[Status, str]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RetryBuildRequest(_message.Message):
     __slots__ = ("owner", "repo", "build", "params", "request_id", "drop_params")
@@ -501,8 +501,8 @@ class ListBuildsRequest(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
-    events: _containers.RepeatedScalarFieldContainer[Event]
-    statuses: _containers.RepeatedScalarFieldContainer[Status]
+    events: _containers.RepeatedScalarFieldContainer[BuildEvent]
+    statuses: _containers.RepeatedScalarFieldContainer[BuildStatus]
     commit: str
     release: str
     external_id: str
@@ -513,7 +513,7 @@ class ListBuildsRequest(_message.Message):
     page_token: str
     skip: int
     stages: bool
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[Event, str]]] = ..., statuses: _Optional[_Iterable[_Union[Status, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ...) -> None: ...
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., statuses: _Optional[_Iterable[_Union[BuildStatus, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ...) -> None: ...
 
 class ListBuildsResponse(_message.Message):
     __slots__ = ("builds", "next_page_token")

@@ -184,7 +184,7 @@ class UpdateStageRequest(_message.Message):
     stage_id: int
     lease_token: str
     version: int
-    status: _builds_pb2.Status
+    status: _builds_pb2.BuildStatus
     error: str
     exit_code: int
     machine: str
@@ -193,7 +193,7 @@ class UpdateStageRequest(_message.Message):
     message: str
     link: str
     steps: _containers.RepeatedCompositeFieldContainer[StepReport]
-    def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., version: _Optional[int] = ..., status: _Optional[_Union[_builds_pb2.Status, str]] = ..., error: _Optional[str] = ..., exit_code: _Optional[int] = ..., machine: _Optional[str] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[StepReport, _Mapping]]] = ...) -> None: ...
+    def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., version: _Optional[int] = ..., status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., error: _Optional[str] = ..., exit_code: _Optional[int] = ..., machine: _Optional[str] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[StepReport, _Mapping]]] = ...) -> None: ...
 
 class StepReport(_message.Message):
     __slots__ = ("number", "name", "status", "error", "errignore", "exit_code", "started", "stopped", "depends_on", "image", "detached", "schema")
@@ -211,7 +211,7 @@ class StepReport(_message.Message):
     SCHEMA_FIELD_NUMBER: _ClassVar[int]
     number: int
     name: str
-    status: _builds_pb2.Status
+    status: _builds_pb2.BuildStatus
     error: str
     errignore: bool
     exit_code: int
@@ -221,7 +221,7 @@ class StepReport(_message.Message):
     image: str
     detached: bool
     schema: str
-    def __init__(self, number: _Optional[int] = ..., name: _Optional[str] = ..., status: _Optional[_Union[_builds_pb2.Status, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., image: _Optional[str] = ..., detached: bool = ..., schema: _Optional[str] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., name: _Optional[str] = ..., status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., depends_on: _Optional[_Iterable[str]] = ..., image: _Optional[str] = ..., detached: bool = ..., schema: _Optional[str] = ...) -> None: ...
 
 class UpdateStepRequest(_message.Message):
     __slots__ = ("step_id", "lease_token", "version", "status", "error", "exit_code", "started", "stopped", "schema")
@@ -237,13 +237,13 @@ class UpdateStepRequest(_message.Message):
     step_id: int
     lease_token: str
     version: int
-    status: _builds_pb2.Status
+    status: _builds_pb2.BuildStatus
     error: str
     exit_code: int
     started: _timestamp_pb2.Timestamp
     stopped: _timestamp_pb2.Timestamp
     schema: str
-    def __init__(self, step_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., version: _Optional[int] = ..., status: _Optional[_Union[_builds_pb2.Status, str]] = ..., error: _Optional[str] = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schema: _Optional[str] = ...) -> None: ...
+    def __init__(self, step_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., version: _Optional[int] = ..., status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., error: _Optional[str] = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schema: _Optional[str] = ...) -> None: ...
 
 class AppendLogRequest(_message.Message):
     __slots__ = ("step_id", "lease_token", "first_position", "lines", "replace")
@@ -279,6 +279,6 @@ class WatchStageResponse(_message.Message):
     __slots__ = ("status", "stop")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
-    status: _builds_pb2.Status
+    status: _builds_pb2.BuildStatus
     stop: bool
-    def __init__(self, status: _Optional[_Union[_builds_pb2.Status, str]] = ..., stop: bool = ...) -> None: ...
+    def __init__(self, status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., stop: bool = ...) -> None: ...

@@ -33,8 +33,8 @@ _HIDDEN = frozenset(
         grpc.StatusCode.UNAUTHENTICATED,
     }
 )
-_STATUS = words_of(pb.DESCRIPTOR.enum_types_by_name["Status"])
-_EVENT = words_of(pb.DESCRIPTOR.enum_types_by_name["Event"])
+_STATUS = words_of(pb.DESCRIPTOR.enum_types_by_name["BuildStatus"])
+_EVENT = words_of(pb.DESCRIPTOR.enum_types_by_name["BuildEvent"])
 Row = tuple[str, str]
 
 

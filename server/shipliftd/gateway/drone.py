@@ -112,7 +112,7 @@ async def create(exchange: Exchange) -> Answer:
     target, commit = params.pop("branch", ""), params.pop("commit", "")
     request = builds_pb2.CreateBuildRequest(
         **exchange.repository,
-        event=builds_pb2.EVENT_CUSTOM,
+        event=builds_pb2.BUILD_EVENT_CUSTOM,
         run=True,
         after=commit,
         target=target,

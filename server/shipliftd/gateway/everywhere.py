@@ -10,8 +10,8 @@ from shipliftd.gateway.shapes import BUILD, REPO, STAGE, Form, Json, words_of
 # As many as Drone shows.
 _RECENT = 25
 _MOST_BUILDS = 1000
-_STATUS = words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["Status"])
-_GOES_ON = (builds_pb2.STATUS_PENDING, builds_pb2.STATUS_RUNNING)
+_STATUS = words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["BuildStatus"])
+_GOES_ON = (builds_pb2.BUILD_STATUS_PENDING, builds_pb2.BUILD_STATUS_RUNNING)
 
 _TEXT: Json = {"type": "string"}
 _NUMBER: Json = {"type": "integer"}

@@ -35,7 +35,7 @@ _ERRORS = {
     504: "No answer in time; a write may still come about.",
 }
 _UNEXPECTED = {412: "Another build than the expected one is in the environment."}
-_ANYBODY = (access_pb2.LEVEL_ANYONE, access_pb2.LEVEL_READ)
+_ANYBODY = (access_pb2.ACCESS_LEVEL_ANYONE, access_pb2.ACCESS_LEVEL_READ)
 _ACCESS = cast(Any, access_pb2.access)
 # What can be looked at without a token, if it is public.
 _OPEN = ("/api/repos/", "/api/badges/", "/version")
@@ -110,10 +110,10 @@ def _named(**names: Json) -> Json:
     return {"type": "object", "properties": names, "required": [*names]}
 
 
-_ABOUT: dict[access_pb2.Scope, Json] = {
-    access_pb2.SCOPE_REPOSITORY: _named(owner=_NAME, repo=_NAME),
-    access_pb2.SCOPE_REPOSITORY_OR_OWNER: _named(owner=_NAME, repo=_NAME_OR_ALL),
-    access_pb2.SCOPE_OWNER: _named(owner=_NAME),
+_ABOUT: dict[access_pb2.AccessScope, Json] = {
+    access_pb2.ACCESS_SCOPE_REPOSITORY: _named(owner=_NAME, repo=_NAME),
+    access_pb2.ACCESS_SCOPE_REPOSITORY_OR_OWNER: _named(owner=_NAME, repo=_NAME_OR_ALL),
+    access_pb2.ACCESS_SCOPE_OWNER: _named(owner=_NAME),
     access_pb2.SCOPE_REPOSITORY_OR_VISIBLE: {
         "anyOf": [
             _named(owner=_NAME, repo=_NAME),
@@ -166,7 +166,7 @@ def _rpc(method: MethodDescriptor) -> Json:
     return made
 
 
-def _request(method: MethodDescriptor, scope: access_pb2.Scope) -> Json:
+def _request(method: MethodDescriptor, scope: access_pb2.AccessScope) -> Json:
     """An rpc's request; what it is about is looked at before everything else, even before a token."""
     message = _ref(method.input_type.full_name)
     if scope not in _ABOUT:

@@ -17,7 +17,7 @@ from shipliftd.gateway.shapes import REPO, USER, Form, Json, each, words_of
 A_PAGE = 1000
 MOST_PAGES = 100
 
-_STATUS = words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["Status"])
+_STATUS = words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["BuildStatus"])
 _VISIBILITIES = {
     word: number
     for number, word in words_of(access_pb2.DESCRIPTOR.enum_types_by_name["Visibility"]).items()

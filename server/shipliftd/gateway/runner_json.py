@@ -24,7 +24,8 @@ _WITH_STAGE = (
 )
 _MOST: Mapping[str, int] = {"error": 2000, "machine": 200, "schema": 1000, "image": 1000}
 _STATUSES = {
-    word: status for status, word in words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["Status"]).items()
+    word: status
+    for status, word in words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["BuildStatus"]).items()
 }
 # Windows has exit codes past them.
 _LEAST_WHOLE, _MOST_WHOLE = -(2**31), 2**31 - 1

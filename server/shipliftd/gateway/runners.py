@@ -53,7 +53,7 @@ def _json(value: object) -> Reply:
 async def ping(exchange: RunnerExchange) -> Reply:
     """POST /ping: whether the token is a runner's."""
     token = (await exchange.call(exchange.access.WhoAmI, access_pb2.WhoAmIRequest())).token
-    if access_pb2.ACTION_RUN not in token.actions or not (token.repositories or token.environments):
+    if access_pb2.TOKEN_ACTION_RUN not in token.actions or not (token.repositories or token.environments):
         told = (
             "this is not a runner's token: those have the action run, and name repositories or environments"
         )

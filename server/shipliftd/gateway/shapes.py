@@ -150,8 +150,8 @@ class _Words(dict[int, str]):
 
 
 def words_of(enum: EnumDescriptor) -> dict[int, str]:
-    """An enum's short words by number: STATUS_PENDING is `pending`, what is not set is empty."""
-    prefix = f"{enum.name.upper()}_"
+    """An enum's short words by number: BUILD_STATUS_PENDING is `pending`, what is not set is empty."""
+    prefix = enum.values[0].name.removesuffix("UNSPECIFIED")
     return _Words(
         (value.number, value.name.removeprefix(prefix).lower() if value.number else "")
         for value in enum.values

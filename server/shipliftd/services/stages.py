@@ -117,7 +117,7 @@ class StageService(StageServiceServicer):
         # What a deployer does knows its own logins.
         is_pipeline = leased.stage.kind == "pipeline"
         login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
-        return messages.lease(leased, access_pb2.LEVEL_WRITE, plan, login)
+        return messages.lease(leased, access_pb2.ACCESS_LEVEL_WRITE, plan, login)
 
     async def _possible(
         self, leased: Leased, context: Context, lease_token: str, make: Callable[[Leased], Awaitable[T]]
@@ -130,7 +130,7 @@ class StageService(StageServiceServicer):
             report = pb.UpdateStageRequest(
                 stage_id=leased.id,
                 lease_token=lease_token,
-                status=builds_api.STATUS_ERROR,
+                status=builds_api.BUILD_STATUS_ERROR,
                 error=str(error),
             )
             await self.UpdateStage(report, context)

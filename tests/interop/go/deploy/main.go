@@ -64,10 +64,10 @@ func deploy(ctx context.Context, stages pb.StageServiceClient, id int64) error {
 		}
 		cancel()
 	}()
-	report := &pb.UpdateStageRequest{StageId: id, Status: pb.Status_STATUS_SUCCESS}
+	report := &pb.UpdateStageRequest{StageId: id, Status: pb.BuildStatus_BUILD_STATUS_SUCCESS}
 	if output, err := command.CombinedOutput(); err != nil {
 		why, code := err.Error(), int32(command.ProcessState.ExitCode())
-		report.Status, report.Error, report.ExitCode = pb.Status_STATUS_FAILURE, &why, &code
+		report.Status, report.Error, report.ExitCode = pb.BuildStatus_BUILD_STATUS_FAILURE, &why, &code
 		log.Printf("%s", output)
 	}
 	_, err = stages.UpdateStage(ctx, report)
