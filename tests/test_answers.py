@@ -116,7 +116,7 @@ def test_a_promotion_shows_no_parameter_that_its_token_may_not_read(repository: 
         repository.get(3)
     )
     settled = EnvironmentServiceStub(repository.server.channel(promoter.token)).SettleEnvironment(
-        env.SettleEnvironmentRequest(**where, environment="production", current=2)
+        env.SettleEnvironmentRequest(**where, environment="production", build=2)
     )
     assert (settled.current.number, settled.current.message) == (2, "")
     promoted = repository.get(2)

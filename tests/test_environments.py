@@ -44,17 +44,17 @@ def listed(repository: Repository, **fields: Any) -> list[pb.Deployment]:  # noq
 
 def settling(
     repository: Repository,
-    current: int | None,
+    build: int | None,
     environment: str = "production",
     **fields: Any,  # noqa: ANN401
 ) -> pb.SettleEnvironmentRequest:
     return pb.SettleEnvironmentRequest(
-        owner=repository.owner, repo=repository.name, environment=environment, current=current, **fields
+        owner=repository.owner, repo=repository.name, environment=environment, build=build, **fields
     )
 
 
-def settle(repository: Repository, current: int | None, *args: str, **fields: Any) -> pb.Deployment:  # noqa: ANN401
-    return environments(repository).SettleEnvironment(settling(repository, current, *args, **fields))
+def settle(repository: Repository, build: int | None, *args: str, **fields: Any) -> pb.Deployment:  # noqa: ANN401
+    return environments(repository).SettleEnvironment(settling(repository, build, *args, **fields))
 
 
 def short(repository: Repository, number: int) -> api.Build:
@@ -189,10 +189,10 @@ def test_a_person_says_what_is_there(staged: Staged) -> None:
 
 
 @pytest.mark.parametrize(
-    ("current", "fields", "told"),
+    ("build", "fields", "told"),
     [
-        (None, {}, invalid(("current", "is not set: say which build is there, 0 for none"))),
-        (-1, {}, invalid(("current", "is -1: wanted 0 or above"))),
+        (None, {}, invalid(("build", "is not set: say which build is there, 0 for none"))),
+        (-1, {}, invalid(("build", "is -1: wanted 0 or above"))),
         (2, {"environment": "a b"}, invalid(("environment", f"'a b' {BAD_TARGET}"))),
         (2, {"comment": "c" * 2001}, invalid(("comment", "has 2001 characters: at most 2000 are taken"))),
         (
@@ -204,12 +204,12 @@ def test_a_person_says_what_is_there(staged: Staged) -> None:
     ids=["unset", "negative", "environment", "comment", "request_id"],
 )
 def test_a_bad_word_of_what_is_there_is_refused(
-    repository: Repository, current: int | None, fields: dict[str, Any], told: Refusal
+    repository: Repository, build: int | None, fields: dict[str, Any], told: Refusal
 ) -> None:
     repository.record()
     repository.promote(1)
     fields = {"environment": "production", **fields}
-    assert refusal(settle, repository, current, **fields) == told
+    assert refusal(settle, repository, build, **fields) == told
 
 
 def test_only_what_went_there_can_be_there(repository: Repository) -> None:

@@ -216,7 +216,7 @@ def test_a_promotion_says_what_it_waits_for_until_a_runner_that_could_has_asked(
         {"arch": "amd64", "labels": {"zone": "a"}},
         {"arch": "arm64"},
         {"labels": {"zone": "b"}},
-        {"labels": {"zone": "a"}, "deploy_to": "staging"},
+        {"labels": {"zone": "a"}, "environment": "staging"},
         {"labels": {"zone": "a"}, "kind": "external"},
     ):
         assert staged.runner.offered(AT_ONCE, **want) == ""

@@ -264,7 +264,7 @@ def test_a_build_recorded_without_stages_has_one_for_a_deployer(repository: Repo
 def test_a_target_is_taken_as_it_is(repository: Repository, target: str) -> None:
     repository.record()
     assert repository.promote(1, target).deploy_to == target
-    assert repository.numbers(deploy_to=target) == [2]
+    assert repository.numbers(environment=target) == [2]
 
 
 @pytest.mark.parametrize(

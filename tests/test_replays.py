@@ -114,7 +114,7 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     "RetryBuild": lambda s, m: api.RetryBuildRequest(**_number_of_promotion(s, True), **m),
     "CancelBuild": lambda s, m: api.CancelBuildRequest(**_number_of_promotion(s, False), **m),
     "SettleEnvironment": lambda s, m: env.SettleEnvironmentRequest(
-        **s.where, environment="production", current=0, **m
+        **s.where, environment="production", build=0, **m
     ),
     "AcceptStage": lambda s, m: stages_pb2.AcceptStageRequest(stage_id=_stage(s), machine="box", **m),
     "CreateRepository": lambda s, m: pb.CreateRepositoryRequest(owner=s.name, repo="new", **m),

@@ -84,7 +84,7 @@ def test_a_stage_is_offered_as_it_is(staged: Staged) -> None:
         ({"node": {"zone": "a"}}, {"labels": {"zone": "a"}}, {}),
         ({}, {}, {"labels": {"zone": "a"}}),
         ({}, {"kind": "pipeline"}, {"kind": "external"}),
-        ({}, {"deploy_to": "production"}, {"deploy_to": "Production"}),
+        ({}, {"environment": "production"}, {"environment": "Production"}),
         ({}, {"owner": "octocat"}, {"owner": "other"}),
     ],
     ids=str,
@@ -149,9 +149,9 @@ def test_each_who_waits_is_offered_a_stage_of_its_own(staged: Staged) -> None:
 
 def test_external_stages_go_to_who_asks_for_them(staged: Staged) -> None:
     promoted = staged.external("staging")
-    for want in ({}, {"kind": "external", "deploy_to": "production"}):
+    for want in ({}, {"kind": "external", "environment": "production"}):
         assert staged.runner.offered(AT_ONCE, **want) == ""
-    answer = staged.runner.stages.AcquireStage(staged.runner.wants(kind="external", deploy_to="staging"))
+    answer = staged.runner.stages.AcquireStage(staged.runner.wants(kind="external", environment="staging"))
     assert answer.offer == promoted.stages[0]
 
 
@@ -195,7 +195,7 @@ def test_a_runner_is_offered_stages_of_its_tokens_environments_alone(staged: Sta
     assert runner.offered(AT_ONCE) == ""
     for build in (recorded, production):
         assert refusal(runner.accept, build.stages[0].id) == not_found(build.stages[0].id)
-    assert runner.offered(AT_ONCE, deploy_to="production") == ""
+    assert runner.offered(AT_ONCE, environment="production") == ""
     staging = staged.repository.promote(recorded.number, "staging")
     assert runner.take().stage.id == staging.stages[0].id
 
@@ -241,8 +241,8 @@ def test_a_token_that_is_no_runners_takes_nothing(server: Shipliftd, name: str, 
         ({"labels": {"k": "v" * 201}}, ("labels['k']", "has 201 characters: at most 200 are taken")),
         ({"repo": "app"}, ("owner", "is empty: a repository is named by both")),
         (
-            {"deploy_to": "a b"},
-            ("deploy_to", f"'a b' {BAD_TARGET}"),
+            {"environment": "a b"},
+            ("environment", f"'a b' {BAD_TARGET}"),
         ),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

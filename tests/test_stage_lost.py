@@ -54,7 +54,7 @@ def ended(repository: Repository, build: int) -> api.Build:
 def settle(repository: Repository, current: int, environment: str = "production") -> env.Deployment:
     return EnvironmentServiceStub(repository.server.channel(repository.token)).SettleEnvironment(
         env.SettleEnvironmentRequest(
-            owner=repository.owner, repo=repository.name, environment=environment, current=current
+            owner=repository.owner, repo=repository.name, environment=environment, build=current
         )
     )
 

@@ -955,7 +955,7 @@ class Methods:
         commit: str = "",
         release: str = "",
         external_id: str = "",
-        deploy_to: str = "",
+        environment: str = "",
         ref: str = "",
         origin: int = 0,
         page_size: int = 0,
@@ -977,7 +977,7 @@ class Methods:
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
-            deploy_to: Only promotions and rollbacks to this environment.
+            environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
@@ -1000,7 +1000,7 @@ class Methods:
                 commit=commit,
                 release=release,
                 external_id=external_id,
-                deploy_to=deploy_to,
+                environment=environment,
                 ref=ref,
                 origin=origin,
                 page_size=page_size,
@@ -1021,7 +1021,7 @@ class Methods:
         commit: str = "",
         release: str = "",
         external_id: str = "",
-        deploy_to: str = "",
+        environment: str = "",
         ref: str = "",
         origin: int = 0,
         page_size: int = 0,
@@ -1044,7 +1044,7 @@ class Methods:
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
-            deploy_to: Only promotions and rollbacks to this environment.
+            environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
@@ -1063,7 +1063,7 @@ class Methods:
             commit=commit,
             release=release,
             external_id=external_id,
-            deploy_to=deploy_to,
+            environment=environment,
             ref=ref,
             origin=origin,
             page_size=page_size,
@@ -1194,7 +1194,7 @@ class Methods:
         owner: str,
         repo: str,
         environment: str,
-        current: int,
+        build: int,
         comment: str = "",
         request_id: str | None = None,
         timeout: float | None = None,
@@ -1209,7 +1209,7 @@ class Methods:
             owner: The repository's owner.
             repo: The repository's name.
             environment: The environment.
-            current: The number of the promotion or rollback that is there now; 0: nothing is.
+            build: The number of the promotion or rollback that is there now; 0: nothing is.
             comment: Why, in a few words, at most 2,000 characters; kept in the audit.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
@@ -1221,7 +1221,7 @@ class Methods:
                 owner=owner,
                 repo=repo,
                 environment=environment,
-                current=current,
+                build=build,
                 comment=comment,
                 request_id=request_id or str(uuid4()),
             ),
@@ -1241,7 +1241,7 @@ class Methods:
         labels: Mapping[str, str] | None = None,
         owner: str = "",
         repo: str = "",
-        deploy_to: str = "",
+        environment: str = "",
         timeout: float | None = None,
     ) -> stages_pb2.AcquireStageResponse:
         """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
@@ -1266,7 +1266,7 @@ class Methods:
                 names of at most 100 characters, values of at most 200.
             owner: Only stages of this owner's repositories.
             repo: Only stages of this repository; goes with `owner`.
-            deploy_to: Only promotions and rollbacks to this environment.
+            environment: Only promotions and rollbacks to this environment.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1282,7 +1282,7 @@ class Methods:
                 labels=labels,
                 owner=owner,
                 repo=repo,
-                deploy_to=deploy_to,
+                environment=environment,
             ),
             timeout,
         )
@@ -2395,7 +2395,7 @@ class AsyncMethods:
         commit: str = "",
         release: str = "",
         external_id: str = "",
-        deploy_to: str = "",
+        environment: str = "",
         ref: str = "",
         origin: int = 0,
         page_size: int = 0,
@@ -2417,7 +2417,7 @@ class AsyncMethods:
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
-            deploy_to: Only promotions and rollbacks to this environment.
+            environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
@@ -2440,7 +2440,7 @@ class AsyncMethods:
                 commit=commit,
                 release=release,
                 external_id=external_id,
-                deploy_to=deploy_to,
+                environment=environment,
                 ref=ref,
                 origin=origin,
                 page_size=page_size,
@@ -2461,7 +2461,7 @@ class AsyncMethods:
         commit: str = "",
         release: str = "",
         external_id: str = "",
-        deploy_to: str = "",
+        environment: str = "",
         ref: str = "",
         origin: int = 0,
         page_size: int = 0,
@@ -2484,7 +2484,7 @@ class AsyncMethods:
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
-            deploy_to: Only promotions and rollbacks to this environment.
+            environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
@@ -2503,7 +2503,7 @@ class AsyncMethods:
             commit=commit,
             release=release,
             external_id=external_id,
-            deploy_to=deploy_to,
+            environment=environment,
             ref=ref,
             origin=origin,
             page_size=page_size,
@@ -2636,7 +2636,7 @@ class AsyncMethods:
         owner: str,
         repo: str,
         environment: str,
-        current: int,
+        build: int,
         comment: str = "",
         request_id: str | None = None,
         timeout: float | None = None,
@@ -2651,7 +2651,7 @@ class AsyncMethods:
             owner: The repository's owner.
             repo: The repository's name.
             environment: The environment.
-            current: The number of the promotion or rollback that is there now; 0: nothing is.
+            build: The number of the promotion or rollback that is there now; 0: nothing is.
             comment: Why, in a few words, at most 2,000 characters; kept in the audit.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
@@ -2663,7 +2663,7 @@ class AsyncMethods:
                 owner=owner,
                 repo=repo,
                 environment=environment,
-                current=current,
+                build=build,
                 comment=comment,
                 request_id=request_id or str(uuid4()),
             ),
@@ -2683,7 +2683,7 @@ class AsyncMethods:
         labels: Mapping[str, str] | None = None,
         owner: str = "",
         repo: str = "",
-        deploy_to: str = "",
+        environment: str = "",
         timeout: float | None = None,
     ) -> stages_pb2.AcquireStageResponse:
         """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
@@ -2708,7 +2708,7 @@ class AsyncMethods:
                 names of at most 100 characters, values of at most 200.
             owner: Only stages of this owner's repositories.
             repo: Only stages of this repository; goes with `owner`.
-            deploy_to: Only promotions and rollbacks to this environment.
+            environment: Only promotions and rollbacks to this environment.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2724,7 +2724,7 @@ class AsyncMethods:
                 labels=labels,
                 owner=owner,
                 repo=repo,
-                deploy_to=deploy_to,
+                environment=environment,
             ),
             timeout,
         )

@@ -45,7 +45,7 @@ _UNENDED = frozenset(STATUS_OF[word] for word in UNENDED)
 _IS_UNENDED = SQL(IS_UNENDED)
 _MOST_WORDS = 20
 # What no index serves where no repository is named.
-_OF_A_REPOSITORY = ("commit", "release", "external_id", "deploy_to", "ref", "origin", "skip")
+_OF_A_REPOSITORY = ("commit", "release", "external_id", "environment", "ref", "origin", "skip")
 _MOST_SKIPPED = 1_000_000
 _INSERT_BUILD = inserting(Build)
 _INSERT_STAGE = inserting(Stage)
@@ -256,7 +256,7 @@ def _is_indexed(request: pb.ListBuildsRequest) -> bool:
             request.commit,
             request.release,
             request.external_id,
-            request.deploy_to,
+            request.environment,
             request.ref,
             request.origin,
         )
@@ -279,8 +279,8 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
         for field in _OF_A_REPOSITORY:
             if getattr(request, field):
                 faults.add(field, "goes with owner and repo: name them, or leave it out")
-    if request.deploy_to:
-        faults.target("deploy_to", request.deploy_to)
+    if request.environment:
+        faults.target("environment", request.environment)
     if request.commit:
         faults.commit("commit", request.commit)
         if len(request.commit) < 7:
@@ -299,9 +299,9 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
         commit = request.commit.lower()
         after = (Build.after >= commit) & (Build.after < commit + "g")
         filters.append(_recorded(repo_id, after))
-    if request.deploy_to:
+    if request.environment:
         # The partial index is used only where the query repeats its condition.
-        filters += [Build.deploy_to == request.deploy_to, Build.parent > 0]
+        filters += [Build.deploy_to == request.environment, Build.parent > 0]
     if request.external_id:
         filters.append(Build.external_id == request.external_id)
     if request.ref:

@@ -196,8 +196,8 @@ def _want(request: pb.AcquireStageRequest) -> Want:
         faults.text("labels", label, MOST_NAME)
         faults.text(f"labels[{label[:60]!r}]", value, MOST_LABEL)
     faults.only_of(request.owner, request.repo)
-    if request.deploy_to:
-        faults.target("deploy_to", request.deploy_to)
+    if request.environment:
+        faults.target("environment", request.environment)
     faults.refuse()
     return Want(
         request.kind or "pipeline",
@@ -209,7 +209,7 @@ def _want(request: pb.AcquireStageRequest) -> Want:
         tuple(sorted(labels)),
         request.owner,
         request.repo,
-        request.deploy_to,
+        request.environment,
     )
 
 
@@ -238,7 +238,7 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
     for column, word in (
         (Repository.owner, want.owner),
         (Repository.name, want.repo),
-        (Build.deploy_to, want.deploy_to),
+        (Build.deploy_to, want.environment),
     ):
         if word:
             query = query.where(column == word)

@@ -138,9 +138,9 @@ def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Stan
     """Says what is in an environment now. Raises Invalid, NotFound, Denied."""
     faults = Faults()
     faults.target("environment", request.environment)
-    if not request.HasField("current"):
-        faults.add("current", "is not set: say which build is there, 0 for none")
-    faults.not_negative("current", request.current)
+    if not request.HasField("build"):
+        faults.add("build", "is not set: say which build is there, 0 for none")
+    faults.not_negative("build", request.build)
     faults.text("comment", request.comment, 2000)
     faults.refuse()
     mine = (Build.repo == caller.repo_id) & (Build.deploy_to == request.environment) & (Build.parent > 0)
@@ -158,15 +158,15 @@ def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Stan
 
 def _settle(caller: Caller, request: pb.SettleEnvironmentRequest, mine: Any) -> None:  # noqa: ANN401
     at = now()
-    if not request.current:
+    if not request.build:
         Deployment.delete().where(
             Deployment.repo == caller.repo_id, Deployment.environment == request.environment
         ).execute()
         return
-    build = _newest(mine & (Build.number == request.current))
+    build = _newest(mine & (Build.number == request.build))
     if build is None:
         raise NotFound(
-            f"build {request.current} of {caller.owner}/{caller.repo} is no promotion to"
+            f"build {request.build} of {caller.owner}/{caller.repo} is no promotion to"
             f" {request.environment!r}: name one that is",
             reason="BUILD_NOT_FOUND",
         )

@@ -39,7 +39,7 @@ class Want(NamedTuple):
     labels: tuple[tuple[str, str], ...]
     owner: str
     repo: str
-    deploy_to: str
+    environment: str
 
     @property
     def _names_platform(self) -> bool:
@@ -175,7 +175,7 @@ class KnownRunners:
                 seen.at > oldest
                 and want.owner in ("", whole.owner)
                 and want.repo in ("", whole.repo)
-                and want.deploy_to in ("", deploy_to)
+                and want.environment in ("", deploy_to)
                 and is_within(seen.repositories, whole.owner, whole.repo)
                 and (not seen.environments or deploy_to in seen.environments)
                 and (lacks := want.lacks(stage)) is not None

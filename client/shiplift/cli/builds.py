@@ -159,7 +159,7 @@ def builds(
         repo=repo,
         events=chosen("--event", event, EVENTS),
         statuses=chosen("--status", status, STATUSES),
-        deploy_to=environment or "",
+        environment=environment or "",
         release=release or "",
         commit=(commit or "").lower(),
         ref=f"refs/heads/{branch}" if branch else "",

@@ -89,7 +89,7 @@ def settle(
         owner=owner,
         repo=repo,
         environment=environment,
-        current=current,
+        build=current,
         comment=comment,
         request_id=request_id,
     )

@@ -69,7 +69,7 @@ def take(
     if repository or os.environ.get("SHIPLIFT_REPO"):
         owner, repo = session.repository(repository)
     wanted = Wanted(
-        machine=name or host_name(), kind="external", owner=owner, repo=repo, deploy_to=environment
+        machine=name or host_name(), kind="external", owner=owner, repo=repo, environment=environment
     )
     code = asyncio.run(_take(session, wanted, program or [], timeout))
     if code:
@@ -86,7 +86,7 @@ async def _take(session: Session, wanted: Wanted, program: Sequence[str], second
         if lease is None and taker.is_stopping:
             raise KeyboardInterrupt
         if lease is None:
-            raise UnresolvedError(f"nothing came to be taken for {wanted.deploy_to} within {seconds:g} s")
+            raise UnresolvedError(f"nothing came to be taken for {wanted.environment} within {seconds:g} s")
         if not program:
             put_json(lease)
             return 0

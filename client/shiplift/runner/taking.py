@@ -42,7 +42,7 @@ class Wanted:
     labels: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     repo: str = ""
-    deploy_to: str = ""
+    environment: str = ""
 
 
 def this_platform() -> tuple[str, str]:
@@ -114,7 +114,7 @@ class Taker:
                 labels=wanted.labels,
                 owner=wanted.owner,
                 repo=wanted.repo,
-                deploy_to=wanted.deploy_to,
+                environment=wanted.environment,
                 timeout=min(_POLL_SECONDS, max(_LEAST_SECONDS, left)),
             )
         )

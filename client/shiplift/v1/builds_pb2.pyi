@@ -484,7 +484,7 @@ class GetBuildRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ...) -> None: ...
 
 class ListBuildsRequest(_message.Message):
-    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "deploy_to", "ref", "origin", "page_size", "page_token", "skip", "stages")
+    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "environment", "ref", "origin", "page_size", "page_token", "skip", "stages")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
@@ -492,7 +492,7 @@ class ListBuildsRequest(_message.Message):
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     EXTERNAL_ID_FIELD_NUMBER: _ClassVar[int]
-    DEPLOY_TO_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     REF_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -506,14 +506,14 @@ class ListBuildsRequest(_message.Message):
     commit: str
     release: str
     external_id: str
-    deploy_to: str
+    environment: str
     ref: str
     origin: int
     page_size: int
     page_token: str
     skip: int
     stages: bool
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., statuses: _Optional[_Iterable[_Union[BuildStatus, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., deploy_to: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ...) -> None: ...
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., statuses: _Optional[_Iterable[_Union[BuildStatus, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., environment: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ...) -> None: ...
 
 class ListBuildsResponse(_message.Message):
     __slots__ = ("builds", "next_page_token")

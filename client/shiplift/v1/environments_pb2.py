@@ -27,18 +27,18 @@ from shiplift.v1 import access_pb2 as shiplift_dot_v1_dot_access__pb2
 from shiplift.v1 import builds_pb2 as shiplift_dot_v1_dot_builds__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshiplift/v1/environments.proto\x12\x0bshiplift.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18shiplift/v1/access.proto\x1a\x18shiplift/v1/builds.proto\"\x97\x02\n\nDeployment\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12#\n\x07\x63urrent\x18\x04 \x01(\x0b\x32\x12.shiplift.v1.Build\x12%\n\tin_flight\x18\x05 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\'\n\x0blast_failed\x18\x06 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\x13\n\x0b\x66\x61iled_step\x18\x07 \x01(\t\x12)\n\tuncertain\x18\x08 \x01(\x0b\x32\x16.shiplift.v1.Uncertain\x12\"\n\x06latest\x18\t \x01(\x0b\x32\x12.shiplift.v1.Build\"e\n\tUncertain\x12\r\n\x05\x62uild\x18\x01 \x01(\x05\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07machine\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x16ListDeploymentsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"`\n\x17ListDeploymentsResponse\x12,\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x17.shiplift.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x18SettleEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x14\n\x07\x63urrent\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\n\n\x08_current2\xdf\x01\n\x12\x45nvironmentService\x12h\n\x0fListDeployments\x12#.shiplift.v1.ListDeploymentsRequest\x1a$.shiplift.v1.ListDeploymentsResponse\"\n\xaa\xd4\x18\x06\x08\x02\x10\x04\x18\x01\x12_\n\x11SettleEnvironment\x12%.shiplift.v1.SettleEnvironmentRequest\x1a\x17.shiplift.v1.Deployment\"\n\xaa\xd4\x18\x06\x08\x04\x10\x01\x18\x03\x42H\n\x0bshiplift.v1B\x11\x45nvironmentsProtoP\x01Z\x16shiplift/v1;shipliftv1\xaa\x02\x0bShiplift.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshiplift/v1/environments.proto\x12\x0bshiplift.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18shiplift/v1/access.proto\x1a\x18shiplift/v1/builds.proto\"\x97\x02\n\nDeployment\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12#\n\x07\x63urrent\x18\x04 \x01(\x0b\x32\x12.shiplift.v1.Build\x12%\n\tin_flight\x18\x05 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\'\n\x0blast_failed\x18\x06 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\x13\n\x0b\x66\x61iled_step\x18\x07 \x01(\t\x12)\n\tuncertain\x18\x08 \x01(\x0b\x32\x16.shiplift.v1.Uncertain\x12\"\n\x06latest\x18\t \x01(\x0b\x32\x12.shiplift.v1.Build\"e\n\tUncertain\x12\r\n\x05\x62uild\x18\x01 \x01(\x05\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07machine\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x16ListDeploymentsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"`\n\x17ListDeploymentsResponse\x12,\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x17.shiplift.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8f\x01\n\x18SettleEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x12\n\x05\x62uild\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x08\n\x06_build2\xe3\x01\n\x12\x45nvironmentService\x12j\n\x0fListDeployments\x12#.shiplift.v1.ListDeploymentsRequest\x1a$.shiplift.v1.ListDeploymentsResponse\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x02\x10\x04\x18\x01\x12\x61\n\x11SettleEnvironment\x12%.shiplift.v1.SettleEnvironmentRequest\x1a\x17.shiplift.v1.Deployment\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x04\x10\x01\x18\x03\x42N\n\x0bshiplift.v1B\x11\x45nvironmentsProtoP\x01Z\x16shiplift/v1;shipliftv1\xa2\x02\x03SHL\xaa\x02\x0bShiplift.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shiplift.v1.environments_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\n\013shiplift.v1B\021EnvironmentsProtoP\001Z\026shiplift/v1;shipliftv1\252\002\013Shiplift.V1'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\013shiplift.v1B\021EnvironmentsProtoP\001Z\026shiplift/v1;shipliftv1\242\002\003SHL\252\002\013Shiplift.V1'
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListDeployments']._loaded_options = None
-  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListDeployments']._serialized_options = b'\252\324\030\006\010\002\020\004\030\001'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListDeployments']._serialized_options = b'\232\207\320\335\010\006\010\002\020\004\030\001'
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['SettleEnvironment']._loaded_options = None
-  _globals['_ENVIRONMENTSERVICE'].methods_by_name['SettleEnvironment']._serialized_options = b'\252\324\030\006\010\004\020\001\030\003'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['SettleEnvironment']._serialized_options = b'\232\207\320\335\010\006\010\004\020\001\030\003'
   _globals['_DEPLOYMENT']._serialized_start=133
   _globals['_DEPLOYMENT']._serialized_end=412
   _globals['_UNCERTAIN']._serialized_start=414
@@ -48,7 +48,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=632
   _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=728
   _globals['_SETTLEENVIRONMENTREQUEST']._serialized_start=731
-  _globals['_SETTLEENVIRONMENTREQUEST']._serialized_end=878
-  _globals['_ENVIRONMENTSERVICE']._serialized_start=881
+  _globals['_SETTLEENVIRONMENTREQUEST']._serialized_end=874
+  _globals['_ENVIRONMENTSERVICE']._serialized_start=877
   _globals['_ENVIRONMENTSERVICE']._serialized_end=1104
 # @@protoc_insertion_point(module_scope)

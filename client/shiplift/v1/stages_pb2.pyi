@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AcquireStageRequest(_message.Message):
-    __slots__ = ("machine", "kind", "type", "os", "arch", "variant", "kernel", "labels", "owner", "repo", "deploy_to")
+    __slots__ = ("machine", "kind", "type", "os", "arch", "variant", "kernel", "labels", "owner", "repo", "environment")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -30,7 +30,7 @@ class AcquireStageRequest(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
-    DEPLOY_TO_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     machine: str
     kind: str
     type: str
@@ -41,8 +41,8 @@ class AcquireStageRequest(_message.Message):
     labels: _containers.ScalarMap[str, str]
     owner: str
     repo: str
-    deploy_to: str
-    def __init__(self, machine: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., deploy_to: _Optional[str] = ...) -> None: ...
+    environment: str
+    def __init__(self, machine: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ...) -> None: ...
 
 class AcquireStageResponse(_message.Message):
     __slots__ = ("offer",)
