@@ -187,6 +187,35 @@ def test_a_step_keeps_what_is_reported_of_it(staged: Staged) -> None:
     assert list(staged.repository.get(2).stages[0].steps) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("field", "first", "then"),
+    [
+        ("exit_code", 3, 0),
+        ("errignore", True, False),
+        ("detached", True, False),
+        ("error", "not yet up", ""),
+        ("image", "golang:1.22", ""),
+        ("schema", "card/1", ""),
+    ],
+)
+def test_what_is_reported_as_nothing_is_nothing(
+    staged: Staged, field: str, first: object, then: object
+) -> None:
+    stage = staged.running().stage
+    values: dict[str, Any] = {"number": 1, "name": "a", "status": RUNNING, "started": EARLY}
+    (step,) = staged.runner.report(stage.id, steps=[pb.StepReport(**values, **{field: first})]).steps
+    expected = api.Step(**values, id=step.id, stage_id=stage.id, version=1)
+    setattr(expected, field, first)
+    assert step == expected
+    # Of what a report does not name nothing changes.
+    assert list(staged.runner.report(stage.id, steps=[pb.StepReport(number=1)]).steps) == [expected]
+    setattr(expected, field, then)
+    expected.version = 2
+    again = pb.StepReport(number=1, **{field: then})  # type: ignore[arg-type]
+    assert list(staged.runner.report(stage.id, steps=[again]).steps) == [expected]
+    assert list(staged.repository.get(2).stages[0].steps) == [expected]
+
+
 def test_a_step_that_is_reported_alone_keeps_it_too(staged: Staged) -> None:
     (step,) = staged.stepping()
     moved = staged.runner.report_step(

@@ -1,7 +1,7 @@
 """Stages: what their holders report of them and of their steps."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
@@ -37,6 +37,9 @@ _MOVE_STEP = Compiled(
             Step.started: arg(4),
             Step.stopped: arg(5),
             Step.schema: arg(6),
+            Step.errignore: arg(7),
+            Step.image: arg(8),
+            Step.detached: arg(9),
             Step.version: Step.version + 1,
         }
     ).where(Step.id == arg(0))
@@ -124,6 +127,9 @@ def _checked(request: pb.UpdateStageRequest | pb.UpdateStepRequest) -> _Report:
     )
 
 
+# Of a report's step, beside what reports of stages have as well.
+_OF_A_STEP: tuple[Literal["errignore", "image", "detached", "schema"], ...]
+_OF_A_STEP = ("errignore", "image", "detached", "schema")
 _TEXTS = {"error": 2000, "message": 2000, "link": 2000, "machine": 200, "schema": 1000}
 
 
@@ -204,12 +210,13 @@ def _new_step(stage: StageRow, report: pb.StepReport) -> StepRow:
 def _stepped(step: StepRow, report: pb.StepReport, at: int) -> StepRow:
     said = _Report(
         STATUS_WORD.get(report.status, ""),
-        report.error or None,
-        report.exit_code or None,
+        report.error if report.HasField("error") else None,
+        report.exit_code if report.HasField("exit_code") else None,
         milliseconds(report.started),
         milliseconds(report.stopped),
     )
-    moved: StepRow = _moved(step, said, at)._replace(schema=report.schema or step.schema)
+    others = {name: getattr(report, name) for name in _OF_A_STEP if report.HasField(name)}
+    moved: StepRow = _moved(step, said, at)._replace(**others)
     return step if moved == step else _keep_step(moved)
 
 
@@ -243,7 +250,17 @@ def end_stage(stage: StageRow, status: str, error: str, at: int) -> StageRow:
 
 def _keep_step(step: StepRow) -> StepRow:
     _MOVE_STEP.run(
-        database, step.id, step.status, step.error, step.exit_code, step.started, step.stopped, step.schema
+        database,
+        step.id,
+        step.status,
+        step.error,
+        step.exit_code,
+        step.started,
+        step.stopped,
+        step.schema,
+        step.errignore,
+        step.image,
+        step.detached,
     )
     return step._replace(version=step.version + 1)
 
