@@ -35,6 +35,7 @@ SCALARS = {
     FieldDescriptorProto.TYPE_STRING: ("str", '""'),
     FieldDescriptorProto.TYPE_BYTES: ("bytes", 'b""'),
 }
+DURATION = ".google.protobuf.Duration"
 TIMESTAMP = ".google.protobuf.Timestamp"
 FIELD_MASK = ".google.protobuf.FieldMask"
 
@@ -174,6 +175,8 @@ class Protos:
         name, value = field.name, "{}"
         if field.type_name == TIMESTAMP:
             python, default, value = "datetime", "None", f'_values.timestamp("{name}", {{}})'
+        elif field.type_name == DURATION:
+            python, default = "timedelta", "None"
         elif field.type_name == FIELD_MASK:
             return "Sequence[str]", "()", f"FieldMask(paths={name})"
         elif field.type == field.TYPE_ENUM:
@@ -220,7 +223,7 @@ def file_text(protos: Protos) -> str:
             '"""The clients\' methods, generated from `protos/` by `protos/generate_client.py`."""\n\n',
             "from __future__ import annotations\n\n",
             "from collections.abc import AsyncIterator, Iterator, Mapping, Sequence\n",
-            "from datetime import datetime\n",
+            "from datetime import datetime, timedelta\n",
             "from typing import Literal, TypeAlias, TypeVar\n",
             "from uuid import uuid4\n\n",
             "import grpc\nimport grpc.aio\n",

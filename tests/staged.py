@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -91,7 +92,10 @@ class Runner:
 
     def append(self, step: int, first: int, *texts: str, **fields: object) -> int:
         """AppendLog; the next position."""
-        lines = [api.LogLine(text=text, time=first + n) for n, text in enumerate(texts)]
+        lines = [
+            api.LogLine(text=text, time=timedelta(seconds=first + n, milliseconds=7))
+            for n, text in enumerate(texts)
+        ]
         request = pb.AppendLogRequest(step_id=step, first_position=first, lines=lines, **fields)  # type: ignore[arg-type]
         return self.stages.AppendLog(request).next_position
 

@@ -17,6 +17,9 @@ NOT_NAMES = ["", ".", "..", "a/b", "a b", " a", "a\n", "x" * 101, "ä", "*", "a*
 NAMES = ["a", "A", "0", "-", "_", "...", ".a", "a..b", "x" * 100, "CON", "-rf"]
 
 
+MINUTES = "wanted whole minutes, 1 to 10080 (7 days)"
+
+
 def shown(value: str) -> str:
     return repr(value if len(value) <= 60 else value[:57] + "...")
 
@@ -44,7 +47,7 @@ def test_a_repository_comes_back_whole(server: Shipliftd, name: str) -> None:
         "link": "https://git/1?a=1&b=ä",
         "default_branch": "trunk",
         "config_path": "ci/ä.yml",
-        "timeout": 10_080,
+        "timeout": timedelta(days=7),
     }
     access = server.access()
     made = access.CreateRepository(pb.CreateRepositoryRequest(owner="octocat", repo=name, **told))  # type: ignore[arg-type]
@@ -83,7 +86,7 @@ def test_a_repository_has_defaults(server: Shipliftd, name: str) -> None:
         default_branch="main",
         visibility=pb.VISIBILITY_PRIVATE,
         config_path=".drone.yml",
-        timeout=60,
+        timeout=timedelta(minutes=60),
         permissions=pb.Permissions(read=True, write=True, admin=True),
         created=made.created,
         updated=made.created,
@@ -146,8 +149,11 @@ def test_odd_names_are_names(server: Shipliftd, name: str, good: str) -> None:
         ({"default_branch": "b" * 256}, ("default_branch", "has 256 characters: at most 255 are taken")),
         ({"config_path": "p" * 1001}, ("config_path", "has 1001 characters: at most 1000 are taken")),
         ({"link": "\0"}, ("link", "has a NUL character: leave it out")),
-        ({"timeout": -1}, ("timeout", "is -1 minutes: wanted 1 to 10080")),
-        ({"timeout": 10_081}, ("timeout", "is 10081 minutes: wanted 1 to 10080")),
+        ({"timeout": timedelta(minutes=-1)}, ("timeout", f"is -1 minutes: {MINUTES}")),
+        ({"timeout": timedelta(minutes=0)}, ("timeout", f"is 0 minutes: {MINUTES}")),
+        ({"timeout": timedelta(minutes=10_081)}, ("timeout", f"is 10081 minutes: {MINUTES}")),
+        ({"timeout": timedelta(seconds=90)}, ("timeout", f"is 90 s: {MINUTES}")),
+        ({"timeout": timedelta(minutes=1, milliseconds=1)}, ("timeout", f"is 60.001 s: {MINUTES}")),
         (
             {"visibility": 4},
             (

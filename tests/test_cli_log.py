@@ -43,6 +43,8 @@ def test_a_log_shows_all_steps_or_the_one_that_is_named(fleet: Fleet) -> None:
         (1, 2, 0, "+ echo three\n"),
         (1, 2, 1, "three\n"),
     ]
+    # In whole seconds it would be 0.
+    assert all(0 < line["time"] < SECONDS for line in lines)
 
 
 def test_a_build_without_steps_has_no_log(fleet: Fleet) -> None:

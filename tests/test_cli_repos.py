@@ -25,7 +25,7 @@ def test_settings_are_set_and_the_others_stay(cli: Cli) -> None:
         "git_http_url": "https://git.example/app.git",
         "default_branch": "trunk",
         "visibility": "VISIBILITY_PUBLIC",
-        "timeout": 5,
+        "timeout": "300s",
         "runner_secrets": True,
         "active": False,
     }

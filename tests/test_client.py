@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -124,8 +124,10 @@ def test_administers_access(client: Client, server: Shipliftd, repo: str, name: 
 
 
 def test_the_repository_s_own_timeout_is_not_the_call_s(client: Client, name: str) -> None:
-    made = client.create_repository(owner="octocat", repo=name, timeout=90, call_timeout=20)
-    assert made.timeout == 90
+    made = client.create_repository(
+        owner="octocat", repo=name, timeout=timedelta(minutes=90), call_timeout=20
+    )
+    assert made.timeout.ToTimedelta() == timedelta(minutes=90)
 
 
 def test_a_refusal_names_every_violation(client: Client, repo: str) -> None:

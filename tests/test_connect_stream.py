@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,9 @@ def test_a_stream_speaks_protobuf_too(work: Work) -> None:
     flags, data = stream.next()
     assert (flags, builds_pb2.TailLogResponse.FromString(data)) == (
         0,
-        builds_pb2.TailLogResponse(lines=[builds_pb2.LogLine(text="line 0\n", time=7)], next_position=1),
+        builds_pb2.TailLogResponse(
+            lines=[builds_pb2.LogLine(text="line 0\n", time=timedelta(seconds=7))], next_position=1
+        ),
     )
     assert stream.end() == {}
 

@@ -170,7 +170,7 @@ def test_settings_are_changed_as_drones_command_does(served: Shipliftd, admin: C
         '{"visibility": "secret"}': "visibility: 'secret' is none: wanted private, internal, public",
         '{"timeout": "1h"}': "timeout: wanted a whole number",
         '{"timeout": 99999999999}': "timeout: wanted minutes, 1 to 10080",
-        '{"timeout": -1}': "repository.timeout: is -1 minutes: wanted 1 to 10080",
+        '{"timeout": -1}': "repository.timeout: is -1 minutes: wanted whole minutes, 1 to 10080 (7 days)",
         '{"active": 1}': "active: wanted true or false",
         '{"link": []}': "link: wanted a text",
         "[]": "the body is not a JSON object",

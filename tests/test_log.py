@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -15,7 +16,7 @@ from tests.harness import Shipliftd
 from tests.patience import SECONDS
 from tests.refusals import Refusal, code_of, invalid, refusal
 from tests.repository import Repository
-from tests.staged import FAILURE, RUNNING, SUCCESS, Staged, lose
+from tests.staged import FAILURE, RUNNING, SUCCESS, Staged, lose, stored
 
 MIB = 1024 * 1024
 CUT = "The log ends here: a step keeps 5 MiB of it.\n"
@@ -55,17 +56,38 @@ def texts(repository: Repository) -> list[str]:
     return [line.text for line in lines]
 
 
+def at(second: int) -> timedelta:
+    """When the line came that the tests' runner sends as so-manieth."""
+    return timedelta(seconds=second, milliseconds=7)
+
+
 def test_lines_are_kept_as_they_came(staged: Staged) -> None:
     (step,) = staged.stepping()
     assert staged.runner.append(step.id, 0, "one\n", "", "zwei ü 🚢\r\n", "unended") == 4
     assert log(staged.repository) == [
-        api.LogLine(position=0, text="one\n", time=0),
-        api.LogLine(position=1, text="", time=1),
-        api.LogLine(position=2, text="zwei ü 🚢\r\n", time=2),
-        api.LogLine(position=3, text="unended", time=3),
+        api.LogLine(position=0, text="one\n", time=at(0)),
+        api.LogLine(position=1, text="", time=at(1)),
+        api.LogLine(position=2, text="zwei ü 🚢\r\n", time=at(2)),
+        api.LogLine(position=3, text="unended", time=at(3)),
     ]
     assert log(staged.repository, 2)[0].text == "zwei ü 🚢\r\n"
     assert (log(staged.repository, 4), log(staged.repository, 2**31 - 1)) == ([], [])
+
+
+def test_a_line_that_the_release_before_wrote_has_whole_seconds(staged: Staged) -> None:
+    (step,) = staged.stepping()
+    staged.runner.append(step.id, 0, "a", "b")
+    server = staged.repository.server
+    assert stored(
+        server, "SELECT time, milliseconds FROM log_lines WHERE step_id = ? ORDER BY position", step.id
+    ) == [(0, 7), (1, 1007)]
+    stored(server, "INSERT INTO log_lines (step_id, position, time, text) VALUES (?, 2, 61, 'c')", step.id)
+    stored(server, "UPDATE steps SET log_lines = 3 WHERE id = ?", step.id)
+    assert [line.time.ToTimedelta() for line in log(staged.repository)] == [
+        at(0),
+        at(1),
+        timedelta(seconds=61),
+    ]
 
 
 def test_lines_that_are_there_already_stay(staged: Staged) -> None:
@@ -194,8 +216,8 @@ def test_a_log_can_be_completed_after_its_step(staged: Staged) -> None:
     [
         (pb.AppendLogRequest(first_position=-1), ("first_position", "is -1: wanted 0 or above")),
         (
-            pb.AppendLogRequest(lines=[api.LogLine(text="x", time=-1)]),
-            ("lines[0].time", "is -1: wanted 0 or above"),
+            pb.AppendLogRequest(lines=[api.LogLine(text="x", time=timedelta(milliseconds=-1))]),
+            ("lines[0].time", "is -0.001 s: wanted 0 or above, at most 10,000 years"),
         ),
     ],
     ids=["position", "time"],

@@ -6,6 +6,7 @@ access. A write without an entry in the table fails.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -119,7 +120,10 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     "AcceptStage": lambda s, m: stages_pb2.AcceptStageRequest(stage_id=_stage(s), machine="box", **m),
     "CreateRepository": lambda s, m: pb.CreateRepositoryRequest(owner=s.name, repo="new", **m),
     "UpdateRepository": lambda s, m: pb.UpdateRepositoryRequest(
-        **s.where, update_mask=FieldMask(paths=["timeout"]), repository=pb.Repository(timeout=5), **m
+        **s.where,
+        update_mask=FieldMask(paths=["timeout"]),
+        repository=pb.Repository(timeout=timedelta(minutes=5)),
+        **m,
     ),
     "CreateUser": lambda s, m: pb.CreateUserRequest(login=f"new-{s.name}", **m),
     "CreateUser admin": lambda s, m: pb.CreateUserRequest(login=f"new-{s.name}", admin=True, **m),

@@ -1,5 +1,7 @@
 """Changing a repository's settings, and what a disabled one refuses."""
 
+from datetime import timedelta
+
 import grpc
 import pytest
 from shiplift import Client
@@ -26,7 +28,7 @@ def test_settings_are_changed_and_come_back_whole(repository: Repository) -> Non
         "default_branch": "trunk",
         "visibility": pb.VISIBILITY_PUBLIC,
         "config_path": "ci.yml",
-        "timeout": 5,
+        "timeout": timedelta(minutes=5),
         "active": False,
         "runner_secrets": True,
     }
@@ -40,11 +42,11 @@ def test_settings_are_changed_and_come_back_whole(repository: Repository) -> Non
 
 def test_what_the_mask_does_not_name_stays(repository: Repository) -> None:
     before = change(repository, link="https://git.example/app")
-    request = changing(repository, timeout=7)
+    request = changing(repository, timeout=timedelta(minutes=7))
     request.repository.link = "https://elsewhere.example"
     request.repository.counter = 99
     changed = repository.server.access().UpdateRepository(request)
-    before.MergeFrom(pb.Repository(timeout=7, version=3, updated=changed.updated))
+    before.MergeFrom(pb.Repository(timeout=timedelta(minutes=7), version=3, updated=changed.updated))
     assert changed == before
 
 
@@ -56,7 +58,7 @@ def test_an_empty_setting_is_the_default_of_a_new_repository(repository: Reposit
         default_branch="trunk",
         visibility=pb.VISIBILITY_PUBLIC,
         config_path="ci.yml",
-        timeout=5,
+        timeout=timedelta(minutes=5),
         runner_secrets=True,
     )
     names = ("link", "default_branch", "visibility", "config_path", "timeout", "runner_secrets")
@@ -67,7 +69,7 @@ def test_an_empty_setting_is_the_default_of_a_new_repository(repository: Reposit
 
 def test_what_is_so_already_is_no_change(repository: Repository) -> None:
     before = get(repository)
-    assert change(repository, "active", "timeout", active=True, timeout=60) == before
+    assert change(repository, "active", "timeout", active=True, timeout=timedelta(hours=1)) == before
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_what_is_so_already_is_no_change(repository: Repository) -> None:
 )
 def test_a_path_that_cannot_be_changed_is_refused_by_name(repository: Repository, path: str) -> None:
     before = get(repository)
-    request = changing(repository, path, timeout=5)
+    request = changing(repository, path, timeout=timedelta(minutes=5))
     told = f"{path!r} cannot be changed: wanted {CHANGEABLE}"
     assert refusal(repository.server.access().UpdateRepository, request) == invalid(("update_mask", told))
     assert get(repository) == before
@@ -89,25 +91,27 @@ def test_a_mask_names_something(repository: Repository) -> None:
 
 def test_every_fault_is_told_with_its_field(repository: Repository) -> None:
     before = get(repository)
-    request = changing(repository, "scm", link="\0", timeout=-1, default_branch="b" * 256)
+    request = changing(
+        repository, "scm", link="\0", timeout=timedelta(minutes=-1), default_branch="b" * 256
+    )
     assert refusal(repository.server.access().UpdateRepository, request) == invalid(
         ("update_mask", f"'scm' cannot be changed: wanted {CHANGEABLE}"),
         ("repository.link", "has a NUL character: leave it out"),
         ("repository.default_branch", "has 256 characters: at most 255 are taken"),
-        ("repository.timeout", "is -1 minutes: wanted 1 to 10080"),
+        ("repository.timeout", "is -1 minutes: wanted whole minutes, 1 to 10080 (7 days)"),
     )
     assert get(repository) == before
 
 
 def test_a_repeated_change_is_replayed_as_it_stands_now(repository: Repository, name: str) -> None:
     access = repository.server.access()
-    request = changing(repository, timeout=5)
+    request = changing(repository, timeout=timedelta(minutes=5))
     request.request_id = name
     access.UpdateRepository(request)
-    later = change(repository, timeout=6)
+    later = change(repository, timeout=timedelta(minutes=6))
     again, call = access.UpdateRepository.with_call(request)
     assert (again, replayed(call)) == (later, True)
-    request.repository.timeout = 7
+    request.repository.timeout.FromTimedelta(timedelta(minutes=7))
     assert refusal(access.UpdateRepository, request).reason == "REQUEST_ID_TAKEN"
 
 
@@ -165,10 +169,10 @@ def test_the_client_takes_the_names_as_a_list(server: Shipliftd, repository: Rep
             owner=repository.owner,
             repo=repository.name,
             update_mask=["timeout"],
-            repository=pb.Repository(timeout=9),
+            repository=pb.Repository(timeout=timedelta(minutes=9)),
         )
     assert changed == get(repository)
-    assert changed.timeout == 9
+    assert changed.timeout.ToTimedelta() == timedelta(minutes=9)
 
 
 HTTP, SSH = "wanted https://HOST/PATH", "wanted USER@HOST:PATH or ssh://USER@HOST/PATH"

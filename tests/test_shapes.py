@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
@@ -184,6 +185,8 @@ def value_of(field: FieldDescriptor) -> Any:  # noqa: ANN401
         kind = field.message_type.name
         if kind == "Timestamp":
             return Timestamp(seconds=1_000 + field.number, nanos=999_999_999)
+        if kind == "Duration":
+            return Duration(seconds=60 * field.number, nanos=999_999_999)
         return full(kind) if kind in MESSAGES else pb.Artifact(name="image")
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return f"v{field.number}"

@@ -203,7 +203,7 @@ def test_what_is_reported_as_nothing_is_nothing(
 ) -> None:
     stage = staged.running().stage
     values: dict[str, Any] = {"number": 1, "name": "a", "status": RUNNING, "started": EARLY}
-    (step,) = staged.runner.report(stage.id, steps=[pb.StepReport(**values, **{field: first})]).steps
+    (step,) = staged.runner.report(stage.id, steps=[pb.StepReport(**values | {field: first})]).steps
     expected = api.Step(**values, id=step.id, stage_id=stage.id, version=1)
     setattr(expected, field, first)
     assert step == expected
@@ -211,8 +211,8 @@ def test_what_is_reported_as_nothing_is_nothing(
     assert list(staged.runner.report(stage.id, steps=[pb.StepReport(number=1)]).steps) == [expected]
     setattr(expected, field, then)
     expected.version = 2
-    again = pb.StepReport(number=1, **{field: then})  # type: ignore[arg-type]
-    assert list(staged.runner.report(stage.id, steps=[again]).steps) == [expected]
+    told: dict[str, Any] = {"number": 1, field: then}
+    assert list(staged.runner.report(stage.id, steps=[pb.StepReport(**told)]).steps) == [expected]
     assert list(staged.repository.get(2).stages[0].steps) == [expected]
 
 

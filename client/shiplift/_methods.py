@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, TypeAlias, TypeVar
 from uuid import uuid4
 
@@ -109,7 +109,7 @@ class Methods:
         link: str = "",
         default_branch: str = "",
         config_path: str = "",
-        timeout: int = 0,
+        timeout: timedelta | None = None,
         request_id: str | None = None,
         call_timeout: float | None = None,
     ) -> access_pb2.Repository:
@@ -131,7 +131,8 @@ class Methods:
                 empty.
             config_path: Where its pipeline file is, at most 1,000 characters; `.drone.yml` when
                 empty.
-            timeout: How long a build may take, in minutes, 1 to 10,080 (a week); 60 when 0.
+            timeout: How long a build may take: whole minutes, from 1 minute to 7 days; an hour when
+                unset.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. The same
                 id with the same request returns the repository that the first call made; with
                 another request it is ALREADY_EXISTS. A fresh UUID when None.
@@ -1546,7 +1547,7 @@ class AsyncMethods:
         link: str = "",
         default_branch: str = "",
         config_path: str = "",
-        timeout: int = 0,
+        timeout: timedelta | None = None,
         request_id: str | None = None,
         call_timeout: float | None = None,
     ) -> access_pb2.Repository:
@@ -1568,7 +1569,8 @@ class AsyncMethods:
                 empty.
             config_path: Where its pipeline file is, at most 1,000 characters; `.drone.yml` when
                 empty.
-            timeout: How long a build may take, in minutes, 1 to 10,080 (a week); 60 when 0.
+            timeout: How long a build may take: whole minutes, from 1 minute to 7 days; an hour when
+                unset.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. The same
                 id with the same request returns the repository that the first call made; with
                 another request it is ALREADY_EXISTS. A fresh UUID when None.

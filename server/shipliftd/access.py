@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 
+from google.protobuf.duration_pb2 import Duration
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd import cuts, pages
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Denied, NotFound, shown
-from shipliftd.fields import Faults, is_name, milliseconds
+from shipliftd.fields import Faults, in_seconds, is_name, milliseconds
 from shipliftd.guard import Caller, hash_of, level_of, visible
 from shipliftd.models import Grant, Repository, Token, User
 from shipliftd.rows import MadeToken, NamedGrant
@@ -97,6 +98,7 @@ def _columns(
     said: pb.CreateRepositoryRequest | pb.Repository, names: Collection[str], faults: Faults, at: str = ""
 ) -> dict[str, object]:
     """The columns of these settings, with their defaults; `at` stands before their names in faults."""
+    minutes = _SETTINGS["timeout"]
     if "git_http_url" in names:
         faults.http_url(f"{at}git_http_url", said.git_http_url)
     if "git_ssh_url" in names:
@@ -104,14 +106,29 @@ def _columns(
     for name, most in _MOST_CHARACTERS.items():
         if name in names:
             faults.text(at + name, getattr(said, name), most)
-    if "timeout" in names and not 0 <= said.timeout <= _MOST_MINUTES:
-        faults.add(f"{at}timeout", f"is {said.timeout} minutes: wanted 1 to {_MOST_MINUTES}")
+    if "timeout" in names and said.HasField("timeout"):
+        minutes = _minutes(f"{at}timeout", said.timeout, faults)
     if "visibility" in names and said.visibility:
         faults.word(f"{at}visibility", said.visibility, VISIBILITY_WORD, pb.Visibility.keys()[1:])
     columns = {name: getattr(said, name) or _SETTINGS.get(name, False) for name in names}
+    if "timeout" in names:
+        columns["timeout"] = minutes
     if "visibility" in names:
         columns["visibility"] = VISIBILITY_WORD.get(said.visibility, _SETTINGS["visibility"])
     return columns
+
+
+def _minutes(field: str, length: Duration, faults: Faults) -> int:
+    """How many minutes a build may take."""
+    minutes, rest = divmod(length.seconds, 60)
+    if rest or length.nanos:
+        told = f"is {in_seconds(length)}"
+    elif not 1 <= minutes <= _MOST_MINUTES:
+        told = f"is {minutes} minutes"
+    else:
+        return minutes
+    faults.add(field, f"{told}: wanted whole minutes, 1 to {_MOST_MINUTES} (7 days)")
+    return 0
 
 
 def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> list[Repository]:

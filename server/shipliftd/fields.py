@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shipliftd.errors import Invalid, shown
@@ -30,6 +31,8 @@ _MOST_URL = 2000
 _REQUEST_ID = re.compile(r"[ -~]{0,128}")
 # 9999-12-31T23:59:59Z, the last second that a Timestamp holds.
 _LAST_SECOND = 253402300799
+# In seconds, 10,000 years: the longest that a Duration holds.
+_LONGEST = 315576000000
 # Nobody reads more, and looking for them would hold the server up.
 _MOST_FAULTS = 1000
 
@@ -39,9 +42,14 @@ def is_name(name: str) -> bool:
     return NAME.fullmatch(name) is not None and name not in (".", "..")
 
 
-def milliseconds(time: Timestamp) -> int:
-    """A time as milliseconds since 1970; 0 when it is unset."""
+def milliseconds(time: Timestamp | Duration) -> int:
+    """A time as milliseconds since 1970, or a length of time as milliseconds; 0 when it is unset."""
     return time.seconds * 1000 + time.nanos // 1_000_000
+
+
+def in_seconds(length: Duration) -> str:
+    """A length of time in words."""
+    return f"{length.seconds + length.nanos / 1_000_000_000:.12g} s"
 
 
 class Faults:
@@ -194,6 +202,11 @@ class Faults:
             self.add(field, f"{value.seconds} s is not a time between 1970 and 9999")
             return 0
         return milliseconds(value)
+
+    def duration(self, field: str, value: Duration) -> None:
+        """A length of time, or nothing."""
+        if not 0 <= value.seconds <= _LONGEST or not 0 <= value.nanos < 1_000_000_000:
+            self.add(field, f"is {in_seconds(value)}: wanted 0 or above, at most 10,000 years")
 
 
 def _split(url: str) -> SplitResult | None:

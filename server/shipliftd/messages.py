@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import cast
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
@@ -29,6 +30,11 @@ def time(milliseconds: int) -> Timestamp | None:
     if not milliseconds:
         return None
     return Timestamp(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def duration(milliseconds: int) -> Duration:
+    """A stored length of time."""
+    return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
 def params(row: BuildRow) -> dict[str, str]:
@@ -167,9 +173,9 @@ def step(row: StepRow) -> builds_pb2.Step:
 
 
 def log_line(line: tuple[int, str, int]) -> builds_pb2.LogLine:
-    """A line of a log, of its position, text and time."""
-    position, text, seconds = line
-    return builds_pb2.LogLine(position=position, text=text, time=seconds)
+    """A line of a log, of its position, text and time in milliseconds."""
+    position, text, at = line
+    return builds_pb2.LogLine(position=position, text=text, time=duration(at))
 
 
 def lease(
@@ -254,7 +260,7 @@ def repository(row: Repository, level: int) -> access_pb2.Repository:
         default_branch=row.default_branch,
         visibility=VISIBILITY_OF[row.visibility],
         config_path=row.config_path,
-        timeout=row.timeout,
+        timeout=duration(row.timeout * 60_000),
         counter=row.counter,
         permissions=access_pb2.Permissions(
             read=level >= access_pb2.ACCESS_LEVEL_READ,

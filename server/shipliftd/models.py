@@ -349,12 +349,17 @@ Step.add_index(Step.index(Step.stage, Step.number, unique=True, name="steps_numb
 
 
 class LogLine(Table):
-    """A line of a step's log; `time` is in seconds since the step began."""
+    """A line of a step's log.
+
+    `time` and `milliseconds` are since the step began, in whole seconds and in milliseconds. Release 0.1
+    reads and writes the former alone, and leaves the latter NULL.
+    """
 
     step_id = BigIntegerField()
     position = IntegerField()
     time = BigIntegerField()
     text = TextField()
+    milliseconds = BigIntegerField(null=True)
 
     class Meta:
         table_name = "log_lines"

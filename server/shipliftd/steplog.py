@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from peewee import fn
 from shiplift.v1 import builds_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import builds, leases
 from shipliftd.compiled import Compiled, Executor, arg
 from shipliftd.errors import NotFound, OutOfRange
-from shipliftd.fields import Faults
+from shipliftd.fields import Faults, milliseconds
 from shipliftd.guard import Caller
 from shipliftd.models import ENDED, Build, LogLine, Stage, Step, database
 from shipliftd.rows import StepRow
@@ -28,14 +29,16 @@ _FIND = Compiled(
     .join(Build)
     .where(Build.repo == arg(0), Build.number == arg(1), Stage.number == arg(2), Step.number == arg(3))
 )
+# Of a line that release 0.1 wrote the seconds alone are known.
+_TIME = fn.COALESCE(LogLine.milliseconds, LogLine.time * 1000)
 _READ = Compiled(
-    LogLine.select(LogLine.position, LogLine.text, LogLine.time)
+    LogLine.select(LogLine.position, LogLine.text, _TIME)
     .where(LogLine.step_id == arg(0), LogLine.position >= arg(1))
     .order_by(LogLine.position)
     .limit(_PAGE)
 )
 _LAST = Compiled(
-    LogLine.select(LogLine.position, LogLine.time)
+    LogLine.select(LogLine.position, _TIME)
     .where(LogLine.step_id == arg(0))
     .order_by(LogLine.position.desc())
     .limit(1)
@@ -43,7 +46,13 @@ _LAST = Compiled(
 _GROWN = Compiled(Step.update({Step.log_lines: arg(1), Step.log_bytes: arg(2)}).where(Step.id == arg(0)))
 _INSERT = Compiled(
     LogLine.insert(
-        {LogLine.step_id: arg(0), LogLine.position: arg(1), LogLine.time: arg(2), LogLine.text: arg(3)}
+        {
+            LogLine.step_id: arg(0),
+            LogLine.position: arg(1),
+            LogLine.time: arg(2),
+            LogLine.text: arg(3),
+            LogLine.milliseconds: arg(4),
+        }
     )
 )
 
@@ -59,8 +68,7 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     if len(request.lines) > _MOST_LINES:
         faults.add("lines", f"{len(request.lines)} of them: at most {_MOST_LINES}")
     for n, line in enumerate(request.lines[:_MOST_LINES]):
-        if line.time < 0:
-            faults.add(f"lines[{n}].time", f"is {line.time}: wanted 0 or above")
+        faults.duration(f"lines[{n}].time", line.time)
     faults.refuse()
     step, _, _ = leases.held_step(caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
@@ -90,10 +98,11 @@ def _add(step: StepRow, position: int, size: int, lines: Sequence[builds_pb2.Log
     rows: list[tuple[object, ...]] = []
     for line in lines:
         text, length = _kept(line.text)
-        rows.append((step.id, position, line.time, text))
+        at = milliseconds(line.time)
+        rows.append((step.id, position, at // 1000, text, at))
         position, size = position + 1, size + length
         if size >= MOST_BYTES:
-            rows.append((step.id, position, line.time, CUT))
+            rows.append((step.id, position, at // 1000, CUT, at))
             position += 1
             break
     _INSERT.run_each(database, rows)
@@ -121,7 +130,7 @@ def left_out(executor: Executor, step: StepRow, position: int) -> list[tuple[int
 
 
 def _last(executor: Executor, step: StepRow) -> tuple[int, int]:
-    """The position of a log's last line, and its time."""
+    """The position of a log's last line, and its time in milliseconds."""
     last, at = _LAST.one(executor, step.id)
     return last, at
 
@@ -152,7 +161,7 @@ def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest)
 
 
 def read(executor: Executor, step_id: int, position: int) -> list[tuple[int, str, int]]:
-    """Some lines from a position on, each with its position and time."""
+    """Some lines from a position on, each with its position, text and time in milliseconds."""
     rows: list[tuple[int, str, int]] = []
     size = 0
     for row in _READ.run(executor, step_id, position):

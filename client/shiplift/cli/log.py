@@ -143,7 +143,9 @@ def _lines(client: Client, place: Place, stage: int, step: int, *, follow: bool)
 def _put_line(session: Session, stage: pb.Stage, step: pb.Step, line: pb.LogLine) -> None:
     if session.json:
         fields = {"stage": stage.number, "step": step.number, "position": line.position}
-        sys.stdout.write(json.dumps({**fields, "time": line.time, "text": line.text}) + "\n")
+        sys.stdout.write(
+            json.dumps({**fields, "time": line.time.ToMilliseconds() / 1000, "text": line.text}) + "\n"
+        )
     elif sys.stdout.isatty():
         text = _COLOUR.sub("", line.text.removesuffix("\n").expandtabs())
         sys.stdout.write(f"{clean(text)}\n")

@@ -1,5 +1,6 @@
 """The commands about repositories."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -120,7 +121,7 @@ def repo_set(
     given = {
         "default_branch": default_branch,
         "visibility": visibility and pb.Visibility.Value(f"VISIBILITY_{visibility.upper()}"),
-        "timeout": timeout,
+        "timeout": timeout and timedelta(minutes=timeout),
         "runner_secrets": runner_secrets,
         "active": active,
         **({} if git_url is None else git.clone_url(git_url)),
@@ -152,7 +153,7 @@ def _put_repository(session: Session, repository: pb.Repository) -> None:
             ("git over http", repository.git_http_url),
             ("git over ssh", repository.git_ssh_url),
             ("link", repository.link),
-            ("timeout", f"{repository.timeout} minutes"),
+            ("timeout", f"{repository.timeout.ToSeconds() // 60} minutes"),
             ("secrets", "its runners bring them" if repository.runner_secrets else ""),
             ("you may", _permissions(repository)),
             ("created", when(repository, "created")),

@@ -5,6 +5,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterable, Iterator
+from datetime import timedelta
 
 from shiplift.runner.holding import Holding
 from shiplift.v1 import builds_pb2 as pb
@@ -79,12 +80,12 @@ class StepLog:
 
     def add(self, texts: Iterable[str]) -> None:
         """Takes lines."""
-        seconds = int(time.monotonic() - self._begun)
+        at = timedelta(milliseconds=int((time.monotonic() - self._begun) * 1000))
         for text in texts:
             if self._full:
                 self._left_out += 1
                 continue
-            self._lines.append(pb.LogLine(text=text, time=seconds))
+            self._lines.append(pb.LogLine(text=text, time=at))
             self._bytes += len(text.encode())
             self._full = self._bytes > _MOST_LOG_BYTES
             self._some.set()

@@ -71,9 +71,9 @@ class StageRun:
         return outcome
 
     def _timer(self) -> asyncio.TimerHandle | None:
-        minutes = self._lease.repository.timeout
+        most = self._lease.repository.timeout.ToSeconds()
         limits = [
-            *([(minutes * 60.0, f"the repository's timeout of {minutes} minutes")] if minutes else []),
+            *([(float(most), f"the repository's timeout of {most // 60} minutes")] if most else []),
             *([(self._longest, f"the runner's limit of {self._longest:g} s")] if self._longest else []),
         ]
         if not limits:

@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -128,7 +129,7 @@ class Repository(_message.Message):
     default_branch: str
     visibility: Visibility
     config_path: str
-    timeout: int
+    timeout: _duration_pb2.Duration
     counter: int
     permissions: Permissions
     created: _timestamp_pb2.Timestamp
@@ -136,7 +137,7 @@ class Repository(_message.Message):
     version: int
     active: bool
     runner_secrets: bool
-    def __init__(self, id: _Optional[int] = ..., user_id: _Optional[int] = ..., owner: _Optional[str] = ..., name: _Optional[str] = ..., slug: _Optional[str] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., config_path: _Optional[str] = ..., timeout: _Optional[int] = ..., counter: _Optional[int] = ..., permissions: _Optional[_Union[Permissions, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., active: bool = ..., runner_secrets: bool = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., user_id: _Optional[int] = ..., owner: _Optional[str] = ..., name: _Optional[str] = ..., slug: _Optional[str] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., config_path: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., counter: _Optional[int] = ..., permissions: _Optional[_Union[Permissions, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., active: bool = ..., runner_secrets: bool = ...) -> None: ...
 
 class Permissions(_message.Message):
     __slots__ = ("read", "write", "admin")
@@ -236,9 +237,9 @@ class CreateRepositoryRequest(_message.Message):
     link: str
     default_branch: str
     config_path: str
-    timeout: int
+    timeout: _duration_pb2.Duration
     request_id: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., config_path: _Optional[str] = ..., timeout: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., visibility: _Optional[_Union[Visibility, str]] = ..., scm: _Optional[str] = ..., git_http_url: _Optional[str] = ..., git_ssh_url: _Optional[str] = ..., link: _Optional[str] = ..., default_branch: _Optional[str] = ..., config_path: _Optional[str] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class GetRepositoryRequest(_message.Message):
     __slots__ = ("owner", "repo")

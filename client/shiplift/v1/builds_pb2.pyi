@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from shiplift.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
@@ -556,5 +557,5 @@ class LogLine(_message.Message):
     TIME_FIELD_NUMBER: _ClassVar[int]
     position: int
     text: str
-    time: int
-    def __init__(self, position: _Optional[int] = ..., text: _Optional[str] = ..., time: _Optional[int] = ...) -> None: ...
+    time: _duration_pb2.Duration
+    def __init__(self, position: _Optional[int] = ..., text: _Optional[str] = ..., time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

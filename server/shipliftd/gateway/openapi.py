@@ -268,6 +268,8 @@ def _single(schemas: Json, field: FieldDescriptor) -> Json:
     if field.message_type is not None:
         if field.message_type.full_name == "google.protobuf.Timestamp":
             return {"type": "string", "format": "date-time"}
+        if field.message_type.full_name == "google.protobuf.Duration":
+            return {"type": "string", "pattern": r"^-?[0-9]{1,12}(\.[0-9]{1,9})?s$"}
         if field.message_type.full_name == "google.protobuf.FieldMask":
             # Names in camelCase with commas between, as protobuf's JSON has them.
             return {"type": "string"}

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from shiplift.v1 import access_pb2, builds_pb2
 
@@ -132,8 +133,11 @@ async def _update(exchange: Exchange, settings: dict[str, Any]) -> Json:
         if word not in _VISIBILITIES:
             raise invalid(f"visibility: {word[:60]!r} is none: wanted {', '.join(_VISIBILITIES)}")
         settings = {**settings, "visibility": _VISIBILITIES[word]}
-    if not -(2**31) <= settings.get("timeout", 0) < 2**31:
-        raise invalid("timeout: wanted minutes, 1 to 10080")
+    if "timeout" in settings:
+        if not -(2**31) <= (minutes := settings["timeout"]) < 2**31:
+            raise invalid("timeout: wanted minutes, 1 to 10080")
+        # 0 is the default.
+        settings = {**settings, "timeout": Duration(seconds=60 * minutes) if minutes else None}
     request = access_pb2.UpdateRepositoryRequest(
         **exchange.repository,
         update_mask=FieldMask(paths=paths),

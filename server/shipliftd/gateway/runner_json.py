@@ -8,6 +8,7 @@ report that is refused would leave its stage running.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import builds_pb2, stages_pb2
 
@@ -105,7 +106,7 @@ def _line(sent: object) -> builds_pb2.LogLine:
     return builds_pb2.LogLine(
         position=_whole("pos", found.get("pos") or 0),
         text=_text("out", found.get("out") or ""),
-        time=_whole("time", found.get("time") or 0),
+        time=Duration(seconds=_whole("time", found.get("time") or 0)),
     )
 
 

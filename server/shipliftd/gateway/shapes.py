@@ -49,7 +49,7 @@ class Shape:
 
     `ours` are the fields that Drone has not; `left_out` its keys that are left out when they are empty;
     `renamed` what it calls a field; `added` its keys that no field of ours stands for; `beside` the shapes
-    that some routes put beside them.
+    that some routes put beside them; `in_minutes` the lengths of time that it has in minutes, not seconds.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Shape:
     renamed: Mapping[str, str] = field(default_factory=dict)
     added: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     beside: Mapping[str, str] = field(default_factory=dict)
+    in_minutes: frozenset[str] = frozenset()
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -97,6 +98,8 @@ class Shape:
     def _key(self, source: FieldDescriptor) -> Key:
         name = self.renamed.get(source.name, source.name)
         made, schema = _made(source)
+        if source.name in self.in_minutes:
+            made = _minutes
         return Key(name, source.name, made, name in self.left_out, schema)
 
 
@@ -106,7 +109,7 @@ def _made(source: FieldDescriptor) -> tuple[Callable[[Any], Any] | None, Json]:
         return dict, {"type": "object", "additionalProperties": {"type": "string"}}
     made, schema = _made_single(source)
     if not source.is_repeated:
-        return made if made in (None, _seconds) or kind is None else _unless_empty(made), schema
+        return _unless_empty(made) if made is not None and _is_shaped(source) else made, schema
     array = {"type": "array", "items": schema}
     if made is None:
         return list, array
@@ -124,9 +127,15 @@ def _made_single(source: FieldDescriptor) -> tuple[Callable[[Any], Any] | None, 
     if source.message_type is not None:
         if source.message_type.full_name == "google.protobuf.Timestamp":
             return _seconds, {"type": "integer", "minimum": 0}
+        if source.message_type.full_name == "google.protobuf.Duration":
+            return _seconds, {"type": "integer"}
         shape = SHAPES[source.message_type.name]
         return shape.json, _ref(shape.name)
     return None, {"type": _TYPES[source.cpp_type]}
+
+
+def _is_shaped(source: FieldDescriptor) -> bool:
+    return source.message_type is not None and source.message_type.name in SHAPES
 
 
 def _ref(name: str) -> Json:
@@ -161,6 +170,11 @@ def words_of(enum: EnumDescriptor) -> dict[int, str]:
 def _seconds(time: Any) -> int:  # noqa: ANN401
     seconds: int = time.seconds
     return seconds
+
+
+def _minutes(length: Any) -> int:  # noqa: ANN401
+    minutes: int = length.seconds // 60
+    return minutes
 
 
 def _schema_of(value: object) -> Json:
@@ -211,6 +225,7 @@ SHAPES: Mapping[str, Shape] = _shapes(
         _descriptor(access_pb2.Repository),
         ours=_words("runner_secrets"),
         left_out=_words("permissions"),
+        in_minutes=_words("timeout"),
         beside={"build": "Build"},
         renamed={"owner": "namespace"},
         added=_fixed(
@@ -227,6 +242,7 @@ SHAPES: Mapping[str, Shape] = _shapes(
         )
         | {"private": lambda repo: repo.visibility != access_pb2.VISIBILITY_PUBLIC},
     ),
+    # Its time is in whole seconds.
     Shape(
         "Line",
         _descriptor(builds_pb2.LogLine),
