@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
@@ -26,3 +27,9 @@ def path_of(method: MethodDescriptor) -> str:
 def writes(method: MethodDescriptor) -> bool:
     """Whether the rpc changes something: those that do take a request_id."""
     return "request_id" in method.input_type.fields_by_name
+
+
+def only_reads(method: MethodDescriptor) -> bool:
+    """Whether the rpc says of itself that it changes nothing, so that it may be asked for by GET."""
+    level: int = method.GetOptions().idempotency_level
+    return level == MethodOptions.NO_SIDE_EFFECTS

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import grpc
 import grpc.aio
@@ -19,9 +20,10 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.json_format import ParseError
 from google.protobuf.message import Message
 from protobuf.wkt import Any as AnyMessage
+from starlette.types import Message as ASGIMessage
 from starlette.types import Receive, Scope, Send
 
-from shipliftd.api import SERVICES, path_of
+from shipliftd.api import SERVICES, only_reads, path_of
 from shipliftd.errors import shown
 from shipliftd.gateway.edge import MOST_BODY, header
 from shipliftd.gateway.exchange import RPC_SECONDS, Metadata, metadata
@@ -40,6 +42,9 @@ Streaming = Callable[[Message, RequestContext[Message, Message]], AsyncIterator[
 
 _KINDS = ("application/json", "application/proto")
 _STREAM_KINDS = ("application/connect+json", "application/connect+proto")
+
+# Of a GET, whose message stands in the query beside them.
+_QUERY: Mapping[str, tuple[str, ...]] = {"connect": ("v1",), "encoding": ("json", "proto")}
 
 
 class Connect(ConnectASGIApplication[grpc.aio.Channel]):
@@ -63,21 +68,55 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
         self._kinds = {
             path: _STREAM_KINDS if method.server_streaming else _KINDS for path, method in methods.items()
         }
+        self._methods = {
+            path: ("GET", "POST") if only_reads(method) and not method.server_streaming else ("POST",)
+            for path, method in methods.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called for each request."""
         kinds = self._kinds.get(scope["path"])
         if kinds is None:
             raise Failure(404, grpc.StatusCode.UNIMPLEMENTED, f"there is no rpc {scope['path'][:200]}")
-        if scope["method"] != "POST":
-            raise not_allowed(("POST",))
-        kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
-        if kind not in kinds:
-            raise wrong_type(kind, " or ".join(kinds))
+        methods = self._methods[scope["path"]]
+        if scope["method"] not in methods:
+            raise not_allowed(methods)
+        if scope["method"] == "GET":
+            _check_get(scope)
+            send = _stored_nowhere(send)
+        else:
+            kind = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+            if kind not in kinds:
+                raise wrong_type(kind, " or ".join(kinds))
         for name, value in scope["headers"]:
             if not value.isascii():
                 raise invalid(f"the header {name.decode('latin-1')} is not in ASCII")
         await super().__call__(scope, receive, send)
+
+
+def _check_get(scope: Scope) -> None:
+    """Refuses a query that connectrpc would not take or would stumble over."""
+    query: bytes = scope["query_string"]
+    if not query.isascii():
+        raise invalid("the query is not in ASCII: wanted percent-encoding")
+    found = parse_qs(query.decode(), keep_blank_values=True)
+    for name, wanted in _QUERY.items():
+        value = found.get(name, ["(none)"])[0]
+        if value not in wanted:
+            raise invalid(f"{name} is {shown(value)}: wanted {' or '.join(wanted)}")
+    # There is no body; its type would choose the protocol of the answer.
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
+
+
+def _stored_nowhere(send: Send) -> Send:
+    """Lets no cache keep the answer: it is one caller's, and how far a build is holds for a moment."""
+
+    async def sending(message: ASGIMessage) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"cache-control", b"no-store")]
+        await send(message)
+
+    return sending
 
 
 class _Objects(Codec[Message, Message]):
@@ -147,7 +186,9 @@ def _endpoint(channel: grpc.aio.Channel, method: MethodDescriptor, draining: asy
         service_name=method.containing_service.full_name,
         input=message_factory.GetMessageClass(method.input_type),
         output=answer,
-        idempotency_level=IdempotencyLevel.UNKNOWN,
+        idempotency_level=(
+            IdempotencyLevel.NO_SIDE_EFFECTS if only_reads(method) else IdempotencyLevel.UNKNOWN
+        ),
         stream_type=StreamType.SERVER_STREAM if method.server_streaming else StreamType.UNARY,
     )
     make = channel.unary_stream if method.server_streaming else channel.unary_unary

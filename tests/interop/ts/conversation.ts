@@ -37,6 +37,7 @@ function clients(token: string) {
     useBinaryFormat: format === "binary",
     sendCompression: format === "gzip" ? compressionGzip : undefined,
     compressMinBytes: 0,
+    useHttpGet: format !== "json",
     interceptors: [bearer],
     defaultTimeoutMs: 20_000,
   });
