@@ -183,12 +183,17 @@ class Protos:
             kind = self.enums[field.type_name]
             self.used.add(field.type_name)
             python, default = f"{self.python[field.type_name]} | {kind.name}Word", "None"
-            value = f'_values.enum("{prefix(kind)}", {{}})'
+            # Of a list it is one item.
+            value = f'_values.enum({self.python[field.type_name]}.DESCRIPTOR, "{name}", {{}})'
         elif field.type_name in self.messages:
-            python, default = self.python[field.type_name], "None"
+            kind_name, default = self.python[field.type_name], "None"
+            python = f"{kind_name} | Mapping[str, Any]"
+            if field.label == field.LABEL_REPEATED:
+                return f"Sequence[{python}]", "()", f'_values.messages({kind_name}, "{name}", {name})'
+            value = f'_values.message({kind_name}, "{name}", {{}})'
         elif field.type == field.TYPE_MESSAGE:
             # What is left are the entries of maps, and every map of the API holds texts.
-            return "Mapping[str, str]", "None", name
+            return "Mapping[str, str]", "None", f'_values.texts("{name}", {name})'
         else:
             python, default = SCALARS[field.type]
         if field.label == field.LABEL_REPEATED:
@@ -224,7 +229,7 @@ def file_text(protos: Protos) -> str:
             "from __future__ import annotations\n\n",
             "from collections.abc import AsyncIterator, Iterator, Mapping, Sequence\n",
             "from datetime import datetime, timedelta\n",
-            "from typing import Literal, TypeAlias, TypeVar\n",
+            "from typing import Any, Literal, TypeAlias, TypeVar\n",
             "from uuid import uuid4\n\n",
             "import grpc\nimport grpc.aio\n",
             "from google.protobuf.field_mask_pb2 import FieldMask\n",

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import itertools
+import re
 import signal
 import socket
 import subprocess
@@ -12,11 +13,23 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 import shiplift
-from shiplift import AsyncClient, Client, ShipliftError, Unreachable, Violation, was_replayed
+from shiplift import (
+    AsyncClient,
+    Client,
+    Denied,
+    NotFound,
+    Refused,
+    SeveralBuilds,
+    ShipliftError,
+    Unavailable,
+    Violation,
+    was_replayed,
+)
 from shiplift.settings import TokenFile
 from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
 
@@ -143,7 +156,7 @@ def test_a_refusal_names_every_violation(client: Client, repo: str) -> None:
     assert [violation.field for violation in error.violations] == ["build", "target"]
     assert error.message == "; ".join(f"{field}: {text}" for field, text in error.violations)
     assert str(error) == f"INVALID_ARGUMENT: {error.message}"
-    assert not isinstance(error, Unreachable)
+    assert type(error) is ShipliftError
 
 
 def test_a_refusal_is_the_same_asynchronously(server: Shipliftd, repo: str) -> None:
@@ -160,6 +173,126 @@ def test_a_refusal_is_the_same_asynchronously(server: Shipliftd, repo: str) -> N
         with pytest.raises(ShipliftError) as refused:
             await client.get_build(owner=owner, repo=name, build=-1)
         assert refused.value.violations == (Violation("build", "is -1: wanted 1 or above"),)
+
+    run_async(server, use)
+
+
+def test_what_went_wrong_has_a_class_of_its_own(client: Client, server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+    where: dict[str, Any] = {"owner": owner, "repo": name}
+    with pytest.raises(NotFound) as missing:
+        client.get_build(**where, build=7)
+    client.create_build(**where)
+    with pytest.raises(Refused) as refused:
+        client.promote_build(**where, build=1, target="qa")
+    with pytest.raises(Refused) as taken:
+        client.create_repository(**where)
+    with pytest.raises(Denied) as unknown, Client(server.address, "shl_wrong") as stranger:
+        stranger.who_am_i()
+    reading = client.create_token(actions=["read"]).secret
+    with pytest.raises(Denied) as denied, Client(server.address, reading) as reader:
+        reader.create_build(**where)
+    found = [each.value.code.name for each in (missing, refused, taken, unknown, denied)]
+    assert found == [
+        *("NOT_FOUND", "FAILED_PRECONDITION", "ALREADY_EXISTS"),
+        *("UNAUTHENTICATED", "PERMISSION_DENIED"),
+    ]
+
+
+def test_the_library_lists_what_there_is() -> None:
+    assert set(shiplift.__all__) <= set(dir(shiplift))
+    code = "import shiplift; print(*dir(shiplift))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS
+    )
+    assert set(shiplift.__all__) <= set(done.stdout.split())
+    assert [name for name in shiplift.__all__ if not hasattr(shiplift, name)] == []
+
+
+def test_words_stand_for_enums_at_every_depth(client: Client, repo: str) -> None:
+    owner, name = repo.split("/")
+    made = client.create_build(
+        owner=owner,
+        repo=name,
+        after=AFTER,
+        status="running",
+        artifacts=[{"name": "image", "digest": "sha256:1"}],
+        stages=[{"name": "deploy", "kind": "external", "labels": {"zone": "a"}}],
+    )
+    assert shiplift.word(made, "status") == shiplift.word(made.stages[0], "status") == "running"
+    assert list(made.artifacts) == [builds_pb2.Artifact(name="image", digest="sha256:1")]
+    assert dict(made.stages[0].labels) == {"zone": "a"}
+    changed = client.update_repository(
+        owner=owner,
+        repo=name,
+        update_mask=["visibility", "timeout"],
+        repository={"visibility": "public", "timeout": timedelta(minutes=2)},
+    )
+    assert (shiplift.word(changed, "visibility"), changed.timeout.ToSeconds()) == ("public", 120)
+    with pytest.raises(ValueError, match="Build has no single enum 'number'"):
+        shiplift.word(made, "number")
+    assert shiplift.word(builds_pb2.Build(), "status") == ""
+    newer = builds_pb2.Build.FromString(b"\x40\x63")
+    assert shiplift.word(newer, "status") == "99"
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "told"),
+    [
+        (
+            {"params": {"REPLICAS": 3}},
+            TypeError,
+            "params['REPLICAS'] is of the type int: wanted a text, in quotes",
+        ),
+        ({"params": {1: "x"}}, TypeError, "params has a key of the type int: wanted a text"),
+        ({"status": "sucess"}, ValueError, "status: 'sucess' is none: wanted one of skipped, blocked, "),
+        (
+            {"stages": [{"name": "a"}, {"nam": "b"}]},
+            ValueError,
+            "stages[1] has no 'nam': StageSpec has name, ",
+        ),
+        (
+            {"stages": [{"labels": {"zone": 1}}]},
+            TypeError,
+            "stages[0].labels['zone'] is of the type int: wanted a text, in quotes",
+        ),
+        ({"stages": ["deploy"]}, TypeError, "stages[0] is of the type str: wanted StageSpec or a mapping"),
+    ],
+)
+def test_what_is_of_the_wrong_type_is_named(
+    client: Client, fields: dict[str, Any], kind: type[Exception], told: str
+) -> None:
+    with pytest.raises(kind, match=f"^{re.escape(told)}"):
+        client.create_build(owner="octocat", repo="hello", **fields)
+
+
+def test_a_build_is_found_by_what_it_is_called(client: Client, server: Shipliftd, repo: str) -> None:
+    owner, name = repo.split("/")
+    where: dict[str, Any] = {"owner": owner, "repo": name}
+    first = client.create_build(
+        **where, after=AFTER, release="v1.4.2", external_id="ci#1", params={"A": "1"}
+    )
+    client.create_build(**where, after="1234567" + "a" * 33, external_id="ci#2")
+    client.promote_build(**where, build=1, target="qa")
+    for called in ("1", "v1.4.2", "ci#1", AFTER[:7].upper()):
+        assert client.find_build(**where, name=called) == first
+    assert client.find_build(**where, name="1234567").number == 2
+    again = client.create_build(**where, after=AFTER, release="v1.4.3")
+    with pytest.raises(SeveralBuilds) as several:
+        client.find_build(**where, name=AFTER)
+    assert several.value.message == f"{AFTER!r} names several builds of {repo}; say the number"
+    assert [build.number for build in several.value.builds] == [again.number, 1]
+    with pytest.raises(NotFound, match="has no build 'v9': no number, release, external id or commit"):
+        client.find_build(**where, name="v9")
+    with pytest.raises(NotFound, match="build 77 of"):
+        client.find_build(**where, name="77")
+    with pytest.raises(ValueError, match="which build"):
+        client.find_build(**where, name="")
+
+    async def use(client: AsyncClient) -> None:
+        assert await client.find_build(**where, name="v1.4.2") == first
+        with pytest.raises(SeveralBuilds):
+            await client.find_build(**where, name=AFTER)
 
     run_async(server, use)
 
@@ -252,7 +385,7 @@ def test_no_answer_is_unreachable_and_has_the_request_id_to_repeat_with() -> Non
         # Bound, not listening: the connection is refused.
         taken.bind(("127.0.0.1", 0))
         begun = time.monotonic()
-        with Client(f"127.0.0.1:{taken.getsockname()[1]}") as client, pytest.raises(Unreachable) as failed:
+        with Client(f"127.0.0.1:{taken.getsockname()[1]}") as client, pytest.raises(Unavailable) as failed:
             client.promote_build(owner="octocat", repo="hello", build=1, target="qa", timeout=6)
     # Until another repeat would begin after the deadline; a pause takes three seconds at most.
     assert 3 <= time.monotonic() - begun < 6.5
@@ -267,7 +400,7 @@ def test_a_call_ends_at_its_deadline() -> None:
         silent.listen()
         with (
             Client(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.3) as client,
-            pytest.raises(Unreachable) as no,
+            pytest.raises(Unavailable) as no,
         ):
             client.who_am_i()
         assert no.value.code is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from shiplift import Client, Unreachable
+from shiplift import Client, Unavailable
 from shiplift._channel import Route
 
 from tests.harness import Shipliftd
@@ -59,14 +59,14 @@ def test_tls_and_mutual_tls(tmp_path: Path) -> None:
             address, server.admin_token, ca_file=cert, cert_file=other, key_file=other_key
         ) as client:
             assert client.who_am_i().user.login == "admin"
-        with Client(address, ca_file=cert) as unknown, pytest.raises(Unreachable):
+        with Client(address, ca_file=cert) as unknown, pytest.raises(Unavailable):
             unknown.who_am_i(timeout=0.5)
         with (
             Client(address, ca_file=other, cert_file=other, key_file=other_key) as elsewhere,
-            pytest.raises(Unreachable),
+            pytest.raises(Unavailable),
         ):
             elsewhere.who_am_i(timeout=0.5)
-        with Client(address) as plaintext, pytest.raises(Unreachable):
+        with Client(address) as plaintext, pytest.raises(Unavailable):
             plaintext.who_am_i(timeout=0.5)
 
 

@@ -1,24 +1,51 @@
 """Shiplift's client library: promote builds from Python.
 
 `Client` and `AsyncClient` have a method for every rpc; what they return are the messages of
-`shiplift.v1`. A call that is refused or fails raises `ShipliftError`.
+`shiplift.v1`. A call that is refused or fails raises `ShipliftError`, or the one of its subclasses that
+says why: `NotFound`, `Denied`, `Refused`, `Unavailable`. `word(build, "status")` is the short word of an
+enum's value, such as `success`; requests take these words wherever an enum stands.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shiplift._values import word
     from shiplift.client import AsyncClient, Client, was_replayed
-    from shiplift.errors import ShipliftError, Unreachable, Violation
+    from shiplift.errors import (
+        Denied,
+        NotFound,
+        Refused,
+        SeveralBuilds,
+        ShipliftError,
+        Unavailable,
+        Violation,
+    )
 
-__all__ = ["AsyncClient", "Client", "ShipliftError", "Unreachable", "Violation", "was_replayed"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Denied",
+    "NotFound",
+    "Refused",
+    "SeveralBuilds",
+    "ShipliftError",
+    "Unavailable",
+    "Violation",
+    "was_replayed",
+    "word",
+]
+_HOMES = {"AsyncClient": "client", "Client": "client", "was_replayed": "client", "word": "_values"}
 
 
 def __getattr__(name: str) -> object:
     # Loaded when first used: whoever wants shiplift.v1 alone, as the server does, does not pay for it.
     if name not in __all__:
         raise AttributeError(f"module 'shiplift' has no attribute {name!r}")
-    home = "errors" if name in ("ShipliftError", "Unreachable", "Violation") else "client"
-    found: object = getattr(import_module(f"shiplift.{home}"), name)
+    found: object = getattr(import_module(f"shiplift.{_HOMES.get(name, 'errors')}"), name)
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

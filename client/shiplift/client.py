@@ -15,8 +15,10 @@ from google.protobuf.message import Message
 
 from shiplift._channel import DEFAULT_SERVER, Route
 from shiplift._methods import AsyncMethods, Methods, Q, R
+from shiplift._naming import name_of
 from shiplift._repeats import repeated, repeated_async
-from shiplift.errors import error_of
+from shiplift.errors import NotFound, error_of
+from shiplift.v1 import builds_pb2
 
 _replayed: ContextVar[bool] = ContextVar("shiplift_replayed", default=False)
 
@@ -110,7 +112,7 @@ class Client(_Connection, Methods):
 
     Every call has a deadline, and is repeated until then while the server is UNAVAILABLE. That is safe for
     writes too, since each carries a request_id, the same in every repeat. A call that is refused or
-    fails raises ShipliftError; one that got no answer, its subclass Unreachable. A stream is
+    fails raises ShipliftError; one that got no answer, its subclass Unavailable. A stream is
     repeated until its first message, within its timeout or else the client's.
 
         with shiplift.Client("127.0.0.1:50051", token) as client:
@@ -153,6 +155,40 @@ class Client(_Connection, Methods):
             yield from others
         except grpc.RpcError as error:
             raise error_of(error, "") from error
+
+    def find_build(
+        self, *, owner: str, repo: str, name: str, timeout: float | None = None
+    ) -> builds_pb2.Build:
+        """The build that is called this: its number, else its release, external id or commit.
+
+        Of a commit seven digits or more are enough. Digits are a number first; seven or more that no build
+        has may be a commit or an external id. Names other than numbers mean what was recorded, not its
+        promotions.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            name: What the build is called, such as `v1.4.2`.
+            timeout: How long each of the calls may take, in seconds; the client's when None.
+
+        Raises:
+            ValueError: The name is empty.
+            NotFound: No build is called this.
+            SeveralBuilds: More than one is.
+        """
+        named = name_of(owner, repo, name)
+        number = named.number
+        if number is not None:
+            try:
+                return self.get_build(owner=owner, repo=repo, build=number, timeout=timeout)
+            except NotFound as error:
+                if named.is_number_alone or error.reason != "BUILD_NOT_FOUND":
+                    raise
+        found: list[builds_pb2.Build] = []
+        for request in named.lists():
+            page = self._call(self._build_service.ListBuilds, request, timeout)
+            found += page.builds
+        return self.get_build(owner=owner, repo=repo, build=named.only(found), timeout=timeout)
 
     def close(self) -> None:
         """Closes the connection; calls in flight end."""
@@ -216,6 +252,40 @@ class AsyncClient(_Connection, AsyncMethods):
                 yield message
         except grpc.RpcError as error:
             raise error_of(error, "") from error
+
+    async def find_build(
+        self, *, owner: str, repo: str, name: str, timeout: float | None = None
+    ) -> builds_pb2.Build:
+        """The build that is called this: its number, else its release, external id or commit.
+
+        Of a commit seven digits or more are enough. Digits are a number first; seven or more that no build
+        has may be a commit or an external id. Names other than numbers mean what was recorded, not its
+        promotions.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            name: What the build is called, such as `v1.4.2`.
+            timeout: How long each of the calls may take, in seconds; the client's when None.
+
+        Raises:
+            ValueError: The name is empty.
+            NotFound: No build is called this.
+            SeveralBuilds: More than one is.
+        """
+        named = name_of(owner, repo, name)
+        number = named.number
+        if number is not None:
+            try:
+                return await self.get_build(owner=owner, repo=repo, build=number, timeout=timeout)
+            except NotFound as error:
+                if named.is_number_alone or error.reason != "BUILD_NOT_FOUND":
+                    raise
+        found: list[builds_pb2.Build] = []
+        for request in named.lists():
+            page = await self._call(self._build_service.ListBuilds, request, timeout)
+            found += page.builds
+        return await self.get_build(owner=owner, repo=repo, build=named.only(found), timeout=timeout)
 
     async def close(self) -> None:
         """Closes the connection; calls in flight end."""

@@ -1,11 +1,13 @@
 """What a caller is told of a call that failed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
+
+from shiplift.v1 import builds_pb2
 
 
 class Violation(NamedTuple):
@@ -16,7 +18,9 @@ class Violation(NamedTuple):
 
 
 class ShipliftError(Exception):
-    """A call that was refused or failed.
+    """A call that was refused or failed: one of the classes below, or this one for other codes.
+
+    Of those the most common are INVALID_ARGUMENT, with the fields in `violations`, and INTERNAL, a defect.
 
     Attributes:
         code: gRPC's status code.
@@ -43,7 +47,31 @@ class ShipliftError(Exception):
         self.request_id = request_id
 
 
-class Unreachable(ShipliftError):  # noqa: N818  # says what happened, not that it is an error
+class NotFound(ShipliftError):  # noqa: N818  # says what happened, as those below
+    """It is not there, or the caller may not see it: NOT_FOUND."""
+
+
+class Denied(ShipliftError):  # noqa: N818
+    """The caller may not do this, or is not known: PERMISSION_DENIED or UNAUTHENTICATED."""
+
+
+class Refused(ShipliftError):  # noqa: N818
+    """As things stand it cannot be done.
+
+    FAILED_PRECONDITION, such as a gate that says no; ABORTED, a change by somebody else; ALREADY_EXISTS;
+    OUT_OF_RANGE; RESOURCE_EXHAUSTED.
+    """
+
+
+class SeveralBuilds(Refused):
+    """A name fits several builds, which are in `builds`, highest number first: the newest of them."""
+
+    def __init__(self, message: str, builds: Sequence[builds_pb2.Build]) -> None:
+        super().__init__(grpc.StatusCode.FAILED_PRECONDITION, message, reason="SEVERAL_BUILDS")
+        self.builds = tuple(builds)
+
+
+class Unavailable(ShipliftError):  # noqa: N818
     """No answer came, or the server could do nothing now: UNAVAILABLE or DEADLINE_EXCEEDED.
 
     A write may have been done all the same. The same call with this `request_id` does it once at
@@ -51,12 +79,24 @@ class Unreachable(ShipliftError):  # noqa: N818  # says what happened, not that 
     """
 
 
+_KINDS: Mapping[grpc.StatusCode, type[ShipliftError]] = {
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.PERMISSION_DENIED: Denied,
+    grpc.StatusCode.UNAUTHENTICATED: Denied,
+    grpc.StatusCode.FAILED_PRECONDITION: Refused,
+    grpc.StatusCode.ABORTED: Refused,
+    grpc.StatusCode.ALREADY_EXISTS: Refused,
+    grpc.StatusCode.OUT_OF_RANGE: Refused,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Refused,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
+}
+
+
 def error_of(error: grpc.RpcError, request_id: str) -> ShipliftError:
     """A failed call as an error, with the details that the server sent."""
-    no_answer = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-    kind = Unreachable if error.code() in no_answer else ShipliftError
     status = _status(error)
-    return kind(
+    return _KINDS.get(error.code(), ShipliftError)(
         error.code(),
         error.details() or "",
         violations=list(_violations(status)),

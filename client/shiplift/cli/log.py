@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from shiplift import Client, Unreachable
+from shiplift import Client, Unavailable
 from shiplift.cli.builds import BuildArgument
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import clean, say
@@ -101,7 +101,7 @@ def _get(client: Client, place: Place, *, follow: bool) -> pb.Build:
     while True:
         try:
             return client.get_build(owner=place.owner, repo=place.repo, build=place.build)
-        except Unreachable:
+        except Unavailable:
             if not follow or time.monotonic() > until:
                 raise
             time.sleep(_POLL_SECONDS)
@@ -132,7 +132,7 @@ def _lines(client: Client, place: Place, stage: int, step: int, *, follow: bool)
                 until = time.monotonic() + _PATIENCE_SECONDS
                 yield from some.lines
                 position = some.next_position
-        except Unreachable:
+        except Unavailable:
             if not follow or time.monotonic() > until:
                 raise
             time.sleep(_POLL_SECONDS)

@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shiplift._values import word_of
+
 _COLOURS = {
     "success": "green",
     "running": "cyan",
@@ -123,12 +125,7 @@ def _print(table: Table) -> None:
 
 def word(enum: EnumTypeWrapper, value: int) -> str:
     """An enum's value in a short word; the number of one that a newer server has."""
-    try:
-        name = enum.Name(value)
-    except ValueError:
-        return str(value)
-    prefix = enum.Name(0).removesuffix("UNSPECIFIED")
-    return "" if value == 0 else name.removeprefix(prefix).lower()
+    return word_of(enum.DESCRIPTOR, value)
 
 
 def when(message: Message, field: str) -> str:

@@ -16,7 +16,7 @@ from typing import Annotated, Concatenate, NoReturn, ParamSpec, TypeVar
 import grpc
 import typer
 
-from shiplift import AsyncClient, Client, ShipliftError, Unreachable
+from shiplift import AsyncClient, Client, ShipliftError, Unavailable
 from shiplift.cli import git
 from shiplift.cli.output import say
 from shiplift.settings import Settings
@@ -207,7 +207,7 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
     try:
         run()
         sys.stdout.flush()
-    except Unreachable as error:
+    except Unavailable as error:
         say(f"shiplift: no answer from {session.settings.server}: {error.message}")
         if error.request_id:
             say(f"It may have been done. To repeat it safely, add: --request-id {error.request_id}")

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from grpc import StatusCode
 
-from shiplift import AsyncClient, ShipliftError, Unreachable
+from shiplift import AsyncClient, ShipliftError, Unavailable
 from shiplift.runner.waiting import first, pauses
 from shiplift.v1 import stages_pb2
 
@@ -130,7 +130,7 @@ class Taker:
                 return await self._client.accept_stage(
                     stage_id=stage, machine=self._wanted.machine, request_id=request_id
                 )
-            except Unreachable:
+            except Unavailable:
                 if self.is_stopping:
                     return None
                 await asyncio.sleep(pause)
