@@ -1,14 +1,17 @@
 """How a server is reached: addresses, TLS and mutual TLS."""
 
+import asyncio
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-from shiplift import Client, Unavailable
+from shiplift import AsyncClient, Client, Unavailable
 from shiplift._channel import Route
 
 from tests.harness import Shipliftd
+from tests.patience import within
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,43 @@ def test_tls_and_mutual_tls(tmp_path: Path) -> None:
             elsewhere.who_am_i(timeout=0.5)
         with Client(address) as plaintext, pytest.raises(Unavailable):
             plaintext.who_am_i(timeout=0.5)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+def test_who_disagrees_about_tls_is_told_so(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, "localhost")
+    other, _ = certificate(tmp_path, "other")
+
+    def told(address: str, **options: Any) -> list[str]:  # noqa: ANN401
+        with Client(address, **options) as client, pytest.raises(Unavailable) as failed, within(20):
+            client.who_am_i()
+
+        async def run() -> str:
+            async with AsyncClient(address, **options) as client:
+                with pytest.raises(Unavailable) as failed:
+                    await client.who_am_i()
+                return failed.value.message
+
+        return [failed.value.message, asyncio.run(run())]
+
+    with Shipliftd(tmp_path / "plain") as server:
+        address = f"localhost:{server.address.rpartition(':')[2]}"
+        plain = (
+            f"{address} speaks plaintext, and this client TLS: leave out the certificates, and say"
+            " insecure (or SHIPLIFT_INSECURE=1) if that is meant, or start the server with --tls-cert"
+        )
+        assert told(address, ca_file=cert) == [plain, plain]
+    for more in ((), ("--tls-client-ca", other)):
+        with Shipliftd(tmp_path / "tls", ("--tls-cert", cert, "--tls-key", key, *more)) as server:
+            address = f"localhost:{server.address.rpartition(':')[2]}"
+            tls = (
+                f"{address} speaks TLS, and this client plaintext: say whom to trust (ca_file or"
+                " SHIPLIFT_CA), and leave out insecure"
+            )
+            assert told(address) == [tls, tls]
+    # Nobody there, or somebody whom the client does not trust, is another matter.
+    (message, _) = told(address, ca_file=cert)
+    assert message.startswith("failed to connect")
 
 
 def certificate(directory: Path, name: str) -> tuple[str, str]:

@@ -49,9 +49,14 @@ class Route:
         except ValueError:
             return False
 
+    @property
+    def has_tls(self) -> bool:
+        """TLS, unless the server is on this machine and no certificate is given, or insecure said so."""
+        return not (self.insecure or (self.is_local and not (self.ca_file or self.cert_file)))
+
     def credentials(self) -> grpc.ChannelCredentials | None:
-        """TLS, unless the server is on this machine, or insecure said so: then None, plaintext."""
-        if self.insecure or (self.is_local and not (self.ca_file or self.cert_file)):
+        """For TLS; None for plaintext."""
+        if not self.has_tls:
             return None
         return grpc.ssl_channel_credentials(
             root_certificates=_read(self.ca_file),

@@ -3,6 +3,7 @@
 # gRPC's callables are generic in their type stubs alone.
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,9 +16,10 @@ from google.protobuf.message import Message
 
 from shiplift._channel import DEFAULT_SERVER, Route
 from shiplift._methods import AsyncMethods, Methods, Q, R
+from shiplift._mismatch import mismatch
 from shiplift._naming import name_of
 from shiplift._repeats import repeated, repeated_async
-from shiplift.errors import NotFound, error_of
+from shiplift.errors import NotFound, ShipliftError, Unavailable, error_of
 from shiplift.v1 import builds_pb2
 
 _replayed: ContextVar[bool] = ContextVar("shiplift_replayed", default=False)
@@ -65,7 +67,8 @@ class _Connection:
         """
         self._token = token
         self._timeout = timeout
-        self._open(Route(server, ca_file, cert_file, key_file, insecure))
+        self._route = Route(server, ca_file, cert_file, key_file, insecure)
+        self._open(self._route)
 
     @classmethod
     def from_env(cls, *, timeout: float = 30.0) -> Self:
@@ -93,6 +96,17 @@ class _Connection:
 
     def _open(self, route: Route) -> None:
         raise NotImplementedError
+
+    def _failed(self, error: grpc.RpcError, request_id: str) -> ShipliftError:
+        """A failed call as an error. May look at the server, which takes two seconds at the most."""
+        told = mismatch(self._route, error)
+        if told:
+            return Unavailable(grpc.StatusCode.UNAVAILABLE, told, request_id=request_id)
+        return error_of(error, request_id)
+
+    def _is_hopeless(self, error: grpc.RpcError) -> bool:
+        """Whether no repeat can help, since client and server disagree about TLS. May take two seconds."""
+        return bool(mismatch(self._route, error))
 
     def _limit(self, timeout: float | None) -> float:
         return self._timeout if timeout is None else timeout
@@ -134,9 +148,9 @@ class Client(_Connection, Methods):
             return method.with_call(request, timeout=left, metadata=self._metadata())
 
         try:
-            answer, call = repeated(self._limit(timeout), attempt)
+            answer, call = repeated(self._limit(timeout), self._is_hopeless, attempt)
         except grpc.RpcError as error:
-            raise error_of(error, _request_id(request)) from error
+            raise self._failed(error, _request_id(request)) from error
         _note_replay(call.trailing_metadata())
         return answer
 
@@ -149,12 +163,12 @@ class Client(_Connection, Methods):
             return next(answers, None), answers
 
         try:
-            first, others = repeated(self._limit(timeout), attempt)
+            first, others = repeated(self._limit(timeout), self._is_hopeless, attempt)
             if first is not None:
                 yield first
             yield from others
         except grpc.RpcError as error:
-            raise error_of(error, "") from error
+            raise self._failed(error, "") from error
 
     def find_build(
         self, *, owner: str, repo: str, name: str, timeout: float | None = None
@@ -230,9 +244,9 @@ class AsyncClient(_Connection, AsyncMethods):
             return await call, call
 
         try:
-            answer, call = await repeated_async(self._limit(timeout), attempt)
+            answer, call = await repeated_async(self._limit(timeout), self._is_hopeless, attempt)
         except grpc.RpcError as error:
-            raise error_of(error, _request_id(request)) from error
+            raise await asyncio.to_thread(self._failed, error, _request_id(request)) from error
         _note_replay(await call.trailing_metadata())
         return answer
 
@@ -245,13 +259,13 @@ class AsyncClient(_Connection, AsyncMethods):
             return await anext(answers, None), answers
 
         try:
-            first, others = await repeated_async(self._limit(timeout), attempt)
+            first, others = await repeated_async(self._limit(timeout), self._is_hopeless, attempt)
             if first is not None:
                 yield first
             async for message in others:
                 yield message
         except grpc.RpcError as error:
-            raise error_of(error, "") from error
+            raise await asyncio.to_thread(self._failed, error, "") from error
 
     async def find_build(
         self, *, owner: str, repo: str, name: str, timeout: float | None = None

@@ -1,0 +1,68 @@
+"""Whether client and server disagree about TLS.
+
+gRPC says of both no more than that it could not connect, in words of OpenSSL, or of another address of the
+same host. So the server is asked once more, by hand.
+"""
+
+import socket
+import ssl
+from typing import Literal
+
+import grpc
+
+from shiplift._channel import Route
+
+# It is looked at after a connection has failed, beside the deadline of the call.
+_SECONDS = 2.0
+# What OpenSSL calls an answer that is no TLS at all.
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE", "HTTP_REQUEST"})
+_FAILED_TO_CONNECT = "failed to connect to all addresses"
+
+
+def mismatch(route: Route, error: grpc.RpcError) -> str:
+    """In a sentence how client and server disagree, where that is why no connection came about; else empty.
+
+    May take two seconds.
+    """
+    if error.code() is not grpc.StatusCode.UNAVAILABLE or _FAILED_TO_CONNECT not in (error.details() or ""):
+        return ""
+    spoken = _spoken(route)
+    if spoken == "tls" and not route.has_tls:
+        return (
+            f"{route.server} speaks TLS, and this client plaintext: say whom to trust (ca_file or"
+            " SHIPLIFT_CA), and leave out insecure"
+        )
+    if spoken == "plaintext" and route.has_tls:
+        return (
+            f"{route.server} speaks plaintext, and this client TLS: leave out the certificates, and say"
+            " insecure (or SHIPLIFT_INSECURE=1) if that is meant, or start the server with --tls-cert"
+        )
+    return ""
+
+
+def _spoken(route: Route) -> Literal["tls", "plaintext", ""]:
+    """What the server answers to the beginning of TLS; empty where it does not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Nothing is said to it, so it may be anybody.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        with _connected(route) as plain, context.wrap_socket(plain):
+            return "tls"
+    except ssl.SSLEOFError:
+        return ""
+    except ssl.SSLError as error:
+        return "plaintext" if error.reason in _NO_TLS else "tls"
+    except OSError:
+        return ""
+
+
+def _connected(route: Route) -> socket.socket:
+    if route.target.startswith("unix:"):
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.settimeout(_SECONDS)
+        made.connect(route.target.removeprefix("unix:"))
+        return made
+    host, _, port = route.target.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS)
