@@ -176,7 +176,7 @@ class World:
         if name in ("AcquireStage", "AcceptStage"):
             fields["machine"] = "m1"
         if name == "SettleEnvironment":
-            fields |= {"environment": "production", "current": 0}
+            fields |= {"environment": "production", "build": 0}
         if name == "PromoteBuild":
             fields["target"] = "production"
         elif name == "UpdateRepository":
@@ -185,6 +185,8 @@ class World:
             fields["repo"] = self.names()
         elif name == "CreateUser":
             fields["login"] = self.names()
+        elif name == "UpdateUser":
+            fields |= {"login": "somebody", "update_mask": FieldMask(paths=["email"])}
         elif name == "CreateToken" and who in WHO:
             # No wider than the caller's own.
             fields["repositories"] = WHO[who].repositories

@@ -19,9 +19,10 @@ HIDDEN: dict[str, str | None] = {
     "Build": "error action link title message before ref source_repo source target author_login author_name"
     " author_email author_avatar sender cron params debug timestamp external_id artifacts",
     "Stage": "error errignore exit_code labels message link steps",
-    "Deployment": "failed_step",
+    "Deployment": "failed_step latest",
     "Uncertain": "",
-    "Repository": "scm git_http_url git_ssh_url link default_branch config_path timeout counter",
+    "Repository": "scm git_http_url git_ssh_url link default_branch config_path timeout counter"
+    " active runner_secrets",
     "Permissions": None,
     "Timestamp": None,
     # Of users, tokens and grants, which are administered and not read.

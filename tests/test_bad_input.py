@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import grpc
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from shiplift.v1 import access_pb2, builds_pb2
 
@@ -44,7 +45,11 @@ NEGATIVE = {
 }
 
 
-REPOSITORY = access_pb2.Repository.DESCRIPTOR
+# Of a resource in a request only what can be changed is read.
+CHANGED = {
+    access_pb2.Repository.DESCRIPTOR: CHANGEABLE.split(", "),
+    access_pb2.User.DESCRIPTOR: ["admin", "avatar", "disabled", "email", "machine"],
+}
 
 
 @dataclass(frozen=True)
@@ -60,17 +65,17 @@ class Place:
 
     @property
     def is_looked_at(self) -> bool:
-        """Whether the rpc reads the field: of a resource in a request only what can be changed."""
+        """Whether the rpc reads the field."""
         first, *rest = self.fields
-        return first.message_type is not REPOSITORY or rest[0].name in CHANGEABLE.split(", ")
+        return first.message_type not in CHANGED or rest[0].name in CHANGED[first.message_type]
 
     def put(self, request: Message, value: object) -> None:
         """Sets the field, and names it in the mask if the request has one for it."""
         put(request, self.fields, value)
-        if isinstance(request, access_pb2.UpdateRepositoryRequest) and len(self.fields) > 1:
-            first, second, *_ = self.fields
-            if first.message_type is REPOSITORY:
-                request.update_mask.paths[:] = [second.name]
+        first, *rest = self.fields
+        if first.message_type in CHANGED:
+            mask: FieldMask = request.update_mask  # type: ignore[attr-defined]  # such a request has one
+            mask.paths[:] = [rest[0].name]
 
     def __str__(self) -> str:
         return ".".join([self.rpc, *(field.name for field in self.fields)])

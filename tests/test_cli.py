@@ -279,6 +279,10 @@ def test_administers_repositories_users_tokens_and_grants(cli: Cli, name: str, s
     assert cli.run("repo", "show", repo) == made
     assert repo in [each["slug"] for each in cli.run("repo", "list", "octocat", "--json").json()]
     assert cli.run("user", "add", name, "--machine") == (0, f"User {name} created\n", "")
+    assert cli.run("user", "disable", name) == (0, f"User {name} disabled\n", "")
+    row = re.search(rf"^{name} +machine user, disabled +\d", cli.run("user", "list").out, re.MULTILINE)
+    assert row is not None
+    assert cli.run("user", "enable", name, "--json").json()["login"] == name
     assert cli.run("grant", "add", name, "write", "-R", repo) == (0, f"{name} has write on {repo}\n", "")
     assert cli.run("grant", "add", name, "read", "-R", "octocat/*").out == f"{name} has read on octocat/*\n"
     listed = cli.run("grant", "list", "-R", repo, "--json").json()

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 
@@ -59,7 +60,7 @@ class Scene:
         return [
             stored(self.server, f"SELECT {columns} FROM {table}")
             for table, columns in (
-                ("users", "id, admin"),
+                ("users", "id, admin, disabled"),
                 ("tokens", "id, revoked"),
                 ("grants", "id, level"),
                 ("repositories", "id, version"),
@@ -77,6 +78,11 @@ def revoke(scene: Scene, repo: str, login: str) -> pb.RevokeAccessRequest:
 
 def update(scene: Scene, repo: str) -> pb.UpdateRepositoryRequest:
     return changing(Repository(scene.server, scene.name, repo), active=False)
+
+
+def change(scene: Scene, login: str, **values: Any) -> pb.UpdateUserRequest:  # noqa: ANN401
+    mask = FieldMask(paths=list(values))
+    return pb.UpdateUserRequest(login=scene.of(login), update_mask=mask, user=pb.User(**values))
 
 
 EFFECTS: dict[str, Callable[[Scene], Any]] = {
@@ -108,6 +114,13 @@ EFFECTS: dict[str, Callable[[Scene], Any]] = {
     "ListAccess: *": lambda s: pb.ListAccessRequest(owner=s.name, repo="*"),
     "CreateUser: plain": lambda s: pb.CreateUserRequest(login=s.of("new")),
     "CreateUser: site admin": lambda s: pb.CreateUserRequest(login=s.of("boss"), admin=True),
+    "GetUser: own": lambda _: pb.GetUserRequest(),
+    "GetUser: another": lambda s: pb.GetUserRequest(login=s.of("eve")),
+    "ListUsers: all": lambda _: pb.ListUsersRequest(),
+    "UpdateUser: email": lambda s: change(s, "read", email="read@example.org"),
+    "UpdateUser: admin": lambda s: change(s, "read", admin=True),
+    "UpdateUser: no admin": lambda s: change(s, "eve", admin=False),
+    "UpdateUser: disabled": lambda s: change(s, "write", disabled=True),
     "CreateRepository: of owner": lambda s: pb.CreateRepositoryRequest(owner=s.name, repo="new"),
     "UpdateRepository: of sec": lambda s: update(s, "sec"),
     "UpdateRepository: of web": lambda s: update(s, "web"),
@@ -144,6 +157,13 @@ ListAccess: web                       O          N     O           O     O      
 ListAccess: *                         O          P     O           O     O          O     O       O
 CreateUser: plain                     O          P     P           O     O          O     O       O
 CreateUser: site admin                O          P     P           P     P          P     O       O
+GetUser: own                          O          O     O           O     O          O     O       O
+GetUser: another                      O          P     P           O     O          O     O       O
+ListUsers: all                        O          P     P           O     O          O     O       O
+UpdateUser: email                     O          P     P           O     O          O     O       O
+UpdateUser: admin                     O          P     P           P     P          P     O       O
+UpdateUser: no admin                  O          P     P           P     P          P     O       O
+UpdateUser: disabled                  O          P     P           P     P          P     O       O
 CreateRepository: of owner            O          P     O           O     O          O     O       O
 CreateRepository: of another          O          P     P           O     O          O     O       O
 UpdateRepository: of sec              O          O     O           P     O          O     O       O

@@ -66,6 +66,7 @@ ROOMS = {
         "stages",
         "steplog",
         "uncertain",
+        "users",
     },
     "rules": {"answers", "cuts", "guard", "pages", "parameters", "writes"},
     "pipelines": {

@@ -97,6 +97,11 @@ def _to(scene: Scene) -> dict[str, Any]:
     return {**scene.where, "login": f"other-{scene.name}"}
 
 
+def change(scene: Scene, flag: str, more: dict[str, Any]) -> pb.UpdateUserRequest:
+    mask, user = FieldMask(paths=[flag]), pb.User(**{flag: True})  # type: ignore[arg-type]
+    return pb.UpdateUserRequest(login=f"other-{scene.name}", update_mask=mask, user=user, **more)
+
+
 def _stage(scene: Scene) -> int:
     build = scene.server.builds().GetBuild(api.GetBuildRequest(**scene.where, build=2))
     return build.stages[0].id
@@ -127,6 +132,8 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     ),
     "CreateUser": lambda s, m: pb.CreateUserRequest(login=f"new-{s.name}", **m),
     "CreateUser admin": lambda s, m: pb.CreateUserRequest(login=f"new-{s.name}", admin=True, **m),
+    "UpdateUser": lambda s, m: change(s, "machine", m),
+    "UpdateUser disabled": lambda s, m: change(s, "disabled", m),
     "CreateToken": lambda s, m: pb.CreateTokenRequest(name="wide", **m),
     "RevokeToken": lambda s, m: pb.RevokeTokenRequest(id=_token_to_revoke(s), **m),
     "GrantAccess read": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.ACCESS_LEVEL_READ, **m),
@@ -153,6 +160,8 @@ UpdateRepository               N           P      P    O       P       N       -
 CreateRepository               P           O      P    O       P       P       -
 CreateUser                     P           O      P    O       -       -       P
 CreateUser admin               P           P      P    P       -       -       P
+UpdateUser                     P           O      P    O       -       -       P
+UpdateUser disabled            P           P      P    P       -       -       P
 CreateToken                    P           P      P    P       O       O       -
 RevokeToken                    P           P      P    P       O       O       -
 GrantAccess read               N           O      P    O       P       N       -

@@ -95,6 +95,8 @@ OURS = {
     },
     "Stage": {"message", "link"},
     "Repository": {"runner_secrets"},
+    # The other way round it is `active`.
+    "User": {"disabled"},
 }
 # What Drone leaves out when it is empty, and Shiplift has not at all.
 NEVER = {"Build": {"deploy_id"}, "Repository": {"throttle", "build"}}
@@ -140,7 +142,7 @@ def test_of_an_empty_message_those_are_left_out_that_drone_leaves_out(name: str)
     assert {k: type(value) for k, value in found.items()} == types
 
 
-# What is not zero even then: every user of Shiplift is active, and a repository that nobody has opened
+# What is not zero even then: a user whom nobody has disabled is active, and a repository that nobody has opened
 # is a private one.
 EMPTY: dict[str, dict[str, object]] = {
     "User": {"active": True},
@@ -321,7 +323,7 @@ FULL: dict[str, dict[str, object]] = {
         "email": "v3",
         "machine": True,
         "admin": True,
-        "active": True,
+        "active": False,
         "avatar": "v4",
         "syncing": False,
         "synced": 0,

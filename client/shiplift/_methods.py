@@ -586,6 +586,113 @@ class Methods:
             timeout,
         )
 
+    def list_users(
+        self,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListUsersResponse:
+        """Lists the users, disabled ones included, by login.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.ListUsers,
+            access_pb2.ListUsersRequest(
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_users(
+        self,
+        *,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[access_pb2.User]:
+        """Lists the users, disabled ones included, by login.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListUsersRequest(
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._access_service.ListUsers, request, timeout)
+            yield from page.users
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def get_user(
+        self,
+        *,
+        login: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.User:
+        """Returns the caller's user, or, for a site admin, another one.
+
+        Args:
+            login: Whom; the caller when empty. Another user needs a site admin.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.GetUser,
+            access_pb2.GetUserRequest(
+                login=login,
+            ),
+            timeout,
+        )
+
+    def update_user(
+        self,
+        *,
+        login: str,
+        update_mask: Sequence[str],
+        user: access_pb2.User | Mapping[str, Any],
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.User:
+        """Changes what `update_mask` names of a user, and returns the user. What is already so is no
+        change. The tokens of a user who is disabled work no more, as if they were revoked: calls
+        are UNAUTHENTICATED (USER_DISABLED) from the answer on, and open ones end. Enabled again,
+        the user has them back.
+
+        The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A
+        token that is cut down to environments or some actions changes neither `admin` nor
+        `disabled`.
+
+        Args:
+            login: Whom; NOT_FOUND when there is no such user.
+            update_mask: What to change, each the name of a field of User that is not "Output only":
+                admin, avatar, disabled, email, machine.
+            user: The new values, by the rules of CreateUserRequest. Fields that `update_mask` does
+                not name count for nothing.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.UpdateUser,
+            access_pb2.UpdateUserRequest(
+                login=login,
+                update_mask=FieldMask(paths=update_mask),
+                user=_values.message(access_pb2.User, "user", user),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
     def promote_build(
         self,
         *,
@@ -2030,6 +2137,114 @@ class AsyncMethods:
         return await self._call(
             self._access_service.WhoAmI,
             access_pb2.WhoAmIRequest(),
+            timeout,
+        )
+
+    async def list_users(
+        self,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListUsersResponse:
+        """Lists the users, disabled ones included, by login.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.ListUsers,
+            access_pb2.ListUsersRequest(
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_users(
+        self,
+        *,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[access_pb2.User]:
+        """Lists the users, disabled ones included, by login.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListUsersRequest(
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._access_service.ListUsers, request, timeout)
+            for item in page.users:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def get_user(
+        self,
+        *,
+        login: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.User:
+        """Returns the caller's user, or, for a site admin, another one.
+
+        Args:
+            login: Whom; the caller when empty. Another user needs a site admin.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.GetUser,
+            access_pb2.GetUserRequest(
+                login=login,
+            ),
+            timeout,
+        )
+
+    async def update_user(
+        self,
+        *,
+        login: str,
+        update_mask: Sequence[str],
+        user: access_pb2.User | Mapping[str, Any],
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> access_pb2.User:
+        """Changes what `update_mask` names of a user, and returns the user. What is already so is no
+        change. The tokens of a user who is disabled work no more, as if they were revoked: calls
+        are UNAUTHENTICATED (USER_DISABLED) from the answer on, and open ones end. Enabled again,
+        the user has them back.
+
+        The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A
+        token that is cut down to environments or some actions changes neither `admin` nor
+        `disabled`.
+
+        Args:
+            login: Whom; NOT_FOUND when there is no such user.
+            update_mask: What to change, each the name of a field of User that is not "Output only":
+                admin, avatar, disabled, email, machine.
+            user: The new values, by the rules of CreateUserRequest. Fields that `update_mask` does
+                not name count for nothing.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.UpdateUser,
+            access_pb2.UpdateUserRequest(
+                login=login,
+                update_mask=FieldMask(paths=update_mask),
+                user=_values.message(access_pb2.User, "user", user),
+                request_id=request_id or str(uuid4()),
+            ),
             timeout,
         )
 

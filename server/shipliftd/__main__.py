@@ -28,6 +28,7 @@ from shipliftd.settings import (
     default_database,
 )
 from shipliftd.store import Lock, Store, is_defect
+from shipliftd.users import create_user
 from shipliftd.words import ACTION_WORD, LEVEL_WORD
 
 T = TypeVar("T")
@@ -196,7 +197,7 @@ def user_add(
 ) -> None:
     """Create a user."""
     request = pb.CreateUserRequest(login=login, admin=admin, machine=machine, email=email)
-    made = _write(database, access.create_user, request).resource
+    made = _write(database, create_user, request).resource
     _say(f"created {'site admin' if admin else 'user'} {made.login}")
 
 

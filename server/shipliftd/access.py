@@ -1,4 +1,4 @@
-"""Repositories, users, tokens and grants: the verbs."""
+"""Repositories, tokens and grants: the verbs."""
 
 import json
 import secrets
@@ -8,9 +8,9 @@ from itertools import islice
 from google.protobuf.duration_pb2 import Duration
 from shiplift.v1 import access_pb2 as pb
 
-from shipliftd import cuts, pages
+from shipliftd import cuts, pages, users
 from shipliftd.clock import now
-from shipliftd.errors import AlreadyExists, Denied, NotFound, shown
+from shipliftd.errors import AlreadyExists, Denied, NotFound
 from shipliftd.fields import Faults, in_seconds, is_name, milliseconds
 from shipliftd.guard import Caller, hash_of, level_of, visible
 from shipliftd.models import Grant, Repository, Token, User
@@ -21,7 +21,6 @@ from shipliftd.writes import Written, admitted, write
 TOKEN_PREFIX = "shl_"  # noqa: S105  # what secret scanners look for, no secret
 _MOST_MINUTES = 7 * 24 * 60
 _MOST_CUTS = 100
-_MOST_PATHS = 100
 _MOST_CHARACTERS = {
     "link": 2000,
     "default_branch": 255,
@@ -76,15 +75,8 @@ def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Wr
 def update_repository(caller: Caller, request: pb.UpdateRepositoryRequest) -> Written[Repository]:
     """Changes the settings that the mask names. Raises Invalid."""
     faults = Faults()
-    allowed = sorted({*_SETTINGS, *_LATER_SETTINGS})
-    wanted = ", ".join(allowed)
-    named = faults.few("update_mask", request.update_mask.paths, _MOST_PATHS)
-    for path in named:
-        if path not in allowed:
-            faults.add("update_mask", f"{shown(path)} cannot be changed: wanted {wanted}")
-    if not named:
-        faults.add("update_mask", f"is empty: name what to change, of {wanted}")
-    columns = _columns(request.repository, set(named).intersection(allowed), faults, "repository.")
+    named = faults.mask("update_mask", request.update_mask, {*_SETTINGS, *_LATER_SETTINGS})
+    columns = _columns(request.repository, named, faults, "repository.")
     faults.refuse()
     found = repository(caller, caller.repo_id)
     if any(getattr(found, column) != value for column, value in columns.items()):
@@ -169,52 +161,6 @@ def levels(caller: Caller, repositories: Iterable[Repository]) -> dict[int, int]
     return {repo.id: level(repo) for repo in repositories}
 
 
-def user(_caller: Caller, user_id: int) -> User:
-    """A user who is known to be there."""
-    found: User = User.get_by_id(user_id)
-    return found
-
-
-def user_named(login: str, field: str = "login") -> User:
-    """The user of this login. Raises Invalid, NotFound."""
-    faults = Faults()
-    faults.name(field, login)
-    faults.refuse()
-    found: User | None = User.get_or_none(login=login)
-    if found is None:
-        raise NotFound(f"user {login} not found: a site admin can create one", reason="NO_USER")
-    return found
-
-
-def _not_beyond_its_maker(caller: Caller, request: pb.CreateUserRequest) -> None:
-    if request.admin:
-        cuts.require_level(caller, pb.ACCESS_LEVEL_SITE_ADMIN)
-
-
-@write(load=user, look=_not_beyond_its_maker)
-def create_user(_caller: Caller, request: pb.CreateUserRequest) -> Written[User]:
-    """Creates a user. Raises Invalid, AlreadyExists."""
-    faults = Faults()
-    faults.name("login", request.login)
-    faults.text("email", request.email, 254)
-    faults.text("avatar", request.avatar, 2000)
-    faults.refuse()
-    if User.get_or_none(login=request.login) is not None:
-        raise AlreadyExists(f"user {request.login} exists already")
-    at = now()
-    return Written(
-        User.create(
-            login=request.login,
-            email=request.email,
-            avatar=request.avatar,
-            machine=request.machine,
-            admin=request.admin,
-            created=at,
-            updated=at,
-        )
-    )
-
-
 def token(_caller: Caller, token_id: int) -> MadeToken:
     """A token that is known to be there."""
     found = Token.get_by_id(token_id)
@@ -222,7 +168,7 @@ def token(_caller: Caller, token_id: int) -> MadeToken:
 
 
 def _may_make(caller: Caller, request: pb.CreateTokenRequest) -> None:
-    _require_own(caller, request.login)
+    users.require_own(caller, request.login)
     # Longer ones the verb refuses.
     cuts.require_making(
         caller,
@@ -237,7 +183,7 @@ def _may_make(caller: Caller, request: pb.CreateTokenRequest) -> None:
 def create_token(caller: Caller, request: pb.CreateTokenRequest) -> Written[MadeToken]:
     """Makes a token. Raises Invalid, NotFound, Denied (for another user, or beyond one's own cuts)."""
     expires = _check_token(request)
-    owner = _whose(caller, request.login)
+    owner = users.whose(caller, request.login)
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     made = Token.create(
         user=owner.id,
@@ -271,31 +217,11 @@ def _check_token(request: pb.CreateTokenRequest) -> int:
     return expires
 
 
-def _whose(caller: Caller, login: str) -> User:
-    if not login or login == caller.login:
-        return user(caller, caller.user_id)
-    return user_named(login)
-
-
-def _require_own(caller: Caller, login: str) -> None:
-    if login and login != caller.login and not _is_for_others(caller):
-        why = "this token is cut to repositories" if caller.site_admin else f"{caller.login} is none"
-        raise Denied(
-            f"{caller.method} for {login[:100]!r} needs a site admin; {why}",
-            reason="NOT_YOURS",
-        )
-
-
-def _is_for_others(caller: Caller) -> bool:
-    """Whether the caller may have to do with other users' tokens, which reach everywhere."""
-    return caller.site_admin and not (caller.cut is not None and caller.cut.repositories)
-
-
 def list_tokens(caller: Caller, request: pb.ListTokensRequest) -> list[MadeToken]:
     """A user's tokens: a page and one more, newest first. Raises Invalid, Denied, NotFound."""
     most = pages.size(request.page_size)
-    _require_own(caller, request.login)
-    owner = _whose(caller, request.login)
+    users.require_own(caller, request.login)
+    owner = users.whose(caller, request.login)
     query = Token.select().where(Token.user == owner.id)
     key = pages.after(request, request.page_token)
     if key is not None:
@@ -313,7 +239,7 @@ def _beyond(caller: Caller, row: Token) -> list[str]:
 
 def _may_revoke(caller: Caller, request: pb.RevokeTokenRequest) -> None:
     found = Token.get_or_none(Token.id == request.id)
-    if found is None or (found.user_id != caller.user_id and not _is_for_others(caller)):
+    if found is None or (found.user_id != caller.user_id and not users.is_for_others(caller)):
         raise NotFound(f"token {request.id} not found among yours: ListTokens shows them")
     beyond = _beyond(caller, found)
     if beyond:
@@ -378,7 +304,7 @@ def revoke_access(caller: Caller, request: pb.RevokeAccessRequest) -> Written[Na
 def _set_level(
     caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAccessRequest, level: int
 ) -> NamedGrant:
-    to = user_named(request.login)
+    to = users.user_named(request.login)
     at = now()
     found: Grant | None = Grant.get_or_none(user=to.id, owner=request.owner, repo=request.repo)
     if found is None:

@@ -20,7 +20,7 @@ from shipliftd.errors import Unavailable
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller, reachable
 from shipliftd.known import KnownRunners, Want
-from shipliftd.models import Build, Repository, Stage, Token
+from shipliftd.models import Build, Repository, Stage, Token, User
 from shipliftd.pipelines import MOST_LABEL, MOST_LABELS, MOST_NAME
 from shipliftd.rows import StageRow
 from shipliftd.store import Store
@@ -232,7 +232,7 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
             Stage.id > _LAST,
             reachable(caller, access_pb2.ACCESS_LEVEL_WRITE),
             # The caller was let in some time ago.
-            fn.EXISTS(Token.select(Token.id).where(*_works(caller.token_id))),
+            fn.EXISTS(Token.select(Token.id).join(User).where(*_works(caller.token_id))),
         )
     )
     for column, word in (
@@ -251,7 +251,8 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
 
 
 def _works(token_id: int) -> tuple[Any, ...]:
-    return Token.id == token_id, Token.revoked == 0, (Token.expires == 0) | (Token.expires > _NOW)
+    is_valid = (Token.revoked == 0) & ((Token.expires == 0) | (Token.expires > _NOW))
+    return Token.id == token_id, is_valid, ~User.disabled
 
 
 def _filled(params: list[Any], last: int) -> list[Any]:

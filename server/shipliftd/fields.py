@@ -10,6 +10,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shipliftd.errors import Invalid, shown
@@ -28,6 +29,7 @@ _SCP = re.compile(
 _HTTP_SCHEMES = ("https", "http")
 _SSH_SCHEMES = ("ssh", "git+ssh")
 _MOST_URL = 2000
+_MOST_PATHS = 100
 _REQUEST_ID = re.compile(r"[ -~]{0,128}")
 # 9999-12-31T23:59:59Z, the last second that a Timestamp holds.
 _LAST_SECOND = 253402300799
@@ -74,6 +76,17 @@ class Faults:
         if len(values) > most:
             self.add(field, f"{len(values)} of them: at most {most}")
         return list(islice(values, most))
+
+    def mask(self, field: str, mask: FieldMask, allowed: Collection[str]) -> set[str]:
+        """The fields that a mask names, of those that can be changed."""
+        wanted = ", ".join(sorted(allowed))
+        named = set(self.few(field, mask.paths, _MOST_PATHS))
+        for path in mask.paths[:_MOST_PATHS]:
+            if path not in allowed:
+                self.add(field, f"{shown(path)} cannot be changed: wanted {wanted}")
+        if not named:
+            self.add(field, f"is empty: name what to change, of {wanted}")
+        return named.intersection(allowed)
 
     def name(self, field: str, value: str) -> None:
         """An owner's, repository's or user's name."""

@@ -29,6 +29,7 @@ _TOKEN = Compiled(
         Token.environments,
         Token.expires,
         Token.revoked,
+        User.disabled,
     )
     .join(User)
     .where(Token.hash == arg(0))
@@ -146,7 +147,13 @@ def known(database: Executor, authorization: str | None) -> Known | None:
             "the token is not known here: was it made on another server, or cut off when copied?",
             reason="UNKNOWN_TOKEN",
         )
-    token_id, user_id, login, admin, actions, repositories, environments, expires, revoked = row
+    token_id, user_id, login, admin, actions, repositories, environments, expires, revoked, disabled = row
+    if disabled:
+        raise Unauthenticated(
+            f"user {login} is disabled, and so are their tokens: a site admin can enable them,"
+            f" shiplift user enable {login}",
+            reason="USER_DISABLED",
+        )
     if revoked:
         raise Unauthenticated(
             f"token {token_id} of {login} was revoked: make another", reason="REVOKED_TOKEN"

@@ -286,6 +286,7 @@ def user(row: User) -> access_pb2.User:
         admin=row.admin,
         created=time(row.created),
         updated=time(row.updated),
+        disabled=row.disabled,
     )
 
 

@@ -72,6 +72,8 @@ class User(Table):
     admin = BooleanField(default=False)
     created = BigIntegerField()
     updated = BigIntegerField()
+    # Their tokens are refused.
+    disabled = BooleanField(default=False, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "users"

@@ -15,6 +15,7 @@ from shipliftd.backups import sync
 from shipliftd.guard import Caller
 from shipliftd.models import User
 from shipliftd.store import Store
+from shipliftd.users import create_user
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ async def first_start(store: Store) -> None:
 
 def _admin(tell: Callable[[str], None]) -> None:
     request = pb.CreateUserRequest(login=ADMIN, admin=True)
-    access.create_user(by_operator("CreateUser"), request)
+    create_user(by_operator("CreateUser"), request)
     token = pb.CreateTokenRequest(login=ADMIN, name="first start")
     secret = access.create_token(by_operator("CreateToken"), token).resource.secret
     # Before the commit: an admin whose token nobody has would stand in the way of another first start.

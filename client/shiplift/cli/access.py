@@ -17,7 +17,7 @@ grant_app = typer.Typer(no_args_is_help=True)
 user_app = typer.Typer(no_args_is_help=True)
 app.add_typer(token_app, name="token", help="Creates, lists and revokes tokens.")
 app.add_typer(grant_app, name="grant", help="Gives users access to repositories, and takes it back.")
-app.add_typer(user_app, name="user", help="Creates users.")
+app.add_typer(user_app, name="user", help="Creates, lists and disables users.")
 
 ACTIONS: tuple[TokenActionWord, ...] = get_args(TokenActionWord)
 
@@ -42,12 +42,11 @@ def whoami(session: Session) -> None:
         put_json(answer)
         return
     user = answer.user
-    kinds = (user.machine and "machine user", user.admin and "site admin")
     put_fields(
         (
             ("server", session.settings.server),
             ("login", user.login),
-            ("kind", ", ".join(kind for kind in kinds if kind)),
+            ("kind", _kind(user)),
             ("email", user.email),
             *_token_fields(answer.token),
         )
@@ -233,3 +232,43 @@ def user_add(
         put_json(user)
         return
     put(f"User {user.login} created")
+
+
+@command(user_app, "list")
+def user_list(session: Session) -> None:
+    """Lists the users; needs a site admin."""
+    users = list(session.client.iterate_users())
+    if session.json:
+        put_json(users)
+        return
+    put_table(
+        ("LOGIN", "KIND", "EMAIL", "SINCE"),
+        ((user.login, _kind(user), user.email, when(user, "created")[:16]) for user in users),
+    )
+
+
+@command(user_app, "disable")
+def user_disable(session: Session, login: LoginArgument, request_id: RequestIdOption = None) -> None:
+    """Has a user's tokens refused, until the user is enabled again; needs a site admin."""
+    _put_disabled(session, login, True, request_id)
+
+
+@command(user_app, "enable")
+def user_enable(session: Session, login: LoginArgument, request_id: RequestIdOption = None) -> None:
+    """Has a disabled user's tokens taken again; needs a site admin."""
+    _put_disabled(session, login, False, request_id)
+
+
+def _put_disabled(session: Session, login: str, disabled: bool, request_id: str | None) -> None:
+    user = session.client.update_user(
+        login=login, update_mask=["disabled"], user=pb.User(disabled=disabled), request_id=request_id
+    )
+    if session.json:
+        put_json(user)
+        return
+    put(f"User {user.login} {'disabled' if user.disabled else 'enabled'}")
+
+
+def _kind(user: pb.User) -> str:
+    kinds = (user.machine and "machine user", user.admin and "site admin", user.disabled and "disabled")
+    return ", ".join(kind for kind in kinds if kind)

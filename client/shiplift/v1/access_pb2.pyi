@@ -150,7 +150,7 @@ class Permissions(_message.Message):
     def __init__(self, read: bool = ..., write: bool = ..., admin: bool = ...) -> None: ...
 
 class User(_message.Message):
-    __slots__ = ("id", "login", "email", "avatar", "machine", "admin", "created", "updated")
+    __slots__ = ("id", "login", "email", "avatar", "machine", "admin", "created", "updated", "disabled")
     ID_FIELD_NUMBER: _ClassVar[int]
     LOGIN_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +159,7 @@ class User(_message.Message):
     ADMIN_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     UPDATED_FIELD_NUMBER: _ClassVar[int]
+    DISABLED_FIELD_NUMBER: _ClassVar[int]
     id: int
     login: str
     email: str
@@ -167,7 +168,8 @@ class User(_message.Message):
     admin: bool
     created: _timestamp_pb2.Timestamp
     updated: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., email: _Optional[str] = ..., avatar: _Optional[str] = ..., machine: bool = ..., admin: bool = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    disabled: bool
+    def __init__(self, id: _Optional[int] = ..., login: _Optional[str] = ..., email: _Optional[str] = ..., avatar: _Optional[str] = ..., machine: bool = ..., admin: bool = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled: bool = ...) -> None: ...
 
 class Token(_message.Message):
     __slots__ = ("id", "login", "name", "hint", "actions", "repositories", "environments", "created", "expires", "revoked", "last_used", "secret")
@@ -398,3 +400,37 @@ class WhoAmIResponse(_message.Message):
     user: User
     token: Token
     def __init__(self, user: _Optional[_Union[User, _Mapping]] = ..., token: _Optional[_Union[Token, _Mapping]] = ...) -> None: ...
+
+class ListUsersRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListUsersResponse(_message.Message):
+    __slots__ = ("users", "next_page_token")
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    users: _containers.RepeatedCompositeFieldContainer[User]
+    next_page_token: str
+    def __init__(self, users: _Optional[_Iterable[_Union[User, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetUserRequest(_message.Message):
+    __slots__ = ("login",)
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    login: str
+    def __init__(self, login: _Optional[str] = ...) -> None: ...
+
+class UpdateUserRequest(_message.Message):
+    __slots__ = ("login", "update_mask", "user", "request_id")
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    login: str
+    update_mask: _field_mask_pb2.FieldMask
+    user: User
+    request_id: str
+    def __init__(self, login: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., user: _Optional[_Union[User, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...

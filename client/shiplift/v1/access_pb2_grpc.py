@@ -110,6 +110,21 @@ class AccessServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_access__pb2.WhoAmIRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_access__pb2.WhoAmIResponse.FromString,
                 _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/shiplift.v1.AccessService/ListUsers',
+                request_serializer=shiplift_dot_v1_dot_access__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_access__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
+        self.GetUser = channel.unary_unary(
+                '/shiplift.v1.AccessService/GetUser',
+                request_serializer=shiplift_dot_v1_dot_access__pb2.GetUserRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_access__pb2.User.FromString,
+                _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/shiplift.v1.AccessService/UpdateUser',
+                request_serializer=shiplift_dot_v1_dot_access__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_access__pb2.User.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer(object):
@@ -228,6 +243,32 @@ class AccessServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUsers(self, request, context):
+        """Lists the users, disabled ones included, by login.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUser(self, request, context):
+        """Returns the caller's user, or, for a site admin, another one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateUser(self, request, context):
+        """Changes what `update_mask` names of a user, and returns the user. What is already so is no change. The
+        tokens of a user who is disabled work no more, as if they were revoked: calls are UNAUTHENTICATED
+        (USER_DISABLED) from the answer on, and open ones end. Enabled again, the user has them back.
+
+        The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A token that is
+        cut down to environments or some actions changes neither `admin` nor `disabled`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -290,6 +331,21 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.WhoAmI,
                     request_deserializer=shiplift_dot_v1_dot_access__pb2.WhoAmIRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_access__pb2.WhoAmIResponse.SerializeToString,
+            ),
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=shiplift_dot_v1_dot_access__pb2.ListUsersRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_access__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'GetUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUser,
+                    request_deserializer=shiplift_dot_v1_dot_access__pb2.GetUserRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_access__pb2.User.SerializeToString,
+            ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=shiplift_dot_v1_dot_access__pb2.UpdateUserRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_access__pb2.User.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -632,6 +688,87 @@ class AccessService(object):
             '/shiplift.v1.AccessService/WhoAmI',
             shiplift_dot_v1_dot_access__pb2.WhoAmIRequest.SerializeToString,
             shiplift_dot_v1_dot_access__pb2.WhoAmIResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.AccessService/ListUsers',
+            shiplift_dot_v1_dot_access__pb2.ListUsersRequest.SerializeToString,
+            shiplift_dot_v1_dot_access__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.AccessService/GetUser',
+            shiplift_dot_v1_dot_access__pb2.GetUserRequest.SerializeToString,
+            shiplift_dot_v1_dot_access__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.AccessService/UpdateUser',
+            shiplift_dot_v1_dot_access__pb2.UpdateUserRequest.SerializeToString,
+            shiplift_dot_v1_dot_access__pb2.User.FromString,
             options,
             channel_credentials,
             insecure,

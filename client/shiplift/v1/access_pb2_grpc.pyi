@@ -97,6 +97,18 @@ class AccessServiceStub:
     """Lists the grants on a repository, those on all of its owner's repositories included, by login."""
     WhoAmI: _grpc.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]
     """Returns the caller's user and token."""
+    ListUsers: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]
+    """Lists the users, disabled ones included, by login."""
+    GetUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.GetUserRequest, _access_pb2.User]
+    """Returns the caller's user, or, for a site admin, another one."""
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.UpdateUserRequest, _access_pb2.User]
+    """Changes what `update_mask` names of a user, and returns the user. What is already so is no change. The
+    tokens of a user who is disabled work no more, as if they were revoked: calls are UNAUTHENTICATED
+    (USER_DISABLED) from the answer on, and open ones end. Enabled again, the user has them back.
+
+    The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A token that is
+    cut down to environments or some actions changes neither `admin` nor `disabled`.
+    """
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -165,6 +177,18 @@ class AccessServiceAsyncStub(AccessServiceStub):
     """Lists the grants on a repository, those on all of its owner's repositories included, by login."""
     WhoAmI: _aio.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]  # type: ignore[assignment]
     """Returns the caller's user and token."""
+    ListUsers: _aio.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]  # type: ignore[assignment]
+    """Lists the users, disabled ones included, by login."""
+    GetUser: _aio.UnaryUnaryMultiCallable[_access_pb2.GetUserRequest, _access_pb2.User]  # type: ignore[assignment]
+    """Returns the caller's user, or, for a site admin, another one."""
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_access_pb2.UpdateUserRequest, _access_pb2.User]  # type: ignore[assignment]
+    """Changes what `update_mask` names of a user, and returns the user. What is already so is no change. The
+    tokens of a user who is disabled work no more, as if they were revoked: calls are UNAUTHENTICATED
+    (USER_DISABLED) from the answer on, and open ones end. Enabled again, the user has them back.
+
+    The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A token that is
+    cut down to environments or some actions changes neither `admin` nor `disabled`.
+    """
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
     """Repositories, users, tokens and grants.
@@ -302,5 +326,35 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.WhoAmIResponse, _abc.Awaitable[_access_pb2.WhoAmIResponse]]:
         """Returns the caller's user and token."""
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _access_pb2.ListUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListUsersResponse, _abc.Awaitable[_access_pb2.ListUsersResponse]]:
+        """Lists the users, disabled ones included, by login."""
+
+    @_abc_1.abstractmethod
+    def GetUser(
+        self,
+        request: _access_pb2.GetUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.User, _abc.Awaitable[_access_pb2.User]]:
+        """Returns the caller's user, or, for a site admin, another one."""
+
+    @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _access_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.User, _abc.Awaitable[_access_pb2.User]]:
+        """Changes what `update_mask` names of a user, and returns the user. What is already so is no change. The
+        tokens of a user who is disabled work no more, as if they were revoked: calls are UNAUTHENTICATED
+        (USER_DISABLED) from the answer on, and open ones end. Enabled again, the user has them back.
+
+        The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A token that is
+        cut down to environments or some actions changes neither `admin` nor `disabled`.
+        """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

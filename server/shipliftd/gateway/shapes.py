@@ -252,7 +252,8 @@ SHAPES: Mapping[str, Shape] = _shapes(
     Shape(
         "User",
         _descriptor(access_pb2.User),
-        added=_fixed(active=True, syncing=False, synced=0, last_login=0),
+        ours=_words("disabled"),
+        added={"active": lambda user: not user.disabled} | _fixed(syncing=False, synced=0, last_login=0),
     ),
 )
 BUILD, STAGE, STEP, LINE = SHAPES["Build"], SHAPES["Stage"], SHAPES["Step"], SHAPES["LogLine"]

@@ -3,7 +3,7 @@
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1.access_pb2_grpc import AccessServiceServicer
 
-from shipliftd import access, messages, pages
+from shipliftd import access, messages, pages, users
 from shipliftd.guard import CALLER, Caller
 from shipliftd.services import Context, resource
 from shipliftd.store import Store
@@ -58,7 +58,7 @@ class AccessService(AccessServiceServicer):
 
     async def CreateUser(self, request: pb.CreateUserRequest, context: Context) -> pb.User:
         """Creates a user."""
-        written = await self._store.write(access.create_user, CALLER.get(), request)
+        written = await self._store.write(users.create_user, CALLER.get(), request)
         return messages.user(resource(written, context))
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.Token:
@@ -114,6 +114,30 @@ class AccessService(AccessServiceServicer):
     async def WhoAmI(self, request: pb.WhoAmIRequest, context: Context) -> pb.WhoAmIResponse:
         """Returns the caller's user and token."""
         caller = CALLER.get()
-        user = await self._store.listing(access.user, caller, caller.user_id)
+        user = await self._store.listing(users.user, caller, caller.user_id)
         token = await self._store.listing(access.token, caller, caller.token_id)
         return pb.WhoAmIResponse(user=messages.user(user), token=messages.token(token))
+
+    async def ListUsers(self, request: pb.ListUsersRequest, context: Context) -> pb.ListUsersResponse:
+        """Lists the users, by login."""
+
+        def read(caller: Caller) -> pb.ListUsersResponse:
+            page, token = pages.fill(
+                request,
+                pages.size(request.page_size),
+                users.list_users(caller, request),
+                messages.user,
+                lambda row: [row.login],
+            )
+            return pb.ListUsersResponse(users=page, next_page_token=token)
+
+        return await self._store.listing(read, CALLER.get())
+
+    async def GetUser(self, request: pb.GetUserRequest, context: Context) -> pb.User:
+        """Returns one user."""
+        return messages.user(await self._store.listing(users.get_user, CALLER.get(), request))
+
+    async def UpdateUser(self, request: pb.UpdateUserRequest, context: Context) -> pb.User:
+        """Changes a user."""
+        written = await self._store.write(users.update_user, CALLER.get(), request)
+        return messages.user(resource(written, context))
