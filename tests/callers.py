@@ -177,6 +177,8 @@ class World:
             fields["machine"] = "m1"
         if name == "SettleEnvironment":
             fields |= {"environment": "production", "build": 0}
+        if name == "GetDeployment":
+            fields["environment"] = "production"
         if name == "PromoteBuild":
             fields["target"] = "production"
         elif name == "UpdateRepository":

@@ -36,6 +36,9 @@ NEEDS = {
     "ListUsers": ("site", "ADMIN"),
     "GetUser": ("self", "ADMIN"),
     "UpdateUser": ("site", "ADMIN"),
+    "GetDeployment": ("read", "READ"),
+    "ListRunners": ("site", "ADMIN"),
+    "GetServerInfo": ("any", ""),
     "ListRepositories": ("list", "READ"),
     "RetryBuild": ("write", "PROMOTE"),
     "CancelBuild": ("write", "PROMOTE"),
@@ -54,27 +57,27 @@ NEEDS = {
 # For each of them the codes on a private, an internal and a public repository:
 # O OK, U UNAUTHENTICATED, P PERMISSION_DENIED, N NOT_FOUND.
 TABLE = """
-                                   read  write admin owner site  self  who   list  run
-anonymous                          UUO   UUU   UUU   UUU   UUU   UUU   UUU   OOO   UUU
-unknown token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
-expired token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
-revoked token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
-no grant                           NOO   NPP   NPP   PPP   PPP   OOO   OOO   OOO   PPP
-read                               OOO   PPP   PPP   PPP   PPP   OOO   OOO   OOO   PPP
-write                              OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   PPP
-admin                              OOO   OOO   OOO   PPP   PPP   OOO   OOO   OOO   PPP
-read of owner/*                    OOO   PPP   PPP   PPP   PPP   OOO   OOO   OOO   PPP
-write of owner/*                   OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   PPP
-admin of owner/*                   OOO   OOO   OOO   OOO   PPP   OOO   OOO   OOO   PPP
-site admin                         OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP
-admin, cut to another repository   NNO   NNP   NNP   PPP   PPP   OOO   OOO   OOO   PPP
-site admin, cut to another one     NNO   NNP   NNP   PPP   PPP   OOO   OOO   OOO   PPP
-admin, cut to other actions        PPO   PPP   PPP   PPP   PPP   PPP   OOO   PPP   PPP
-site admin, cut to other actions   PPO   PPP   PPP   PPP   PPP   PPP   OOO   PPP   PPP
-site admin, cut to the repository  OOO   OOO   OOO   PPP   PPP   OOO   OOO   OOO   PPP
-site admin, cut to owner/*         OOO   OOO   OOO   OOO   PPP   OOO   OOO   OOO   PPP
-site admin, cut to the action      OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP
-write, cut to both                 OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   OOO
+                                   read  write admin owner site  self  who   list  run   any
+anonymous                          UUO   UUU   UUU   UUU   UUU   UUU   UUU   OOO   UUU   OOO
+unknown token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
+expired token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
+revoked token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
+no grant                           NOO   NPP   NPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+read                               OOO   PPP   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+write                              OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+admin                              OOO   OOO   OOO   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+read of owner/*                    OOO   PPP   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+write of owner/*                   OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+admin of owner/*                   OOO   OOO   OOO   OOO   PPP   OOO   OOO   OOO   PPP   OOO
+site admin                         OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP   OOO
+admin, cut to another repository   NNO   NNP   NNP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+site admin, cut to another one     NNO   NNP   NNP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+admin, cut to other actions        PPO   PPP   PPP   PPP   PPP   PPP   OOO   PPP   PPP   OOO
+site admin, cut to other actions   PPO   PPP   PPP   PPP   PPP   PPP   OOO   PPP   PPP   OOO
+site admin, cut to the repository  OOO   OOO   OOO   PPP   PPP   OOO   OOO   OOO   PPP   OOO
+site admin, cut to owner/*         OOO   OOO   OOO   OOO   PPP   OOO   OOO   OOO   PPP   OOO
+site admin, cut to the action      OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP   OOO
+write, cut to both                 OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   OOO   OOO
 """
 CODES = {
     "O": grpc.StatusCode.OK,
@@ -155,6 +158,7 @@ LEVELS = {
     "self": pb.ACCESS_LEVEL_USER,
     "who": pb.ACCESS_LEVEL_USER,
     "list": pb.ACCESS_LEVEL_ANYONE,
+    "any": pb.ACCESS_LEVEL_ANYONE,
     "run": pb.ACCESS_LEVEL_RUNNER,
 }
 SCOPES = {
@@ -166,6 +170,7 @@ SCOPES = {
     "self": {pb.ACCESS_SCOPE_SELF, pb.ACCESS_SCOPE_VISIBLE},
     "who": {pb.ACCESS_SCOPE_SELF},
     "list": {pb.ACCESS_SCOPE_VISIBLE},
+    "any": {pb.ACCESS_SCOPE_SITE},
     "run": {pb.ACCESS_SCOPE_VISIBLE, pb.ACCESS_SCOPE_LEASE},
 }
 

@@ -12,11 +12,12 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
+from shiplift.v1 import stages_pb2
 
 from tests.harness import Shipliftd
 from tests.refusals import Refusal, code_of, refusal
 from tests.repository import Repository, changing
-from tests.rpcs import RPCS, rule
+from tests.rpcs import RPCS, caller, rule
 from tests.staged import stored
 
 ADMIN, READ = pb.TOKEN_ACTION_ADMIN, pb.TOKEN_ACTION_READ
@@ -121,6 +122,7 @@ EFFECTS: dict[str, Callable[[Scene], Any]] = {
     "UpdateUser: admin": lambda s: change(s, "read", admin=True),
     "UpdateUser: no admin": lambda s: change(s, "eve", admin=False),
     "UpdateUser: disabled": lambda s: change(s, "write", disabled=True),
+    "ListRunners: all": lambda _: stages_pb2.ListRunnersRequest(),
     "CreateRepository: of owner": lambda s: pb.CreateRepositoryRequest(owner=s.name, repo="new"),
     "UpdateRepository: of sec": lambda s: update(s, "sec"),
     "UpdateRepository: of web": lambda s: update(s, "web"),
@@ -164,6 +166,7 @@ UpdateUser: email                     O          P     P           O     O      
 UpdateUser: admin                     O          P     P           P     P          P     O       O
 UpdateUser: no admin                  O          P     P           P     P          P     O       O
 UpdateUser: disabled                  O          P     P           P     P          P     O       O
+ListRunners: all                      O          P     P           O     O          O     O       O
 CreateRepository: of owner            O          P     O           O     O          O     O       O
 CreateRepository: of another          O          P     P           O     O          O     O       O
 UpdateRepository: of sec              O          O     O           P     O          O     O       O
@@ -219,12 +222,13 @@ def test_every_rpc_that_administers_stands_in_the_table() -> None:
 
 @pytest.mark.parametrize("cut", COLUMNS.split())
 def test_no_effect_of_a_call_reaches_past_its_token(scene: Scene, cut: str) -> None:
-    access: Any = scene.server.access(scene.tokens["self"].secret)
+    channel = scene.server.channel(scene.tokens["self"].secret)
     codes = {}
     # The token revokes itself in the end.
     for effect in sorted(EFFECTS, key=lambda effect: effect.endswith("itself")):
         before = scene.state()
-        code = code_of(getattr(access, effect.partition(":")[0]), EFFECTS[effect](scene))
+        rpc = RPCS[effect.partition(":")[0]]
+        code = code_of(caller(channel, rpc), EFFECTS[effect](scene))
         codes[effect] = next(word for word, known in CODES.items() if known == code)
         if code != grpc.StatusCode.OK:
             assert scene.state() == before

@@ -1,4 +1,4 @@
-"""ListDeployments and SettleEnvironment: what is where."""
+"""ListDeployments, GetDeployment and SettleEnvironment: what is where."""
 
 from typing import Any
 
@@ -103,6 +103,21 @@ def test_what_is_where(staged: Staged) -> None:
             latest=short(repository, 5),
         )
     ]
+
+
+def test_one_is_what_stands_in_the_list(staged: Staged) -> None:
+    repository = staged.repository
+    staged.promoted({"name": "it"})
+    where = {"owner": repository.owner, "repo": repository.name}
+    get = environments(repository).GetDeployment
+    assert [get(pb.GetDeploymentRequest(**where, environment="production"))] == listed(repository)
+    never = refusal(get, pb.GetDeploymentRequest(**where, environment="staging"))
+    assert never == Refusal(
+        grpc.StatusCode.NOT_FOUND,
+        f"nothing was promoted to 'staging' of {repository.slug} yet: ListDeployments shows what there is",
+        "ENVIRONMENT_NOT_FOUND",
+    )
+    assert refusal(get, pb.GetDeploymentRequest(**where)).violations[0][0] == "environment"
 
 
 def test_the_last_one_that_failed_is_told_with_its_step(staged: Staged) -> None:

@@ -48,6 +48,7 @@ ROOMS = {
         "services.builds",
         "services.environments",
         "services.runs",
+        "services.server",
         "services.stages",
         "wakes",
     },

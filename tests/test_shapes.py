@@ -142,8 +142,8 @@ def test_of_an_empty_message_those_are_left_out_that_drone_leaves_out(name: str)
     assert {k: type(value) for k, value in found.items()} == types
 
 
-# What is not zero even then: a user whom nobody has disabled is active, and a repository that nobody has opened
-# is a private one.
+# What is not zero even then: a user whom nobody has disabled is active, and a repository that nobody has
+# opened is a private one.
 EMPTY: dict[str, dict[str, object]] = {
     "User": {"active": True},
     "Repository": {"private": True},

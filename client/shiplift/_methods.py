@@ -20,6 +20,8 @@ from shiplift.v1 import (
     builds_pb2_grpc,
     environments_pb2,
     environments_pb2_grpc,
+    server_pb2,
+    server_pb2_grpc,
     stages_pb2,
     stages_pb2_grpc,
 )
@@ -79,6 +81,7 @@ class Methods:
         self._access_service = access_pb2_grpc.AccessServiceStub(channel)
         self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
         self._environment_service = environments_pb2_grpc.EnvironmentServiceStub(channel)
+        self._server_service = server_pb2_grpc.ServerServiceStub(channel)
         self._stage_service = stages_pb2_grpc.StageServiceStub(channel)
 
     def _call(
@@ -1342,6 +1345,49 @@ class Methods:
             timeout,
         )
 
+    def get_deployment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        timeout: float | None = None,
+    ) -> environments_pb2.Deployment:
+        """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was
+        promoted to it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.GetDeployment,
+            environments_pb2.GetDeploymentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+            ),
+            timeout,
+        )
+
+    def get_server_info(
+        self,
+        *,
+        timeout: float | None = None,
+    ) -> server_pb2.ServerInfo:
+        """Returns the server's version, features and limits, to anybody.
+
+        Args:
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._server_service.GetServerInfo,
+            server_pb2.GetServerInfoRequest(),
+            timeout,
+        )
+
     def acquire_stage(
         self,
         *,
@@ -1622,6 +1668,57 @@ class Methods:
             timeout,
         )
 
+    def list_runners(
+        self,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> stages_pb2.ListRunnersResponse:
+        """Lists the runners that asked for stages within the last hour, by their tokens' ids. All
+        machines of a token that ask for the same are one entry.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._stage_service.ListRunners,
+            stages_pb2.ListRunnersRequest(
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_runners(
+        self,
+        *,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[stages_pb2.Runner]:
+        """Lists the runners that asked for stages within the last hour, by their tokens' ids. All
+        machines of a token that ask for the same are one entry.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = stages_pb2.ListRunnersRequest(
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._stage_service.ListRunners, request, timeout)
+            yield from page.runners
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
 
 class AsyncMethods:
     """A coroutine method for every rpc."""
@@ -1630,6 +1727,7 @@ class AsyncMethods:
         self._access_service = access_pb2_grpc.AccessServiceStub(channel)
         self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
         self._environment_service = environments_pb2_grpc.EnvironmentServiceStub(channel)
+        self._server_service = server_pb2_grpc.ServerServiceStub(channel)
         self._stage_service = stages_pb2_grpc.StageServiceStub(channel)
 
     async def _call(
@@ -2899,6 +2997,49 @@ class AsyncMethods:
             timeout,
         )
 
+    async def get_deployment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        timeout: float | None = None,
+    ) -> environments_pb2.Deployment:
+        """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was
+        promoted to it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.GetDeployment,
+            environments_pb2.GetDeploymentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+            ),
+            timeout,
+        )
+
+    async def get_server_info(
+        self,
+        *,
+        timeout: float | None = None,
+    ) -> server_pb2.ServerInfo:
+        """Returns the server's version, features and limits, to anybody.
+
+        Args:
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._server_service.GetServerInfo,
+            server_pb2.GetServerInfoRequest(),
+            timeout,
+        )
+
     async def acquire_stage(
         self,
         *,
@@ -3178,3 +3319,55 @@ class AsyncMethods:
             ),
             timeout,
         )
+
+    async def list_runners(
+        self,
+        *,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> stages_pb2.ListRunnersResponse:
+        """Lists the runners that asked for stages within the last hour, by their tokens' ids. All
+        machines of a token that ask for the same are one entry.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            page_token: `next_page_token` of the page before.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._stage_service.ListRunners,
+            stages_pb2.ListRunnersRequest(
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_runners(
+        self,
+        *,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[stages_pb2.Runner]:
+        """Lists the runners that asked for stages within the last hour, by their tokens' ids. All
+        machines of a token that ask for the same are one entry.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
+                more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = stages_pb2.ListRunnersRequest(
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._stage_service.ListRunners, request, timeout)
+            for item in page.runners:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token

@@ -117,6 +117,25 @@ def _environments(repository: Repository, after: str) -> Iterator[str]:
         yield after
 
 
+def get(caller: Caller, request: pb.GetDeploymentRequest) -> Standing:
+    """What is in one environment. Raises Invalid, NotFound."""
+    faults = Faults()
+    faults.target("environment", request.environment)
+    faults.refuse()
+    found = standing(Repository.get_by_id(caller.repo_id), request.environment)
+    if found is None:
+        raise _never_promoted_to(caller, request.environment)
+    return found
+
+
+def _never_promoted_to(caller: Caller, environment: str) -> NotFound:
+    return NotFound(
+        f"nothing was promoted to {environment!r} of {caller.owner}/{caller.repo} yet:"
+        " ListDeployments shows what there is",
+        reason="ENVIRONMENT_NOT_FOUND",
+    )
+
+
 def key_of(row: Standing) -> pages.Key:
     """What the page after a deployment begins behind."""
     return [row.owner, row.repo, row.environment]
@@ -146,11 +165,7 @@ def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Stan
     mine = (Build.repo == caller.repo_id) & (Build.deploy_to == request.environment) & (Build.parent > 0)
     newest = _newest(mine)
     if newest is None:
-        raise NotFound(
-            f"nothing was promoted to {request.environment!r} of {caller.owner}/{caller.repo} yet:"
-            " ListDeployments shows what there is",
-            reason="ENVIRONMENT_NOT_FOUND",
-        )
+        raise _never_promoted_to(caller, request.environment)
     _settle(caller, request, mine)
     uncertain.forget(caller.repo_id, request.environment)
     return Written(_load(caller, newest.id))

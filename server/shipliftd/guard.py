@@ -209,7 +209,7 @@ def admit(
     _require_action(token, rule, method)
     if scope in _OWNER_SCOPES:
         _require_owner(database, token, method, owner)
-    elif scope == pb.ACCESS_SCOPE_SITE:
+    elif rule.level == pb.ACCESS_LEVEL_SITE_ADMIN:
         _require_site(token, method)
     return caller
 

@@ -11,12 +11,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from shipliftd import leases
+from shiplift.v1 import stages_pb2 as pb
+
+from shipliftd import leases, pages
 from shipliftd.clock import now
 from shipliftd.errors import Exhausted
 from shipliftd.guard import Caller, is_within
-from shipliftd.models import Runner, Stage
-from shipliftd.rows import BuildWithStages, StageRow
+from shipliftd.models import Runner, Stage, Token, User
+from shipliftd.rows import BuildWithStages, RunnerRow, StageRow
 from shipliftd.store import Store
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,10 @@ class Want(NamedTuple):
         return missing
 
 
+# Where it stands in a RunnerRow.
+_WANT = slice(2, 2 + len(Want._fields))
+
+
 class _Key(NamedTuple):
     token_id: int
     want: Want
@@ -91,13 +97,80 @@ class _Seen(NamedTuple):
     environments: tuple[str, ...]
 
 
-class KnownRunners:
+class Roster:
+    """Those who are known."""
+
+    def __init__(self, seen: OrderedDict[_Key, _Seen]) -> None:
+        # Who asked longest ago comes first.
+        self._seen = seen
+
+    def copy(self) -> "Roster":
+        """Those who are known now, for another thread."""
+        return Roster(self._seen.copy())
+
+    def page(self, request: pb.ListRunnersRequest) -> list[RunnerRow]:
+        """A page of them and one more, by token and what they ask for. Raises Invalid."""
+        most = pages.size(request.page_size)
+        after = pages.after(request, request.page_token)
+        oldest = now() - KNOWN_MS
+        rows = sorted(
+            (
+                RunnerRow(key.token_id, "", *key.want, seen.repositories, seen.environments, seen.at)
+                for key, seen in self._seen.items()
+                if seen.at > oldest
+            ),
+            key=key_of,
+        )
+        rows = [row for row in rows if after is None or key_of(row) > after][: most + 1]
+        tokens = Token.select(Token.id, User.login).join(User)
+        tokens = tokens.where(Token.id.in_({row.token_id for row in rows}))
+        logins = {row.id: row.user.login for row in tokens}
+        return [row._replace(login=logins[row.token_id]) for row in rows]
+
+    def waiting_for(self, whole: BuildWithStages) -> str:
+        """In words, the first pending stage of a build that no known runner can take; else nothing."""
+        if whole.build.status not in ("pending", "running") or whole.build.pipeline_id is None:
+            # Without a file there are no steps to run: whoever deploys it reports it.
+            return ""
+        for stage in whole.stages:
+            is_waiting = stage.status == "pending" and stage.lease_hash is None
+            # A deployer need not ask before there is something to take.
+            if is_waiting and stage.kind == "pipeline":
+                nearest = min(self._lacking(whole, stage), key=len, default=None)
+                if nearest != ():
+                    return _waits(stage, nearest)
+        return ""
+
+    def _lacking(self, whole: BuildWithStages, stage: StageRow) -> Iterator[tuple[str, ...]]:
+        """What keeps each runner from the stage that may take such ones; nothing more once one can."""
+        oldest = now() - KNOWN_MS
+        deploy_to = whole.build.deploy_to
+        for (_, want), seen in self._seen.items():
+            if (
+                seen.at > oldest
+                and want.owner in ("", whole.owner)
+                and want.repo in ("", whole.repo)
+                and want.environment in ("", deploy_to)
+                and is_within(seen.repositories, whole.owner, whole.repo)
+                and (not seen.environments or deploy_to in seen.environments)
+                and (lacks := want.lacks(stage)) is not None
+            ):
+                yield lacks
+                if not lacks:
+                    return
+
+
+def key_of(row: RunnerRow) -> pages.Key:
+    """What the page after a runner begins behind."""
+    return [row.token_id, json.dumps(row[_WANT])]
+
+
+class KnownRunners(Roster):
     """Kept in the store, too, so that a restart forgets nobody."""
 
     def __init__(self, store: Store) -> None:
+        super().__init__(OrderedDict())
         self._store = store
-        # Who asked longest ago comes first.
-        self._seen: OrderedDict[_Key, _Seen] = OrderedDict()
         self._wants: Counter[int] = Counter()
         self._kept: set[asyncio.Future[None]] = set()
         for row in Runner.select().where(Runner.seen > now() - KNOWN_MS).order_by(Runner.seen):
@@ -151,38 +224,6 @@ class KnownRunners:
         self._kept.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("runner not noted", extra={"error": str(error)})
-
-    def waiting_for(self, whole: BuildWithStages) -> str:
-        """In words, the first pending stage of a build that no known runner can take; else nothing."""
-        if whole.build.status not in ("pending", "running") or whole.build.pipeline_id is None:
-            # Without a file there are no steps to run: whoever deploys it reports it.
-            return ""
-        for stage in whole.stages:
-            is_waiting = stage.status == "pending" and stage.lease_hash is None
-            # A deployer need not ask before there is something to take.
-            if is_waiting and stage.kind == "pipeline":
-                nearest = min(self._lacking(whole, stage), key=len, default=None)
-                if nearest != ():
-                    return _waits(stage, nearest)
-        return ""
-
-    def _lacking(self, whole: BuildWithStages, stage: StageRow) -> Iterator[tuple[str, ...]]:
-        """What keeps each runner from the stage that may take such ones; nothing more once one can."""
-        oldest = now() - KNOWN_MS
-        deploy_to = whole.build.deploy_to
-        for (_, want), seen in self._seen.items():
-            if (
-                seen.at > oldest
-                and want.owner in ("", whole.owner)
-                and want.repo in ("", whole.repo)
-                and want.environment in ("", deploy_to)
-                and is_within(seen.repositories, whole.owner, whole.repo)
-                and (not seen.environments or deploy_to in seen.environments)
-                and (lacks := want.lacks(stage)) is not None
-            ):
-                yield lacks
-                if not lacks:
-                    return
 
 
 def _waits(stage: StageRow, nearest: tuple[str, ...] | None) -> str:

@@ -18,6 +18,7 @@ from shipliftd.rows import (
     Leased,
     MadeToken,
     NamedGrant,
+    RunnerRow,
     StageRow,
     Standing,
     StepRow,
@@ -194,6 +195,13 @@ def lease(
         pipeline=leased.text,
         current=listed_build(current, leased.whole.owner, leased.whole.repo) if current else None,
         netrc=stages_pb2.Netrc(**login._asdict()) if login else None,
+    )
+
+
+def runner(row: RunnerRow) -> stages_pb2.Runner:
+    """What the machines of a token ask for."""
+    return stages_pb2.Runner(
+        **{**row._asdict(), "labels": dict(row.labels), "last_seen": time(row.last_seen)}
     )
 
 

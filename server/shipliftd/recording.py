@@ -38,8 +38,8 @@ RECORDABLE_EVENTS = (
 _MOST_NUMBER = 2_000_000_000
 
 _MOST_MESSAGE = 64 * 1024
-_MOST_ARTIFACTS = 50
-_MOST_STAGES = 100
+MOST_ARTIFACTS = 50
+MOST_STAGES = 100
 _MOST_PARTS = 256 * 1024
 
 # Texts that are kept as they came, and their most characters.
@@ -182,8 +182,8 @@ def _check(request: pb.CreateBuildRequest, rules: ParameterRules, faults: Faults
         faults.add("release", f"{request.release!r} would be taken for a build's number: add a letter")
     rules.check(request.params, faults)
     rules.check_total(request.params, faults)
-    artifacts = faults.few("artifacts", request.artifacts, _MOST_ARTIFACTS)
-    size = sum(part.ByteSize() for part in (*request.stages[:_MOST_STAGES], *artifacts))
+    artifacts = faults.few("artifacts", request.artifacts, MOST_ARTIFACTS)
+    size = sum(part.ByteSize() for part in (*request.stages[:MOST_STAGES], *artifacts))
     if size > _MOST_PARTS:
         # Every promotion of the build copies them.
         faults.add("stages", f"{size} bytes with the artifacts: at most {_MOST_PARTS} (256 KiB)")
@@ -223,7 +223,7 @@ def _times(request: pb.CreateBuildRequest, at: int, faults: Faults) -> tuple[int
 
 
 def _stages(given: Collection[pb.StageSpec], repo_id: int, at: int, faults: Faults) -> list[StageRow]:
-    specs = faults.few("stages", given, _MOST_STAGES) or [pb.StageSpec(kind="external")]
+    specs = faults.few("stages", given, MOST_STAGES) or [pb.StageSpec(kind="external")]
     names = [spec.name or "default" for spec in specs]
     _check_unique("stages", names, faults)
     for n, spec in enumerate(specs):
@@ -231,7 +231,7 @@ def _stages(given: Collection[pb.StageSpec], repo_id: int, at: int, faults: Faul
     try:
         graphlib.TopologicalSorter(
             {
-                name: set(spec.depends_on[:_MOST_STAGES]) - {name}
+                name: set(spec.depends_on[:MOST_STAGES]) - {name}
                 for name, spec in zip(names, specs, strict=True)
             }
         ).prepare()
@@ -248,7 +248,7 @@ def _check_stage(at: str, spec: pb.StageSpec, others: set[str], faults: Faults) 
         faults.add(f"{at}.kind", f"{spec.kind[:60]!r}: wanted pipeline or external")
     faults.not_negative(f"{at}.limit", spec.limit)
     faults.not_negative(f"{at}.throttle", spec.throttle)
-    depends_on = faults.few(f"{at}.depends_on", spec.depends_on, _MOST_STAGES)
+    depends_on = faults.few(f"{at}.depends_on", spec.depends_on, MOST_STAGES)
     for name in depends_on:
         if name not in others:
             faults.add(f"{at}.depends_on", f"{name[:60]!r} is not another stage of this build")

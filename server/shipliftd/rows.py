@@ -149,6 +149,26 @@ class Leased(NamedTuple):
         return self.stage.id
 
 
+class RunnerRow(NamedTuple):
+    """What the machines of a token ask for, with the cuts of the token, and when one of them last did."""
+
+    token_id: int
+    login: str
+    kind: str
+    type: str
+    os: str
+    arch: str
+    variant: str
+    kernel: str
+    labels: tuple[tuple[str, str], ...]
+    owner: str
+    repo: str
+    environment: str
+    token_repositories: tuple[str, ...]
+    token_environments: tuple[str, ...]
+    last_seen: int
+
+
 class Standing(NamedTuple):
     """What is in an environment; `lost` is (build, stage, machine, since) while nobody knows."""
 

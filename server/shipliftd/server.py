@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from shiplift.v1 import access_pb2_grpc, builds_pb2_grpc, environments_pb2_grpc, stages_pb2_grpc
+from shiplift.v1 import (
+    access_pb2_grpc,
+    builds_pb2_grpc,
+    environments_pb2_grpc,
+    server_pb2_grpc,
+    stages_pb2_grpc,
+)
 
 from shipliftd import __version__, access, ending, known, setup, symbols, tls
-from shipliftd.api import SERVICES
+from shipliftd.api import MOST_REQUEST, SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.inprocess import InProcess
 from shipliftd.interceptors import LAST_WORDS_SECONDS, Interceptor
@@ -26,6 +32,7 @@ from shipliftd.services.access import AccessService
 from shipliftd.services.builds import BuildService
 from shipliftd.services.environments import EnvironmentService
 from shipliftd.services.runs import Runs
+from shipliftd.services.server import ServerService
 from shipliftd.services.stages import StageService
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
@@ -49,7 +56,7 @@ _OPTIONS = (
     # So that clients find replicas that came later.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 60_000),
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_receive_message_length", MOST_REQUEST),
     # More calls that wait to be taken, or one that waits longer, and gRPC answers CANCELLED, which no
     # client repeats; its own limits are 1,000 (3,000 for certain) and 30 s.
     ("grpc.server.max_pending_requests", _MOST_PENDING),
@@ -115,6 +122,7 @@ async def _run(
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(EnvironmentService(store), door)
         stages = StageService(store, runs, logins, link)
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
+        server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(settings), door)
         health_pb2_grpc.add_HealthServicer_to_server(healths, door)
     symbols.add_to(server, [*_NAMES, health.SERVICE_NAME])
     address = _bind(server, settings.listen, credentials)

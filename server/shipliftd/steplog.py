@@ -17,7 +17,7 @@ from shipliftd.rows import StepRow
 MOST_BYTES = 5 * 1024 * 1024
 CUT = "The log ends here: a step keeps 5 MiB of it.\n"
 LEFT_OUT = "{} lines left out.\n"
-_MOST_LINES = 10_000
+MOST_LINES = 10_000
 _PAGE = 1000
 # Of a message: a reader who does not read has three of them in the server's memory.
 _PAGE_BYTES = 128 * 1024
@@ -65,9 +65,9 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     faults = Faults()
     leases.check_held(request, faults)
     faults.not_negative("first_position", request.first_position)
-    if len(request.lines) > _MOST_LINES:
-        faults.add("lines", f"{len(request.lines)} of them: at most {_MOST_LINES}")
-    for n, line in enumerate(request.lines[:_MOST_LINES]):
+    if len(request.lines) > MOST_LINES:
+        faults.add("lines", f"{len(request.lines)} of them: at most {MOST_LINES}")
+    for n, line in enumerate(request.lines[:MOST_LINES]):
         faults.duration(f"lines[{n}].time", line.time)
     faults.refuse()
     step, _, _ = leases.held_step(caller, request.step_id, request.lease_token)

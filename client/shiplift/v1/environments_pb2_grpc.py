@@ -45,6 +45,11 @@ class EnvironmentServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_environments__pb2.SettleEnvironmentRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_environments__pb2.Deployment.FromString,
                 _registered_method=True)
+        self.GetDeployment = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/GetDeployment',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.GetDeploymentRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.Deployment.FromString,
+                _registered_method=True)
 
 
 class EnvironmentServiceServicer(object):
@@ -69,6 +74,13 @@ class EnvironmentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDeployment(self, request, context):
+        """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnvironmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +92,11 @@ def add_EnvironmentServiceServicer_to_server(servicer, server):
             'SettleEnvironment': grpc.unary_unary_rpc_method_handler(
                     servicer.SettleEnvironment,
                     request_deserializer=shiplift_dot_v1_dot_environments__pb2.SettleEnvironmentRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.Deployment.SerializeToString,
+            ),
+            'GetDeployment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeployment,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.GetDeploymentRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_environments__pb2.Deployment.SerializeToString,
             ),
     }
@@ -137,6 +154,33 @@ class EnvironmentService(object):
             target,
             '/shiplift.v1.EnvironmentService/SettleEnvironment',
             shiplift_dot_v1_dot_environments__pb2.SettleEnvironmentRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeployment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/GetDeployment',
+            shiplift_dot_v1_dot_environments__pb2.GetDeploymentRequest.SerializeToString,
             shiplift_dot_v1_dot_environments__pb2.Deployment.FromString,
             options,
             channel_credentials,

@@ -43,6 +43,8 @@ class EnvironmentServiceStub:
     after the loss has succeeded (PromoteRequest.despite_lost). Needs an environment that
     something was promoted to (NOT_FOUND), and a build that was promoted to it, or 0 for none.
     """
+    GetDeployment: _grpc.UnaryUnaryMultiCallable[_environments_pb2.GetDeploymentRequest, _environments_pb2.Deployment]
+    """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it."""
 
 @_typing.type_check_only
 class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
@@ -59,6 +61,8 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     after the loss has succeeded (PromoteRequest.despite_lost). Needs an environment that
     something was promoted to (NOT_FOUND), and a build that was promoted to it, or 0 for none.
     """
+    GetDeployment: _aio.UnaryUnaryMultiCallable[_environments_pb2.GetDeploymentRequest, _environments_pb2.Deployment]  # type: ignore[assignment]
+    """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it."""
 
 class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells what is in the environments. An environment is there once something was promoted to it."""
@@ -84,5 +88,13 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         after the loss has succeeded (PromoteRequest.despite_lost). Needs an environment that
         something was promoted to (NOT_FOUND), and a build that was promoted to it, or 0 for none.
         """
+
+    @_abc_1.abstractmethod
+    def GetDeployment(
+        self,
+        request: _environments_pb2.GetDeploymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_environments_pb2.Deployment, _abc.Awaitable[_environments_pb2.Deployment]]:
+        """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it."""
 
 def add_EnvironmentServiceServicer_to_server(servicer: EnvironmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -80,6 +80,11 @@ class StageServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_stages__pb2.WatchStageRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_stages__pb2.WatchStageResponse.FromString,
                 _registered_method=True)
+        self.ListRunners = channel.unary_unary(
+                '/shiplift.v1.StageService/ListRunners',
+                request_serializer=shiplift_dot_v1_dot_stages__pb2.ListRunnersRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_stages__pb2.ListRunnersResponse.FromString,
+                _registered_method=True)
 
 
 class StageServiceServicer(object):
@@ -158,6 +163,14 @@ class StageServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRunners(self, request, context):
+        """Lists the runners that asked for stages within the last hour, by their tokens' ids. All machines of a
+        token that ask for the same are one entry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -195,6 +208,11 @@ def add_StageServiceServicer_to_server(servicer, server):
                     servicer.WatchStage,
                     request_deserializer=shiplift_dot_v1_dot_stages__pb2.WatchStageRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_stages__pb2.WatchStageResponse.SerializeToString,
+            ),
+            'ListRunners': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRunners,
+                    request_deserializer=shiplift_dot_v1_dot_stages__pb2.ListRunnersRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_stages__pb2.ListRunnersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -396,6 +414,33 @@ class StageService(object):
             '/shiplift.v1.StageService/WatchStage',
             shiplift_dot_v1_dot_stages__pb2.WatchStageRequest.SerializeToString,
             shiplift_dot_v1_dot_stages__pb2.WatchStageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRunners(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.StageService/ListRunners',
+            shiplift_dot_v1_dot_stages__pb2.ListRunnersRequest.SerializeToString,
+            shiplift_dot_v1_dot_stages__pb2.ListRunnersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -78,6 +78,10 @@ class StageServiceStub:
     """Tells how the stage and its build stand, first as they are and then at each change, until the stage
     has ended: how a runner learns that its build was cancelled. Keeps the lease while it is open.
     """
+    ListRunners: _grpc.UnaryUnaryMultiCallable[_stages_pb2.ListRunnersRequest, _stages_pb2.ListRunnersResponse]
+    """Lists the runners that asked for stages within the last hour, by their tokens' ids. All machines of a
+    token that ask for the same are one entry.
+    """
 
 @_typing.type_check_only
 class StageServiceAsyncStub(StageServiceStub):
@@ -127,6 +131,10 @@ class StageServiceAsyncStub(StageServiceStub):
     WatchStage: _aio.UnaryStreamMultiCallable[_stages_pb2.WatchStageRequest, _stages_pb2.WatchStageResponse]  # type: ignore[assignment]
     """Tells how the stage and its build stand, first as they are and then at each change, until the stage
     has ended: how a runner learns that its build was cancelled. Keeps the lease while it is open.
+    """
+    ListRunners: _aio.UnaryUnaryMultiCallable[_stages_pb2.ListRunnersRequest, _stages_pb2.ListRunnersResponse]  # type: ignore[assignment]
+    """Lists the runners that asked for stages within the last hour, by their tokens' ids. All machines of a
+    token that ask for the same are one entry.
     """
 
 class StageServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -216,6 +224,16 @@ class StageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_stages_pb2.WatchStageResponse], _abc.AsyncIterator[_stages_pb2.WatchStageResponse]]:
         """Tells how the stage and its build stand, first as they are and then at each change, until the stage
         has ended: how a runner learns that its build was cancelled. Keeps the lease while it is open.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRunners(
+        self,
+        request: _stages_pb2.ListRunnersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_stages_pb2.ListRunnersResponse, _abc.Awaitable[_stages_pb2.ListRunnersResponse]]:
+        """Lists the runners that asked for stages within the last hour, by their tokens' ids. All machines of a
+        token that ask for the same are one entry.
         """
 
 def add_StageServiceServicer_to_server(servicer: StageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

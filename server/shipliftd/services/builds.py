@@ -7,7 +7,18 @@ from collections.abc import AsyncIterator
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 
-from shipliftd import builds, ending, messages, pages, pipelines, promotions, recording, reports, steplog
+from shipliftd import (
+    builds,
+    documents,
+    ending,
+    messages,
+    pages,
+    pipelines,
+    promotions,
+    recording,
+    reports,
+    steplog,
+)
 from shipliftd.errors import Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER, Caller
@@ -20,7 +31,6 @@ from shipliftd.store import Store
 from shipliftd.wakes import within
 
 _REMEMBERED = 256
-_MOST_PIPELINE = 1024 * 1024
 # A change that no wake told of, such as another process's, is seen so late.
 _LOOK_SECONDS = 5.0
 
@@ -105,7 +115,7 @@ async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
     if not request.pipeline:
         return None
     faults = Faults()
-    faults.long_text("pipeline", request.pipeline, _MOST_PIPELINE)
+    faults.long_text("pipeline", request.pipeline, documents.MOST_BYTES)
     faults.refuse()
     try:
         return await asyncio.to_thread(pipelines.parse, request.pipeline)

@@ -38,3 +38,7 @@ class EnvironmentService(EnvironmentServiceServicer):
         """Says what is in an environment."""
         written = await self._store.write(environments.settle, CALLER.get(), request)
         return messages.deployment(resource(written, context))
+
+    async def GetDeployment(self, request: pb.GetDeploymentRequest, context: Context) -> pb.Deployment:
+        """Returns what is in one environment."""
+        return messages.deployment(await self._store.listing(environments.get, CALLER.get(), request))

@@ -9,7 +9,7 @@ from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
-from shipliftd import __version__, leases, messages, plans, stages, steplog
+from shipliftd import __version__, known, leases, messages, pages, plans, stages, steplog
 from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER
@@ -111,6 +111,18 @@ class StageService(StageServiceServicer):
             if status in ENDED:
                 return
             await within(event, _KEEP_SECONDS)
+
+    async def ListRunners(self, request: pb.ListRunnersRequest, context: Context) -> pb.ListRunnersResponse:
+        """Lists the runners that are known."""
+        roster = self._runs.dispatcher.known.copy()
+
+        def read() -> pb.ListRunnersResponse:
+            page, token = pages.fill(
+                request, pages.size(request.page_size), roster.page(request), messages.runner, known.key_of
+            )
+            return pb.ListRunnersResponse(runners=page, next_page_token=token)
+
+        return await self._store.listing(read)
 
     async def _lease(self, leased: Leased, context: Context, lease_token: str) -> pb.StageLease:
         plan = await self._possible(leased, context, lease_token, self._plans.plan)
