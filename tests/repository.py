@@ -97,9 +97,11 @@ class Repository:
 
     def page(self, **fields: object) -> pb.ListBuildsResponse:
         """ListBuilds."""
-        return self.builds.ListBuilds(
-            pb.ListBuildsRequest(owner=self.owner, repo=self.name, **fields)  # type: ignore[arg-type]
-        )
+        return self.builds.ListBuilds(self.listing(**fields))
+
+    def listing(self, **fields: object) -> pb.ListBuildsRequest:
+        """A request for ListBuilds."""
+        return pb.ListBuildsRequest(owner=self.owner, repo=self.name, **fields)  # type: ignore[arg-type]
 
     def numbers(self, **filters: object) -> list[int]:
         """The numbers on the first page of ListBuilds."""

@@ -57,7 +57,7 @@ def test_the_builds_are_those_that_the_caller_may_read(served: Shipliftd) -> Non
     assert code_of(builds.ListBuilds, pb.ListBuildsRequest()) == grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_events_and_statuses_narrow_them_and_nothing_else_does(served: Shipliftd) -> None:
+def test_what_narrows_them(served: Shipliftd) -> None:
     one, other = made(served, "one"), made(served, "other")
     one.record(status=SUCCESS)
     other.record(status=RUNNING, event=pb.BUILD_EVENT_TAG)
@@ -67,13 +67,20 @@ def test_events_and_statuses_narrow_them_and_nothing_else_does(served: Shipliftd
     assert listed(served, statuses=[PENDING, SUCCESS]) == ["one 2", "one 1"]
     assert listed(served, events=[pb.BUILD_EVENT_TAG, pb.BUILD_EVENT_PUSH]) == ["other 1", "one 1"]
     assert listed(served, events=[pb.BUILD_EVENT_TAG], statuses=[PENDING]) == []
+    assert listed(served, environment="production") == ["one 2"]
+    assert listed(served, environment="staging") == []
+    assert listed(served, trigger="admin", events=[pb.BUILD_EVENT_PROMOTE]) == ["one 2"]
+    assert listed(served, trigger="mona") == []
+    newest = one.get(2).created
+    assert listed(served, created_after=newest)[0] == "one 2"
+    assert "one 2" not in listed(served, created_before=newest)
     wrong: dict[str, object] = {
         "commit": "a" * 40,
         "release": "v1",
         "external_id": "1",
-        "deploy_to": "production",
         "ref": "refs/heads/main",
         "origin": 1,
+        "parent": 1,
         "skip": 1,
     }
     request = pb.ListBuildsRequest(**wrong)  # type: ignore[arg-type]
@@ -124,3 +131,14 @@ def test_a_page_looks_at_what_has_not_ended_alone(served: Shipliftd) -> None:
         " AND id < 5 ORDER BY id DESC LIMIT 10"
     )
     assert "USING INDEX builds_unended (id<?)" in stored(served, query)[0][3]
+
+
+@pytest.mark.parametrize(
+    "more", ["deploy_to = 'production' AND parent > 0", "trigger = 'mona'", "created < 5"]
+)
+def test_other_filters_look_at_a_range_of_ids(served: Shipliftd, more: str) -> None:
+    query = (
+        "EXPLAIN QUERY PLAN SELECT * FROM builds WHERE (repo_id + 0) IN (SELECT id FROM repositories)"
+        f" AND {more} AND id < 90000 AND id >= 40000 ORDER BY id DESC LIMIT 10"
+    )
+    assert "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in stored(served, query)[0][3]

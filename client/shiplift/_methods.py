@@ -59,6 +59,10 @@ BuildStatusWord: TypeAlias = Literal[
     "killed",
     "error",
 ]
+BuildViewWord: TypeAlias = Literal[
+    "basic",
+    "full",
+]
 TokenActionWord: TypeAlias = Literal[
     "read",
     "record",
@@ -1038,14 +1042,16 @@ class Methods:
         owner: str,
         repo: str,
         build: int,
+        view: builds_pb2.BuildView | BuildViewWord | None = None,
         timeout: float | None = None,
     ) -> builds_pb2.Build:
-        """Returns one build with its parameters and stages.
+        """Returns one build with its parameters and stages, unless `view` says otherwise.
 
         Args:
             owner: The repository's owner.
             repo: The repository's name.
             build: The build's number; 1 or above.
+            view: How much of the build is returned; FULL when unset.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1054,6 +1060,7 @@ class Methods:
                 owner=owner,
                 repo=repo,
                 build=build,
+                view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
             ),
             timeout,
         )
@@ -1075,19 +1082,26 @@ class Methods:
         page_token: str = "",
         skip: int = 0,
         stages: bool = False,
+        view: builds_pb2.BuildView | BuildViewWord | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        trigger: str = "",
+        parent: int = 0,
         timeout: float | None = None,
     ) -> builds_pb2.ListBuildsResponse:
-        """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match. Without a repository those of all that the caller may
-        read, newest first.
+        """Lists a repository's builds, highest number first, without their parameters and stages
+        unless `view` says otherwise. Filters that are set must all match. Without a repository
+        those of all that the caller may read, newest first.
 
         Args:
             owner: The repository's owner. Without it and `repo` the builds are those of all
-                repositories that the caller may read, and only `events` and `statuses` narrow them.
+                repositories that the caller may read.
             repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+                This, `release`, `external_id`, `ref`, `origin`, `parent` and `skip` go with a
+                repository.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
             environment: Only promotions and rollbacks to this environment.
@@ -1098,9 +1112,14 @@ class Methods:
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there, but for `skip`.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
-                pages. A page token costs less the further on it is. Not with `events` or `statuses`
-                alone.
+                pages. A page token costs less the further on it is. Not with `events`, `statuses`,
+                `trigger`, `created_after` or `created_before` alone.
             stages: The builds come with their stages, which come without their steps.
+            view: How much of the builds is returned; BASIC when unset.
+            created_after: Only builds created at this time or later.
+            created_before: Only builds created before this time.
+            trigger: Only builds that the user of this login recorded or promoted.
+            parent: Only promotions and rollbacks of the build of this number.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1122,6 +1141,11 @@ class Methods:
                 page_token=page_token,
                 skip=skip,
                 stages=stages,
+                view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
+                created_after=_values.timestamp("created_after", created_after),
+                created_before=_values.timestamp("created_before", created_before),
+                trigger=trigger,
+                parent=parent,
             ),
             timeout,
         )
@@ -1142,21 +1166,28 @@ class Methods:
         page_size: int = 0,
         skip: int = 0,
         stages: bool = False,
+        view: builds_pb2.BuildView | BuildViewWord | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        trigger: str = "",
+        parent: int = 0,
         timeout: float | None = None,
     ) -> Iterator[builds_pb2.Build]:
-        """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match. Without a repository those of all that the caller may
-        read, newest first.
+        """Lists a repository's builds, highest number first, without their parameters and stages
+        unless `view` says otherwise. Filters that are set must all match. Without a repository
+        those of all that the caller may read, newest first.
 
         Asks for a page when the one before has been used up.
 
         Args:
             owner: The repository's owner. Without it and `repo` the builds are those of all
-                repositories that the caller may read, and only `events` and `statuses` narrow them.
+                repositories that the caller may read.
             repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+                This, `release`, `external_id`, `ref`, `origin`, `parent` and `skip` go with a
+                repository.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
             environment: Only promotions and rollbacks to this environment.
@@ -1165,9 +1196,14 @@ class Methods:
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
                 more follow.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
-                pages. A page token costs less the further on it is. Not with `events` or `statuses`
-                alone.
+                pages. A page token costs less the further on it is. Not with `events`, `statuses`,
+                `trigger`, `created_after` or `created_before` alone.
             stages: The builds come with their stages, which come without their steps.
+            view: How much of the builds is returned; BASIC when unset.
+            created_after: Only builds created at this time or later.
+            created_before: Only builds created before this time.
+            trigger: Only builds that the user of this login recorded or promoted.
+            parent: Only promotions and rollbacks of the build of this number.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = builds_pb2.ListBuildsRequest(
@@ -1186,6 +1222,11 @@ class Methods:
             page_size=page_size,
             skip=skip,
             stages=stages,
+            view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
+            created_after=_values.timestamp("created_after", created_after),
+            created_before=_values.timestamp("created_before", created_before),
+            trigger=trigger,
+            parent=parent,
         )
         while True:
             page = self._call(self._build_service.ListBuilds, request, timeout)
@@ -2688,14 +2729,16 @@ class AsyncMethods:
         owner: str,
         repo: str,
         build: int,
+        view: builds_pb2.BuildView | BuildViewWord | None = None,
         timeout: float | None = None,
     ) -> builds_pb2.Build:
-        """Returns one build with its parameters and stages.
+        """Returns one build with its parameters and stages, unless `view` says otherwise.
 
         Args:
             owner: The repository's owner.
             repo: The repository's name.
             build: The build's number; 1 or above.
+            view: How much of the build is returned; FULL when unset.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2704,6 +2747,7 @@ class AsyncMethods:
                 owner=owner,
                 repo=repo,
                 build=build,
+                view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
             ),
             timeout,
         )
@@ -2725,19 +2769,26 @@ class AsyncMethods:
         page_token: str = "",
         skip: int = 0,
         stages: bool = False,
+        view: builds_pb2.BuildView | BuildViewWord | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        trigger: str = "",
+        parent: int = 0,
         timeout: float | None = None,
     ) -> builds_pb2.ListBuildsResponse:
-        """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match. Without a repository those of all that the caller may
-        read, newest first.
+        """Lists a repository's builds, highest number first, without their parameters and stages
+        unless `view` says otherwise. Filters that are set must all match. Without a repository
+        those of all that the caller may read, newest first.
 
         Args:
             owner: The repository's owner. Without it and `repo` the builds are those of all
-                repositories that the caller may read, and only `events` and `statuses` narrow them.
+                repositories that the caller may read.
             repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+                This, `release`, `external_id`, `ref`, `origin`, `parent` and `skip` go with a
+                repository.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
             environment: Only promotions and rollbacks to this environment.
@@ -2748,9 +2799,14 @@ class AsyncMethods:
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there, but for `skip`.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
-                pages. A page token costs less the further on it is. Not with `events` or `statuses`
-                alone.
+                pages. A page token costs less the further on it is. Not with `events`, `statuses`,
+                `trigger`, `created_after` or `created_before` alone.
             stages: The builds come with their stages, which come without their steps.
+            view: How much of the builds is returned; BASIC when unset.
+            created_after: Only builds created at this time or later.
+            created_before: Only builds created before this time.
+            trigger: Only builds that the user of this login recorded or promoted.
+            parent: Only promotions and rollbacks of the build of this number.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2772,6 +2828,11 @@ class AsyncMethods:
                 page_token=page_token,
                 skip=skip,
                 stages=stages,
+                view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
+                created_after=_values.timestamp("created_after", created_after),
+                created_before=_values.timestamp("created_before", created_before),
+                trigger=trigger,
+                parent=parent,
             ),
             timeout,
         )
@@ -2792,21 +2853,28 @@ class AsyncMethods:
         page_size: int = 0,
         skip: int = 0,
         stages: bool = False,
+        view: builds_pb2.BuildView | BuildViewWord | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        trigger: str = "",
+        parent: int = 0,
         timeout: float | None = None,
     ) -> AsyncIterator[builds_pb2.Build]:
-        """Lists a repository's builds, highest number first, without their parameters and stages.
-        Filters that are set must all match. Without a repository those of all that the caller may
-        read, newest first.
+        """Lists a repository's builds, highest number first, without their parameters and stages
+        unless `view` says otherwise. Filters that are set must all match. Without a repository
+        those of all that the caller may read, newest first.
 
         Asks for a page when the one before has been used up.
 
         Args:
             owner: The repository's owner. Without it and `repo` the builds are those of all
-                repositories that the caller may read, and only `events` and `statuses` narrow them.
+                repositories that the caller may read.
             repo: The repository's name; goes with `owner`.
             events: Only builds of these events.
             statuses: Only builds of these statuses.
             commit: Only builds of this commit: `after` begins with it; 7 to 64 hexadecimal digits.
+                This, `release`, `external_id`, `ref`, `origin`, `parent` and `skip` go with a
+                repository.
             release: Only builds of this release.
             external_id: Only the build that has this external id.
             environment: Only promotions and rollbacks to this environment.
@@ -2815,9 +2883,14 @@ class AsyncMethods:
             page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
                 more follow.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
-                pages. A page token costs less the further on it is. Not with `events` or `statuses`
-                alone.
+                pages. A page token costs less the further on it is. Not with `events`, `statuses`,
+                `trigger`, `created_after` or `created_before` alone.
             stages: The builds come with their stages, which come without their steps.
+            view: How much of the builds is returned; BASIC when unset.
+            created_after: Only builds created at this time or later.
+            created_before: Only builds created before this time.
+            trigger: Only builds that the user of this login recorded or promoted.
+            parent: Only promotions and rollbacks of the build of this number.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = builds_pb2.ListBuildsRequest(
@@ -2836,6 +2909,11 @@ class AsyncMethods:
             page_size=page_size,
             skip=skip,
             stages=stages,
+            view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
+            created_after=_values.timestamp("created_after", created_after),
+            created_before=_values.timestamp("created_before", created_before),
+            trigger=trigger,
+            parent=parent,
         )
         while True:
             page = await self._call(self._build_service.ListBuilds, request, timeout)

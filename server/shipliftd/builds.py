@@ -5,8 +5,10 @@ The verbs that make and change them are in `recording.py`, `promotions.py` and `
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from peewee import SQL, Value, fn
 from shiplift.v1 import builds_pb2 as pb
 
@@ -44,9 +46,12 @@ _MOST_LOOKED_AT = 50_000
 _UNENDED = frozenset(STATUS_OF[word] for word in UNENDED)
 _IS_UNENDED = SQL(IS_UNENDED)
 _MOST_WORDS = 20
-# What no index serves where no repository is named.
-_OF_A_REPOSITORY = ("commit", "release", "external_id", "environment", "ref", "origin", "skip")
+# What is a repository's own, or no index serves over all of them.
+_OF_A_REPOSITORY = ("commit", "release", "external_id", "ref", "origin", "parent", "skip")
 _MOST_SKIPPED = 1_000_000
+_VIEWS = frozenset(pb.BuildView.values())
+# So many builds' stages are read at once, at the most.
+_MOST_AT_ONCE = 64
 _INSERT_BUILD = inserting(Build)
 _INSERT_STAGE = inserting(Stage)
 _INSERT_CHANGE = inserting(Change)
@@ -100,14 +105,32 @@ def not_found(caller: Caller, number: int) -> NotFound:
 
 def get(database: Executor, caller: Caller, request: pb.GetBuildRequest) -> BuildWithStages:
     """One build with its stages. Raises NotFound."""
-    if request.build < 1:
-        faults = Faults()
-        faults.positive("build", request.build)
-        faults.refuse()
+    _check_build(request)
     found = find_whole(database, caller.repo_id, request.build)
     if found is None:
         raise not_found(caller, request.build)
     return _with_steps(database, found[0], caller.owner, caller.repo, found[1])
+
+
+def get_basic(database: Executor, caller: Caller, request: pb.GetBuildRequest) -> BuildRow:
+    """One build alone. Raises NotFound."""
+    _check_build(request)
+    found = find(database, caller.repo_id, request.build)
+    if found is None:
+        raise not_found(caller, request.build)
+    return found
+
+
+def _check_build(request: pb.GetBuildRequest) -> None:
+    if request.build < 1 or request.view not in _VIEWS:
+        faults = Faults()
+        faults.positive("build", request.build)
+        _check_view(request.view, faults)
+        faults.refuse()
+
+
+def _check_view(view: pb.BuildView, faults: Faults) -> None:
+    faults.word("view", view, _VIEWS, pb.BuildView.keys()[1:])
 
 
 def _with_steps(
@@ -192,7 +215,8 @@ def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildR
     filters = _filters(caller.repo_id, request)
     order = Build.number if caller.repo_id else Build.id
     mine = Build.repo == caller.repo_id if caller.repo_id else _of(caller)
-    query = Build.select(*_LISTED).where(mine, *filters)
+    columns = [Build] if request.view == pb.BUILD_VIEW_FULL else _LISTED
+    query = Build.select(*columns).where(mine, *filters)
     end: int | None = int(key[0]) if key is not None else None
     if end is not None:
         query = query.where(order < end)
@@ -210,6 +234,34 @@ def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildR
         query = query.where(order >= begin)
     rows = database.execute(query.order_by(order.desc()).limit(most + 1).offset(request.skip))
     return map(BuildRow._make, rows), [begin] if begin > 1 else None
+
+
+def whole(
+    rows: Iterator[BuildRow], names: Callable[[BuildRow], tuple[str, str]], steps: bool
+) -> Iterator[BuildWithStages]:
+    """The builds of a page with their stages and, where they are wanted, steps.
+
+    Read for more builds at a time as the page goes on, for a page can end with its first.
+    """
+    at_once = 1
+    while some := list(islice(rows, at_once)):
+        ids = [row.id for row in some]
+        stages: dict[int, list[StageRow]] = {}
+        query = Stage.select().where(Stage.build.in_(ids)).order_by(Stage.build, Stage.number)
+        for stage in map(StageRow._make, database.execute(query)):
+            stages.setdefault(stage.build_id, []).append(stage)
+        found: dict[int, list[StepRow]] = {}
+        if steps:
+            of = {stage.id: stage.build_id for each in stages.values() for stage in each}
+            begun = [row.id for row in some if row.status != "pending"]
+            theirs = Step.select().join(Stage).where(Stage.build.in_(begun))
+            for step in map(StepRow._make, database.execute(theirs.order_by(Step.stage, Step.number))):
+                found.setdefault(of[step.stage_id], []).append(step)
+        for row in some:
+            yield BuildWithStages(
+                row, *names(row), tuple(stages.get(row.id, ())), tuple(found.get(row.id, ()))
+            )
+        at_once = min(2 * at_once, _MOST_AT_ONCE)
 
 
 def _of(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
@@ -244,12 +296,15 @@ def _check_skip(request: pb.ListBuildsRequest) -> None:
     if not 0 <= request.skip <= _MOST_SKIPPED:
         faults.add("skip", f"is {request.skip}: wanted 0 to {_MOST_SKIPPED}")
     elif request.skip and request.repo and not _is_indexed(request):
-        faults.add("skip", "goes with no filter by events or statuses alone: take page_token")
+        faults.add(
+            "skip", "goes with no filter by events, statuses, trigger or time alone: take page_token"
+        )
     faults.refuse()
 
 
 def _is_indexed(request: pb.ListBuildsRequest) -> bool:
-    if not request.events and not request.statuses:
+    scans = (request.events, request.statuses, request.trigger)
+    if not any(scans) and not request.HasField("created_after") and not request.HasField("created_before"):
         return True
     return any(
         (
@@ -259,6 +314,7 @@ def _is_indexed(request: pb.ListBuildsRequest) -> bool:
             request.environment,
             request.ref,
             request.origin,
+            request.parent,
         )
     )
 
@@ -275,6 +331,12 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
     faults.text("external_id", request.external_id, 200)
     faults.text("ref", request.ref, 500)
     faults.not_negative("origin", request.origin)
+    faults.not_negative("parent", request.parent)
+    if request.trigger:
+        faults.name("trigger", request.trigger)
+    after = _whole_milliseconds("created_after", request.created_after, faults)
+    before = _whole_milliseconds("created_before", request.created_before, faults)
+    _check_view(request.view, faults)
     if not repo_id:
         for field in _OF_A_REPOSITORY:
             if getattr(request, field):
@@ -297,8 +359,8 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
     if request.commit:
         # 'g' follows the last hexadecimal digit.
         commit = request.commit.lower()
-        after = (Build.after >= commit) & (Build.after < commit + "g")
-        filters.append(_recorded(repo_id, after))
+        of_commit = (Build.after >= commit) & (Build.after < commit + "g")
+        filters.append(_recorded(repo_id, of_commit))
     if request.environment:
         # The partial index is used only where the query repeats its condition.
         filters += [Build.deploy_to == request.environment, Build.parent > 0]
@@ -308,7 +370,23 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
         filters.append(Build.ref == request.ref)
     if request.origin:
         filters.append(Build.origin == request.origin)
+    if request.parent:
+        # Whatever is promoted of a build has its origin, which has an index.
+        origin = Build.alias()
+        its = origin.select(origin.origin).where(origin.repo == repo_id, origin.number == request.parent)
+        filters += [Build.origin == its, Build.parent == request.parent]
+    if request.trigger:
+        filters.append(Build.trigger == request.trigger)
+    if request.HasField("created_after"):
+        filters.append(Build.created >= after)
+    if request.HasField("created_before"):
+        filters.append(Build.created < before)
     return filters
+
+
+def _whole_milliseconds(field: str, time: Timestamp, faults: Faults) -> int:
+    """The first millisecond that is not before the time."""
+    return faults.time(field, time) + (time.nanos % 1_000_000 > 0)
 
 
 def _recorded(repo_id: int, condition: object) -> object:

@@ -26,6 +26,12 @@ class BuildStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BUILD_STATUS_KILLED: _ClassVar[BuildStatus]
     BUILD_STATUS_ERROR: _ClassVar[BuildStatus]
 
+class BuildView(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BUILD_VIEW_UNSPECIFIED: _ClassVar[BuildView]
+    BUILD_VIEW_BASIC: _ClassVar[BuildView]
+    BUILD_VIEW_FULL: _ClassVar[BuildView]
+
 class BuildEvent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     BUILD_EVENT_UNSPECIFIED: _ClassVar[BuildEvent]
@@ -47,6 +53,9 @@ BUILD_STATUS_SUCCESS: BuildStatus
 BUILD_STATUS_FAILURE: BuildStatus
 BUILD_STATUS_KILLED: BuildStatus
 BUILD_STATUS_ERROR: BuildStatus
+BUILD_VIEW_UNSPECIFIED: BuildView
+BUILD_VIEW_BASIC: BuildView
+BUILD_VIEW_FULL: BuildView
 BUILD_EVENT_UNSPECIFIED: BuildEvent
 BUILD_EVENT_PUSH: BuildEvent
 BUILD_EVENT_PULL_REQUEST: BuildEvent
@@ -475,17 +484,19 @@ class CancelBuildRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class GetBuildRequest(_message.Message):
-    __slots__ = ("owner", "repo", "build")
+    __slots__ = ("owner", "repo", "build", "view")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     BUILD_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     build: int
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ...) -> None: ...
+    view: BuildView
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., view: _Optional[_Union[BuildView, str]] = ...) -> None: ...
 
 class ListBuildsRequest(_message.Message):
-    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "environment", "ref", "origin", "page_size", "page_token", "skip", "stages")
+    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "environment", "ref", "origin", "page_size", "page_token", "skip", "stages", "view", "created_after", "created_before", "trigger", "parent")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
@@ -500,6 +511,11 @@ class ListBuildsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SKIP_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     events: _containers.RepeatedScalarFieldContainer[BuildEvent]
@@ -514,7 +530,12 @@ class ListBuildsRequest(_message.Message):
     page_token: str
     skip: int
     stages: bool
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., statuses: _Optional[_Iterable[_Union[BuildStatus, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., environment: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ...) -> None: ...
+    view: BuildView
+    created_after: _timestamp_pb2.Timestamp
+    created_before: _timestamp_pb2.Timestamp
+    trigger: str
+    parent: int
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., statuses: _Optional[_Iterable[_Union[BuildStatus, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., environment: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ..., view: _Optional[_Union[BuildView, str]] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[str] = ..., parent: _Optional[int] = ...) -> None: ...
 
 class ListBuildsResponse(_message.Message):
     __slots__ = ("builds", "next_page_token")

@@ -143,15 +143,15 @@ class BuildServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetBuild(self, request, context):
-        """Returns one build with its parameters and stages.
+        """Returns one build with its parameters and stages, unless `view` says otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBuilds(self, request, context):
-        """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-        that are set must all match. Without a repository those of all that the caller may read, newest first.
+        """Lists a repository's builds, highest number first, without their parameters and stages unless `view`
+        says otherwise. Filters that are set must all match. Without a repository those of all that the caller may read, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,10 +71,10 @@ class BuildServiceStub:
     ended stays as it is.
     """
     GetBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.GetBuildRequest, _builds_pb2.Build]
-    """Returns one build with its parameters and stages."""
+    """Returns one build with its parameters and stages, unless `view` says otherwise."""
     ListBuilds: _grpc.UnaryUnaryMultiCallable[_builds_pb2.ListBuildsRequest, _builds_pb2.ListBuildsResponse]
-    """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-    that are set must all match. Without a repository those of all that the caller may read, newest first.
+    """Lists a repository's builds, highest number first, without their parameters and stages unless `view`
+    says otherwise. Filters that are set must all match. Without a repository those of all that the caller may read, newest first.
     """
     TailLog: _grpc.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]
     """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
@@ -124,10 +124,10 @@ class BuildServiceAsyncStub(BuildServiceStub):
     ended stays as it is.
     """
     GetBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.GetBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
-    """Returns one build with its parameters and stages."""
+    """Returns one build with its parameters and stages, unless `view` says otherwise."""
     ListBuilds: _aio.UnaryUnaryMultiCallable[_builds_pb2.ListBuildsRequest, _builds_pb2.ListBuildsResponse]  # type: ignore[assignment]
-    """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-    that are set must all match. Without a repository those of all that the caller may read, newest first.
+    """Lists a repository's builds, highest number first, without their parameters and stages unless `view`
+    says otherwise. Filters that are set must all match. Without a repository those of all that the caller may read, newest first.
     """
     TailLog: _aio.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]  # type: ignore[assignment]
     """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
@@ -210,7 +210,7 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _builds_pb2.GetBuildRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
-        """Returns one build with its parameters and stages."""
+        """Returns one build with its parameters and stages, unless `view` says otherwise."""
 
     @_abc_1.abstractmethod
     def ListBuilds(
@@ -218,8 +218,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _builds_pb2.ListBuildsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_builds_pb2.ListBuildsResponse, _abc.Awaitable[_builds_pb2.ListBuildsResponse]]:
-        """Lists a repository's builds, highest number first, without their parameters and stages. Filters
-        that are set must all match. Without a repository those of all that the caller may read, newest first.
+        """Lists a repository's builds, highest number first, without their parameters and stages unless `view`
+        says otherwise. Filters that are set must all match. Without a repository those of all that the caller may read, newest first.
         """
 
     @_abc_1.abstractmethod

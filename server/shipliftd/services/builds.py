@@ -22,9 +22,9 @@ from shipliftd import (
 from shipliftd.errors import Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER, Caller
-from shipliftd.models import database
+from shipliftd.known import Roster
 from shipliftd.parameters import ParameterRules
-from shipliftd.rows import BuildRow, BuildWithStages
+from shipliftd.rows import BuildWithStages
 from shipliftd.services import Context, resource
 from shipliftd.services.runs import Runs
 from shipliftd.store import Store
@@ -74,12 +74,17 @@ class BuildService(BuildServiceServicer):
 
     async def GetBuild(self, request: pb.GetBuildRequest, context: Context) -> pb.Build:
         """Returns one build with its parameters and stages."""
+        if request.view == pb.BUILD_VIEW_BASIC:
+            caller = CALLER.get()
+            row = builds.get_basic(self._store.reader, caller, request)
+            return messages.listed_build(row, caller.owner, caller.repo)
         whole = builds.get(self._store.reader, CALLER.get(), request)
         return self._message(whole, self._runs.dispatcher.known.waiting_for(whole))
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists builds, newest first."""
-        return await self._store.listing(_page, CALLER.get(), request)
+        roster = self._runs.dispatcher.known.copy() if request.view == pb.BUILD_VIEW_FULL else None
+        return await self._store.listing(_page, CALLER.get(), request, roster)
 
     async def TailLog(
         self, request: pb.TailLogRequest, context: Context
@@ -123,22 +128,29 @@ async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
         raise Invalid(error.violations) from None
 
 
-def _page(caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
+def _page(caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None) -> pb.ListBuildsResponse:
+    """A page of builds, whole where there is a roster of the runners that they may wait for."""
     rows, then = builds.page(caller, request)
     names = builds.named(caller)
-
-    def message(row: BuildRow) -> pb.Build:
-        made = messages.listed_build(row, *names(row))
-        if request.stages:
-            made.stages.extend(map(messages.stage, builds.stages_of(database, row.id)))
-        return made
-
+    if roster is None and not request.stages:
+        made = ((row, messages.listed_build(row, *names(row))) for row in rows)
+    else:
+        found = builds.whole(rows, names, steps=roster is not None)
+        made = ((whole.build, _message(whole, roster)) for whole in found)
     page, token = pages.fill(
         request,
         pages.size(request.page_size),
-        rows,
-        message,
-        lambda row: [row.number if caller.repo_id else row.id],
+        made,
+        lambda each: each[1],
+        lambda each: [each[0].number if caller.repo_id else each[0].id],
         then,
     )
     return pb.ListBuildsResponse(builds=page, next_page_token=token)
+
+
+def _message(whole: BuildWithStages, roster: Roster | None) -> pb.Build:
+    if roster is not None:
+        return messages.build(whole, roster.waiting_for(whole))
+    message = messages.listed_build(whole.build, whole.owner, whole.repo)
+    message.stages.extend(map(messages.stage, whole.stages))
+    return message
