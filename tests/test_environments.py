@@ -382,8 +382,7 @@ def test_everybody_sees_what_they_may_read(many: list[Repository], name: str) ->
     ("fields", "fault"),
     [
         ({"repo": "app"}, ("owner", "is empty: a repository is named by both")),
-        ({"page_size": 1001}, ("page_size", "is 1001: wanted 1 to 1000, or 0 for 100")),
-        ({"page_size": -1}, ("page_size", "is -1: wanted 1 to 1000, or 0 for 100")),
+        ({"page_size": -1}, ("page_size", "is -1: wanted 1 or above, or 0 for 100")),
         ({"environment": "a b"}, ("environment", f"'a b' {BAD_TARGET}")),
     ],
     ids=str,

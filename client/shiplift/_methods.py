@@ -237,8 +237,8 @@ class Methods:
 
         Args:
             owner: Only this owner's.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -267,8 +267,8 @@ class Methods:
 
         Args:
             owner: Only this owner's.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = access_pb2.ListRepositoriesRequest(
@@ -379,7 +379,7 @@ class Methods:
 
         Args:
             login: Whose; the caller's own when empty. Another user's needs a site admin.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -409,7 +409,7 @@ class Methods:
 
         Args:
             login: Whose; the caller's own when empty. Another user's needs a site admin.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = access_pb2.ListTokensRequest(
@@ -530,7 +530,7 @@ class Methods:
         Args:
             owner: The repository's owner.
             repo: The repository's name, or `*` for the grants on all of the owner's alone.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -562,7 +562,7 @@ class Methods:
         Args:
             owner: The repository's owner.
             repo: The repository's name, or `*` for the grants on all of the owner's alone.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = access_pb2.ListAccessRequest(
@@ -1107,8 +1107,8 @@ class Methods:
             environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there, but for `skip`.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
@@ -1193,8 +1193,8 @@ class Methods:
             environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
@@ -1292,8 +1292,8 @@ class Methods:
             repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
                 it.
             environment: Only this environment.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -1329,8 +1329,8 @@ class Methods:
             repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
                 it.
             environment: Only this environment.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = environments_pb2.ListDeploymentsRequest(
@@ -1920,8 +1920,8 @@ class AsyncMethods:
 
         Args:
             owner: Only this owner's.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -1950,8 +1950,8 @@ class AsyncMethods:
 
         Args:
             owner: Only this owner's.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = access_pb2.ListRepositoriesRequest(
@@ -2063,7 +2063,7 @@ class AsyncMethods:
 
         Args:
             login: Whose; the caller's own when empty. Another user's needs a site admin.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -2093,7 +2093,7 @@ class AsyncMethods:
 
         Args:
             login: Whose; the caller's own when empty. Another user's needs a site admin.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = access_pb2.ListTokensRequest(
@@ -2215,7 +2215,7 @@ class AsyncMethods:
         Args:
             owner: The repository's owner.
             repo: The repository's name, or `*` for the grants on all of the owner's alone.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -2247,7 +2247,7 @@ class AsyncMethods:
         Args:
             owner: The repository's owner.
             repo: The repository's name, or `*` for the grants on all of the owner's alone.
-            page_size: How many at the most, 1 to 1,000; 100 when 0.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = access_pb2.ListAccessRequest(
@@ -2794,8 +2794,8 @@ class AsyncMethods:
             environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there, but for `skip`.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
@@ -2880,8 +2880,8 @@ class AsyncMethods:
             environment: Only promotions and rollbacks to this environment.
             ref: Only builds of this git reference.
             origin: Only this recorded build and everything promoted from it.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
@@ -2980,8 +2980,8 @@ class AsyncMethods:
             repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
                 it.
             environment: Only this environment.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -3017,8 +3017,8 @@ class AsyncMethods:
             repo: Only this repository; goes with `owner`. NOT_FOUND where the caller may not read
                 it.
             environment: Only this environment.
-            page_size: How many at the most, 1 to 1,000; 100 when 0. A page can be shorter though
-                more follow.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = environments_pb2.ListDeploymentsRequest(

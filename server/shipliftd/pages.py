@@ -28,10 +28,10 @@ M = TypeVar("M", bound=Message)
 
 
 def size(page_size: int) -> int:
-    """How many rows a page has. Raises Invalid for a size that is not allowed."""
-    if not 0 <= page_size <= MOST_SIZE:
-        raise Invalid([("page_size", f"is {page_size}: wanted 1 to {MOST_SIZE}, or 0 for 100")])
-    return page_size or DEFAULT_SIZE
+    """How many rows a page has: MOST_SIZE at most (AIP-158). Raises Invalid for a negative size."""
+    if page_size < 0:
+        raise Invalid([("page_size", f"is {page_size}: wanted 1 or above, or 0 for {DEFAULT_SIZE}")])
+    return min(page_size or DEFAULT_SIZE, MOST_SIZE)
 
 
 def after(request: Message, page_token: str) -> Key | None:
