@@ -220,7 +220,8 @@ def prefix(kind: EnumDescriptorProto) -> str:
 def file_text(protos: Protos) -> str:
     """The whole file."""
     rpcs = list(protos.rpcs())
-    modules = sorted(module(file) for file in protos.files)
+    # The methods need nothing of a file without a service.
+    modules = sorted(module(file) for file in protos.files if file.service)
     imports = ", ".join(f"{name}, {name}_grpc" for name in modules)
     words = [word_text(protos.enums[name]) for name in sorted(protos.used)]
     return "".join(

@@ -76,10 +76,14 @@ def told(program: Path, encoding: str, http: str, tokens: demo.Tokens) -> list[t
     return [(call, outcome) for call, outcome in map(json.loads, done.stdout.splitlines())]
 
 
-def refusal(code: str, message: str, reason: str, *violations: tuple[str, str]) -> Json:
+def refusal(code: str, message: str, reason: str, *violations: tuple[str, str], **metadata: str) -> Json:
     """A refusal with its details as the program prints it."""
-    details: list[Json] = [{"reason": reason, "domain": "shiplift.v1"}]
-    if violations:
+    info: Json = {"reason": reason, "domain": "shiplift"}
+    details: list[Json] = [info | ({"metadata": metadata} if metadata else {})]
+    if code == "Aborted":
+        failed = [{"type": reason, "subject": of, "description": told} for of, told in violations]
+        details.append({"violations": failed})
+    elif violations:
         found = [{"field": field, "description": description} for field, description in violations]
         details.append({"fieldViolations": found})
     return {"code": code, "message": message, "details": details}
@@ -97,6 +101,7 @@ REFUSALS = [
             "INVALID_ARGUMENT",
             ("target", MOON),
             ("params['PATH']", PATH),
+            field="target",
         ),
     ),
     (
@@ -106,6 +111,8 @@ REFUSALS = [
             "request_id 'promote once' was used for another PromoteBuild: "
             "use a new one for a new request, and the old one only to repeat it unchanged",
             "REQUEST_ID_TAKEN",
+            method="PromoteBuild",
+            request_id="promote once",
         ),
     ),
     (
@@ -116,6 +123,9 @@ REFUSALS = [
             "look at what is there, then promote with expected_current 0",
             "UNEXPECTED_CURRENT",
             ("expected_current", "0 is current in production"),
+            environment="production",
+            expected="7",
+            current="0",
         ),
     ),
     (
@@ -124,6 +134,9 @@ REFUSALS = [
             "NotFound",
             "build 4000 of octocat/hello-world not found: ListBuilds shows those there are",
             "BUILD_NOT_FOUND",
+            owner="octocat",
+            repo="hello-world",
+            build="4000",
         ),
     ),
     (
@@ -133,6 +146,9 @@ REFUSALS = [
             "PromoteBuild needs write on octocat/hello-world; mona has read: "
             "an admin of the repository can grant it",
             "PERMISSION_DENIED",
+            method="PromoteBuild",
+            needs="write",
+            has="read",
         ),
     ),
     (
@@ -141,6 +157,8 @@ REFUSALS = [
             "NotFound",
             "repository octocat/no-such-repo not found: it does not exist, or you may not read it",
             "REPOSITORY_NOT_FOUND",
+            owner="octocat",
+            repo="no-such-repo",
         ),
     ),
     (

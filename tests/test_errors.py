@@ -57,7 +57,9 @@ def test_a_bad_request_names_its_fields_in_one_detail(repository: Repository) ->
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="target", description=target)
     bad.field_violations.add(field="params['CI']", description=name)
-    info = error_details_pb2.ErrorInfo(reason="INVALID_ARGUMENT", domain="shiplift.v1")
+    info = error_details_pb2.ErrorInfo(
+        reason="INVALID_ARGUMENT", domain="shiplift", metadata={"field": "target"}
+    )
     assert (error.code(), error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, message)
     assert trailers(error).keys() == {DETAILS}
     assert status_pb2.Status.FromString(trailers(error)[DETAILS]) == status_pb2.Status(
@@ -77,7 +79,9 @@ def test_a_failed_precondition_names_its_subject(repository: Repository) -> None
     )
     failure = error_details_pb2.PreconditionFailure()
     failure.violations.add(type="BUILD_ENDED", subject="status", description="is success")
-    info = error_details_pb2.ErrorInfo(reason="BUILD_ENDED", domain="shiplift.v1")
+    info = error_details_pb2.ErrorInfo(
+        reason="BUILD_ENDED", domain="shiplift", metadata={"build": "1", "status": "success"}
+    )
     assert status_pb2.Status.FromString(trailers(error.value)[DETAILS]) == status_pb2.Status(
         code=9, message=message, details=packed(info, failure)
     )

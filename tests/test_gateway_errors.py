@@ -19,12 +19,14 @@ from tests.harness import Gateway, Shipliftd
 from tests.repository import Repository
 
 INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+STATE = "type.googleapis.com/google.rpc.PreconditionFailure"
 BAD = "type.googleapis.com/google.rpc.BadRequest"
 
 
-def info(reason: str) -> dict[str, object]:
+def info(reason: str, **metadata: str) -> dict[str, object]:
     """The detail that every refusal of the server has."""
-    return {"@type": INFO, "reason": reason, "domain": "shiplift.v1"}
+    told: dict[str, object] = {"@type": INFO, "reason": reason, "domain": "shiplift"}
+    return told | ({"metadata": metadata} if metadata else {})
 
 
 def assert_failed(
@@ -67,7 +69,7 @@ def test_400_names_every_fault(caller: Caller, recorded: Repository) -> None:
         400,
         "INVALID_ARGUMENT",
         f"target: {target}; params['CI']: {name}",
-        info("INVALID_ARGUMENT"),
+        info("INVALID_ARGUMENT", field="target"),
         {
             "@type": BAD,
             "field_violations": [
@@ -85,7 +87,7 @@ def test_401_says_how_to_prove_who_one_is(caller: Caller, recorded: Repository) 
         401,
         "UNAUTHENTICATED",
         "PromoteBuild needs a token here: send it as the metadata `authorization: Bearer TOKEN`",
-        info("NO_TOKEN"),
+        info("NO_TOKEN", method="PromoteBuild"),
         www_authenticate=realm,
     )
     assert_failed(
@@ -105,7 +107,8 @@ def test_403_says_what_is_missing(caller: Caller, recorded: Repository) -> None:
         f"PromoteBuild needs write on {recorded.slug}; reader-{recorded.name} has read: an admin of the"
         " repository can grant it"
     )
-    assert_failed(answer, 403, "PERMISSION_DENIED", message, info("PERMISSION_DENIED"))
+    detail = info("PERMISSION_DENIED", method="PromoteBuild", needs="write", has="read")
+    assert_failed(answer, 403, "PERMISSION_DENIED", message, detail)
 
 
 def test_404_is_of_what_is_hidden_what_is_not_there_and_what_is_no_route(
@@ -114,19 +117,20 @@ def test_404_is_of_what_is_hidden_what_is_not_there_and_what_is_no_route(
     hidden = "repository {} not found: it does not exist, or you may not read it"
     outsider = caller.having(recorded.of(f"outsider-{recorded.name}").token or "")
     for who, slug in ((outsider, recorded.slug), (outsider, "a/b"), (caller, "a/b")):
+        owner, repo = slug.split("/")
         assert_failed(
             who.get(f"/api/repos/{slug}"),
             404,
             "NOT_FOUND",
             hidden.format(slug),
-            info("REPOSITORY_NOT_FOUND"),
+            info("REPOSITORY_NOT_FOUND", owner=owner, repo=repo),
         )
     assert_failed(
         caller.get(f"/api/repos/{recorded.slug}/builds/9"),
         404,
         "NOT_FOUND",
         f"build 9 of {recorded.slug} not found: ListBuilds shows those there are",
-        info("BUILD_NOT_FOUND"),
+        info("BUILD_NOT_FOUND", owner=recorded.owner, repo=recorded.name, build="9"),
     )
     assert_failed(
         caller.having("").get("/nowhere"),
@@ -155,7 +159,7 @@ def test_409_is_of_a_key_that_was_used_for_something_else(caller: Caller, record
         "ALREADY_EXISTS",
         f"request_id '{key}' was used for another PromoteBuild: use a new one for a new request, and the"
         " old one only to repeat it unchanged",
-        info("REQUEST_ID_TAKEN"),
+        info("REQUEST_ID_TAKEN", method="PromoteBuild", request_id=key),
     )
 
 
@@ -166,10 +170,16 @@ def test_412_is_of_another_deployment_than_the_expected_one(caller: Caller, reco
         412,
         "ABORTED",
         "a is empty, expected was build 7: look at what is there, then promote with expected_current 0",
-        info("UNEXPECTED_CURRENT"),
+        info("UNEXPECTED_CURRENT", environment="a", expected="7", current="0"),
         {
-            "@type": BAD,
-            "field_violations": [{"field": "expected_current", "description": "0 is current in a"}],
+            "@type": STATE,
+            "violations": [
+                {
+                    "type": "UNEXPECTED_CURRENT",
+                    "subject": "expected_current",
+                    "description": "0 is current in a",
+                }
+            ],
         },
     )
 
@@ -222,7 +232,7 @@ def test_500_tells_an_id_and_no_more(own_server: Shipliftd) -> None:
         )
     message = answer.json["message"]
     assert re.fullmatch(r"a defect in the server; its log has the cause under id [0-9a-f]{12}", message)
-    assert_failed(answer, 500, "INTERNAL", message, info("INTERNAL"))
+    assert_failed(answer, 500, "INTERNAL", message, info("INTERNAL", id=message[-12:]))
     assert logged(own_server, answer.headers["x-request-id"], "defect")["id"] == message[-12:]
 
 
@@ -279,7 +289,9 @@ def test_an_rpc_fails_in_the_words_of_connect(caller: Caller, recorded: Reposito
     bad = error_details_pb2.BadRequest()
     bad.field_violations.add(field="build", description="is 0: wanted 1 or above")
     assert details_of(answer) == [
-        error_details_pb2.ErrorInfo(reason="INVALID_ARGUMENT", domain="shiplift.v1"),
+        error_details_pb2.ErrorInfo(
+            reason="INVALID_ARGUMENT", domain="shiplift", metadata={"field": "build"}
+        ),
         bad,
     ]
     stranger = caller.having("").rpc("BuildService/GetBuild", **named, build=1)

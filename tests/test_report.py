@@ -163,6 +163,7 @@ def test_a_stale_version_is_refused(repository: Repository) -> None:
             grpc.StatusCode.ABORTED,
             f"build 1 is at version 2, not {stale}: read it again",
             "STALE_VERSION",
+            (("version", "build 1 is at version 2"),),
         )
     assert repository.report(1, pb.BUILD_STATUS_SUCCESS, version=2).version == 3
 

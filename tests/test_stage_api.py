@@ -53,7 +53,8 @@ def unaccepted(server: Shipliftd) -> Offered:
 
 
 def taken(stage: int, told: str) -> Refusal:
-    return Refusal(grpc.StatusCode.ABORTED, f"stage {stage} is {told}: ask for another", "STAGE_TAKEN")
+    message = f"stage {stage} is {told}: ask for another"
+    return Refusal(grpc.StatusCode.ABORTED, message, "STAGE_TAKEN", (("stage_id", f"is {told}"),))
 
 
 def not_found(stage: int) -> Refusal:
@@ -329,6 +330,7 @@ def limit_reached(name: str) -> Refusal:
         grpc.StatusCode.ABORTED,
         f"as many stages {name!r} run now as may: ask again once one has ended",
         "LIMIT_REACHED",
+        (("stage_id", f"as many stages {name!r} run now as may"),),
     )
 
 

@@ -228,7 +228,10 @@ def test_a_file_that_no_drone_runner_can_take_ends_its_stage(staged: Staged) -> 
     words = "pipeline: its steps come to more than 2097152 bytes with the parameters"
     request = pb.GetLeaseRequest(stage_id=stage, resolve_pipeline=True)
     assert refusal(staged.runner.stages.GetLease, request) == Refusal(
-        grpc.StatusCode.ABORTED, f"stage {stage} cannot be done: {words}", "NO_PLAN"
+        grpc.StatusCode.ABORTED,
+        f"stage {stage} cannot be done: {words}",
+        "NO_PLAN",
+        (("pipeline", words.removeprefix("pipeline: ")),),
     )
     ended = staged.repository.get(promoted.number)
     assert (ended.status, ended.error, ended.stages[0].status) == (ERROR, words, ERROR)
@@ -241,7 +244,10 @@ def test_a_stage_whose_plan_is_too_large_ends_in_error(staged: Staged) -> None:
     words = "pipeline: its steps come to more than 1048576 bytes with the parameters"
     stage = promoted.stages[0].id
     assert refusal(staged.runner.accept, stage) == Refusal(
-        grpc.StatusCode.ABORTED, f"stage {stage} cannot be done: {words}", "NO_PLAN"
+        grpc.StatusCode.ABORTED,
+        f"stage {stage} cannot be done: {words}",
+        "NO_PLAN",
+        (("pipeline", words.removeprefix("pipeline: ")),),
     )
     ended = staged.repository.get(promoted.number)
     assert (ended.status, ended.error, ended.stages[0].status) == (ERROR, words, ERROR)

@@ -57,6 +57,7 @@ def stale(what: str, row: int, version: int, seen: int) -> Refusal:
         grpc.StatusCode.ABORTED,
         f"{what} {row} is at version {version}, not {seen}: read it again",
         "STALE_VERSION",
+        (("version", f"{what} {row} is at version {version}"),),
     )
 
 

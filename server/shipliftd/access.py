@@ -56,7 +56,10 @@ def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Wr
     columns = _columns(request, _SETTINGS, faults)
     faults.refuse()
     if Repository.get_or_none(owner=request.owner, name=request.repo) is not None:
-        raise AlreadyExists(f"repository {request.owner}/{request.repo} exists already")
+        raise AlreadyExists(
+            f"repository {request.owner}/{request.repo} exists already",
+            metadata={"owner": request.owner, "repo": request.repo},
+        )
     at = now()
     return Written(
         Repository.create(
@@ -240,13 +243,17 @@ def _beyond(caller: Caller, row: Token) -> list[str]:
 def _may_revoke(caller: Caller, request: pb.RevokeTokenRequest) -> None:
     found = Token.get_or_none(Token.id == request.id)
     if found is None or (found.user_id != caller.user_id and not users.is_for_others(caller)):
-        raise NotFound(f"token {request.id} not found among yours: ListTokens shows them")
+        raise NotFound(
+            f"token {request.id} not found among yours: ListTokens shows them",
+            metadata={"token_id": request.id},
+        )
     beyond = _beyond(caller, found)
     if beyond:
         raise Denied(
             f"token {request.id} reaches past this one's cuts, so this one cannot revoke it: "
             + "; ".join(beyond),
             reason="BEYOND_OWN_TOKEN",
+            metadata={"method": caller.method, "token_id": request.id, "has": "; ".join(beyond)},
         )
 
 

@@ -56,6 +56,7 @@ def completed(caller: Caller, request: pb.CreateBuildRequest) -> pb.CreateBuildR
             " one is recorded. Name the commit (`after`), or record a build of the branch first",
             reason="NO_COMMIT",
             violations=[("after", "is empty, and the branch has no build to take it from")],
+            metadata={"branch": branch},
         )
     for field, value in zip(_OF_COMMIT, row, strict=True):
         setattr(whole, field, getattr(request, field) or value)
@@ -77,6 +78,7 @@ def pipeline_of(caller: Caller, branch: str) -> tuple[int, Pipelines]:
         " .drone.yml)",
         reason="NO_PIPELINE",
         violations=[("pipeline", "is empty, and no build of the branch has one")],
+        metadata={"branch": branch},
     )
 
 

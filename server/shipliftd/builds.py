@@ -100,6 +100,7 @@ def not_found(caller: Caller, number: int) -> NotFound:
     return NotFound(
         f"build {number} of {caller.owner}/{caller.repo} not found: ListBuilds shows those there are",
         reason="BUILD_NOT_FOUND",
+        metadata={"owner": caller.owner, "repo": caller.repo, "build": number},
     )
 
 
@@ -184,6 +185,7 @@ def disabled(caller: Caller) -> Precondition:
         f" shiplift repo set {slug} --active",
         reason="REPOSITORY_DISABLED",
         violations=[(slug, "is disabled")],
+        metadata={"owner": caller.owner, "repo": caller.repo},
     )
 
 

@@ -16,7 +16,6 @@ from shipliftd.guard import Caller, Known, is_within
 from shipliftd.words import ACTION_WORD, LEVEL_WORD
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-_REASON = "BEYOND_OWN_TOKEN"
 
 _OF_WRITERS = frozenset(
     {
@@ -76,19 +75,20 @@ def require_making(
     if cut.expires and not 0 < expires <= cut.expires:
         found.append(f"expires: {datetime.fromtimestamp(cut.expires // 1000, UTC):{_TIME}} at the latest")
     if found:
-        raise Denied(
-            "this token is cut down, and can only make tokens within its own cuts: " + "; ".join(found),
-            reason=_REASON,
+        has = "; ".join(found)
+        raise _denied(
+            caller, f"this token is cut down, and can only make tokens within its own cuts: {has}", has
         )
 
 
 def require_every_environment(caller: Caller, _request: object) -> None:
     """Raises Denied when the caller's token is cut to some environments, for what reaches them all."""
     if caller.cut is not None and caller.cut.environments:
-        raise Denied(
-            f"{caller.method} is about every environment, and this token is cut to"
-            f" {', '.join(caller.cut.environments)}",
-            reason=_REASON,
+        has = ", ".join(caller.cut.environments)
+        raise _denied(
+            caller,
+            f"{caller.method} is about every environment, and this token is cut to {has}",
+            f"environments: {has}",
         )
 
 
@@ -99,15 +99,22 @@ def require_level(caller: Caller, level: pb.AccessLevel) -> None:
         return
     what = f"{caller.method} of {LEVEL_WORD[level]}"
     if cut.environments:
-        raise Denied(
-            f"{what} is about every environment, and this token is cut to {', '.join(cut.environments)}:"
+        has = ", ".join(cut.environments)
+        raise _denied(
+            caller,
+            f"{what} is about every environment, and this token is cut to {has}:"
             " it can give and take back read at most",
-            reason=_REASON,
+            f"environments: {has}",
         )
     missing = sorted(ACTION_WORD[action] for action in gives - cut.actions) if cut.actions else []
     if missing:
-        raise Denied(
+        raise _denied(
+            caller,
             f"{what} is about the actions {', '.join(missing)} as well, and this token is cut to"
             f" {cut.action_words}: it can give and take back read at most",
-            reason=_REASON,
+            f"actions: {cut.action_words}",
         )
+
+
+def _denied(caller: Caller, told: str, has: str) -> Denied:
+    return Denied(told, reason="BEYOND_OWN_TOKEN", metadata={"method": caller.method, "has": has})

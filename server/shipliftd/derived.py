@@ -110,6 +110,7 @@ def again(
             f"no stage would begin, as each does so only after a failure: {', '.join(names[:10])}",
             reason="NO_STAGE_BEGINS",
             violations=[(name, "begins only after a failure") for name in names],
+            metadata={"environment": build.deploy_to},
         )
     return begun
 

@@ -91,6 +91,7 @@ def _after(caller: Caller, request: pb.ListDeploymentsRequest, key: pages.Key | 
             f"repository {request.owner}/{request.repo} not found: it does not exist, or you may not read"
             " it",
             reason="REPOSITORY_NOT_FOUND",
+            metadata={"owner": request.owner, "repo": request.repo},
         )
     for repository in repositories:
         is_first = key is not None and [repository.owner, repository.name] == key[:2]
@@ -133,6 +134,7 @@ def _never_promoted_to(caller: Caller, environment: str) -> NotFound:
         f"nothing was promoted to {environment!r} of {caller.owner}/{caller.repo} yet:"
         " ListDeployments shows what there is",
         reason="ENVIRONMENT_NOT_FOUND",
+        metadata={"owner": caller.owner, "repo": caller.repo, "environment": environment},
     )
 
 
@@ -184,5 +186,11 @@ def _settle(caller: Caller, request: pb.SettleEnvironmentRequest, mine: Any) -> 
             f"build {request.build} of {caller.owner}/{caller.repo} is no promotion to"
             f" {request.environment!r}: name one that is",
             reason="BUILD_NOT_FOUND",
+            metadata={
+                "owner": caller.owner,
+                "repo": caller.repo,
+                "build": request.build,
+                "environment": request.environment,
+            },
         )
     flow.becomes_current(build._replace(updated=at))

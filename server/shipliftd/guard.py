@@ -111,6 +111,7 @@ class Caller:
             raise Denied(
                 f"{what} needs the action {needed}; this token is cut to {self.cut.action_words}",
                 reason="TOKEN_CUT_TO_ACTIONS",
+                metadata={"method": self.method, "needs": needed, "has": self.cut.action_words},
             )
 
     def require_environment(self, environment: str) -> None:
@@ -121,6 +122,7 @@ class Caller:
                 f"this token is cut to the environments {', '.join(cut)}; {environment[:100]} is not one of"
                 " them",
                 reason="TOKEN_CUT_TO_ENVIRONMENTS",
+                metadata={"environment": environment, "has": ", ".join(cut)},
             )
 
 
@@ -156,11 +158,15 @@ def known(database: Executor, authorization: str | None) -> Known | None:
         )
     if revoked:
         raise Unauthenticated(
-            f"token {token_id} of {login} was revoked: make another", reason="REVOKED_TOKEN"
+            f"token {token_id} of {login} was revoked: make another",
+            reason="REVOKED_TOKEN",
+            metadata={"token_id": token_id, "login": login},
         )
     if expires and expires <= now():
         raise Unauthenticated(
-            f"token {token_id} of {login} has expired: make another", reason="EXPIRED_TOKEN"
+            f"token {token_id} of {login} has expired: make another",
+            reason="EXPIRED_TOKEN",
+            metadata={"token_id": token_id, "login": login},
         )
     return Known(
         token_id,
@@ -235,6 +241,7 @@ def _admit_to_repository(
         raise NotFound(
             f"repository {owner}/{repo} not found: it does not exist, or you may not read it",
             reason="REPOSITORY_NOT_FOUND",
+            metadata={"owner": owner, "repo": repo},
         )
     # What anybody may do, a token does not take away.
     if rule.level != pb.ACCESS_LEVEL_READ or visibility != "public":
@@ -388,6 +395,7 @@ def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
         raise Denied(
             f"{method} needs the action {needed}; this token is cut to {token.action_words}",
             reason="TOKEN_CUT_TO_ACTIONS",
+            metadata={"method": method, "needs": needed, "has": token.action_words},
         )
 
 
@@ -398,46 +406,57 @@ def _require_runner(token: Known, method: str) -> None:
             f"{method} needs a runner's token, one cut to the action run and to repositories or"
             " environments: make one with `shiplift token create --action run --repository OWNER/REPO`",
             reason="NO_RUNNER_TOKEN",
+            metadata={"method": method},
         )
 
 
 def _require_site(token: Known, method: str) -> None:
     if not token.admin:
-        raise Denied(f"{method} needs a site admin; {token.login} is none")
+        raise _denied(f"{method} needs a site admin; {token.login} is none", method, "site_admin", "user")
     if token.repositories:
-        raise Denied(
-            f"{method} needs a site admin, and this token is cut to {', '.join(token.repositories)}",
-            reason="TOKEN_CUT_TO_REPOSITORIES",
-        )
+        raise _cut_to_repositories(f"{method} needs a site admin, and this token", method, token)
 
 
 def _require_owner(database: Executor, token: Known, method: str, owner: str) -> None:
     if not is_within(token.repositories, owner, "*"):
-        raise Denied(
-            f"{method} for all of {owner} needs a token that reaches {owner}/*; this one is cut to"
-            f" {', '.join(token.repositories)}",
-            reason="TOKEN_CUT_TO_REPOSITORIES",
-        )
-    if token.admin or _granted(database, token, owner, "*") == pb.ACCESS_LEVEL_ADMIN:
+        needs = f"{method} for all of {owner} needs a token that reaches {owner}/*; this one"
+        raise _cut_to_repositories(needs, method, token)
+    if token.admin:
         return
-    raise Denied(
+    level = _granted(database, token, owner, "*")
+    if level == pb.ACCESS_LEVEL_ADMIN:
+        return
+    raise _denied(
         f"{method} for all of {owner} needs admin on {owner}/*; {token.login} has not got it:"
-        " a site admin can grant it"
+        " a site admin can grant it",
+        method,
+        "admin",
+        LEVEL_WORD[cast(pb.AccessLevel, level or pb.ACCESS_LEVEL_USER)],
     )
 
 
 def _too_little(
     database: Executor, method: str, rule: pb.AccessRule, token: Known, slug: str, level: pb.AccessLevel
 ) -> Denied:
+    needs, has = LEVEL_WORD[rule.level], LEVEL_WORD[level]
+    told = f"{method} needs {needs} on {slug}"
     if token.repositories and not is_within(token.repositories, *slug.split("/")):
-        return Denied(
-            f"{method} needs {LEVEL_WORD[rule.level]} on {slug}; this token is cut to"
-            f" {', '.join(token.repositories)}",
-            reason="TOKEN_CUT_TO_REPOSITORIES",
-        )
+        return _cut_to_repositories(f"{told}; this token", method, token)
+    return _denied(
+        f"{told}; {token.login} has {has}: an admin of the repository can grant it", method, needs, has
+    )
+
+
+def _denied(told: str, method: str, needs: str, has: str) -> Denied:
+    return Denied(told, metadata={"method": method, "needs": needs, "has": has})
+
+
+def _cut_to_repositories(told: str, method: str, token: Known) -> Denied:
+    has = ", ".join(token.repositories)
     return Denied(
-        f"{method} needs {LEVEL_WORD[rule.level]} on {slug}; {token.login} has {LEVEL_WORD[level]}:"
-        " an admin of the repository can grant it"
+        f"{told} is cut to {has}",
+        reason="TOKEN_CUT_TO_REPOSITORIES",
+        metadata={"method": method, "has": has},
     )
 
 
@@ -445,4 +464,5 @@ def _token_needed(method: str) -> Unauthenticated:
     return Unauthenticated(
         f"{method} needs a token here: send it as the metadata `authorization: Bearer TOKEN`",
         reason="NO_TOKEN",
+        metadata={"method": method},
     )

@@ -376,10 +376,13 @@ def _refusal(error: Exception, rpc: _Rpc, told: _Told) -> Refusal:
         log.error("store damaged", exc_info=error, extra={"id": error_id, **extra})
         return Defect(
             "the store is damaged: `shipliftd check` tells its operator more,"
-            f" and the log under id {error_id}"
+            f" and the log under id {error_id}",
+            metadata={"id": error_id},
         )
     log.error("defect", exc_info=error, extra={"id": error_id, **extra})
-    return Defect(f"a defect in the server; its log has the cause under id {error_id}")
+    return Defect(
+        f"a defect in the server; its log has the cause under id {error_id}", metadata={"id": error_id}
+    )
 
 
 def _decoder(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:

@@ -192,11 +192,18 @@ class KnownRunners(Roster):
                 " more are not taken: have machines of a kind ask for the same platform, labels, repository"
                 " and environment, whatever their names, or give each kind a token of its own",
                 reason="TOO_MANY_RUNNERS",
+                retry_after=self._room_in(caller.token_id, at),
+                metadata={"limit": MOST_WANTS},
             )
         cut = caller.cut
         seen = _Seen(at, cut.repositories if cut else (), cut.environments if cut else ())
         self._remember(key, seen)
         self._write(_keep, key, seen)
+
+    def _room_in(self, token_id: int, at: int) -> int:
+        """In how many seconds the token's oldest want is forgotten, if nobody asks for it again."""
+        oldest = next(seen.at for key, seen in self._seen.items() if key.token_id == token_id)
+        return max(1, -(-(oldest + KNOWN_MS - at) // 1000))
 
     def _remember(self, key: _Key, seen: _Seen) -> None:
         self._wants[key.token_id] += key not in self._seen

@@ -97,22 +97,37 @@ def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     if not _is_to_be_taken(stage, build):
         raise _missing(stage.id)
     if stage.status != "pending" or stage.lease_hash is not None:
-        held = f" by {stage.machine}" if stage.machine and stage.lease_hash is not None else ""
-        raise Aborted(
-            f"stage {stage.id} is {stage.status} and taken{held}: ask for another"
-            if stage.lease_hash is not None
-            else f"stage {stage.id} is {stage.status}, not pending: ask for another",
-            reason="STAGE_TAKEN",
-        )
+        raise _taken(stage)
     if not room_for(database, stage):
         raise Aborted(
             f"as many stages {stage.name!r} run now as may: ask again once one has ended",
             reason="LIMIT_REACHED",
+            violations=[("stage_id", f"as many stages {stage.name!r} run now as may")],
+            metadata={
+                "stage_id": stage.id,
+                "stage": stage.name,
+                "limit": stage.limit,
+                "throttle": stage.throttle,
+            },
         )
     secret = secrets.token_urlsafe(32)
     at = now()
     _CLAIM.run(database, stage.id, request.machine, hash_of(secret), caller.token_id, at + LEASE_MS, at)
     return Written(_load(caller, stage.id)._replace(secret=secret))
+
+
+def _taken(stage: StageRow) -> Aborted:
+    machine = stage.machine if stage.lease_hash is not None else ""
+    held = f"and taken by {machine}" if machine else "and taken"
+    told = (
+        f"is {stage.status} {held}" if stage.lease_hash is not None else f"is {stage.status}, not pending"
+    )
+    return Aborted(
+        f"stage {stage.id} {told}: ask for another",
+        reason="STAGE_TAKEN",
+        violations=[("stage_id", told)],
+        metadata={"stage_id": stage.id, "status": stage.status, "machine": machine},
+    )
 
 
 def _is_to_be_taken(stage: StageRow, build: BuildRow) -> bool:
@@ -150,7 +165,11 @@ def keep_any(caller: Caller, build_id: int) -> BuildRow:
     build = None if row is None else BuildRow._make(row)
     held = [s for s in builds.stages_of(database, build_id) if s.lease_token_id == caller.token_id]
     if build is None or not held or not _reaches(caller, build):
-        raise NotFound(f"build {build_id} not found: no stage of it is yours", reason="BUILD_NOT_FOUND")
+        raise NotFound(
+            f"build {build_id} not found: no stage of it is yours",
+            reason="BUILD_NOT_FOUND",
+            metadata={"build_id": build_id},
+        )
     for stage in held:
         _keep(stage)
     return build
@@ -173,7 +192,11 @@ def held_stage(caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRo
     else:
         is_holder = stage.lease_token_id == caller.token_id and stage.lease_hash is not None
     if not is_holder:
-        raise Denied(f"stage {stage_id} is not yours: AcceptStage gives its lease", reason="NO_LEASE")
+        raise Denied(
+            f"stage {stage_id} is not yours: AcceptStage gives its lease",
+            reason="NO_LEASE",
+            metadata={"stage_id": stage_id},
+        )
     return _keep(stage), build
 
 
@@ -181,7 +204,11 @@ def held_step(caller: Caller, step_id: int, lease_token: str) -> tuple[StepRow, 
     """A step of a stage that the caller holds. Raises NotFound, Denied."""
     row = _STEP.one(database, step_id)
     if row is None:
-        raise NotFound(f"step {step_id} not found: report it with its stage first", reason="STEP_NOT_FOUND")
+        raise NotFound(
+            f"step {step_id} not found: report it with its stage first",
+            reason="STEP_NOT_FOUND",
+            metadata={"step_id": step_id},
+        )
     step = StepRow._make(row)
     return step, *held_stage(caller, step.stage_id, lease_token)
 
@@ -218,6 +245,7 @@ def _missing(stage_id: int) -> NotFound:
     return NotFound(
         f"stage {stage_id} not found: it does not exist, or is not one for this token",
         reason="STAGE_NOT_FOUND",
+        metadata={"stage_id": stage_id},
     )
 
 

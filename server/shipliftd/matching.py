@@ -82,7 +82,12 @@ _Failed = Sequence[tuple[Pipeline, str]]
 
 def _no_match(answers: Answers, failed: _Failed, facts: Facts) -> Precondition:
     if not failed:
-        return Precondition("the file has no document of kind pipeline", reason="NO_PIPELINE_MATCHES")
+        return Precondition(
+            "the file has no document of kind pipeline",
+            reason="NO_PIPELINE_MATCHES",
+            violations=[("pipeline", "has no document of kind pipeline")],
+            metadata={"environment": facts.target},
+        )
     why = [
         (pipeline.name, answers.why_not(pipeline.trigger, name) if name else _AFTER_FAILURE)
         for pipeline, name in failed
@@ -92,6 +97,7 @@ def _no_match(answers: Answers, failed: _Failed, facts: Facts) -> Precondition:
         f"no pipeline of the file runs for this build{hint} {_told(why, len(why))}",
         reason="NO_PIPELINE_MATCHES",
         violations=why,
+        metadata={"environment": facts.target},
     )
 
 
@@ -111,6 +117,7 @@ def _require_steps(answers: Answers, failed: _Failed, facts: Facts) -> None:
             f"the file has steps that cannot be run: {_told(unable, len(unable))}",
             reason="STEP_CANNOT_RUN",
             violations=unable[:_MOST_VIOLATIONS],
+            metadata={"environment": facts.target},
         )
     begin = {pipeline.name for pipeline in matched if pipeline.trigger.on_success}
     # What stages of other types have to do stands where only their runners read it.
@@ -125,6 +132,7 @@ def _require_steps(answers: Answers, failed: _Failed, facts: Facts) -> None:
         f"no step of the file runs for this build{hint} {_told(why, max(len(why), len(steps)))}",
         reason="NO_STEP_RUNS",
         violations=why,
+        metadata={"environment": facts.target},
     )
 
 

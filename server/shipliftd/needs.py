@@ -23,6 +23,7 @@ def require_secrets(slug: str, wanted: dict[str, list[str]]) -> None:
     """Raises Precondition, naming them, when secrets are wanted."""
     if not wanted:
         return
+    owner, _, repo = slug.partition("/")
     first = list(wanted.items())[:_MOST_TOLD]
     told = "; ".join(f"{name!r} by {', '.join(where[:3])}" for name, where in first)
     more = f"; and {len(wanted) - _MOST_TOLD} more" if len(wanted) > _MOST_TOLD else ""
@@ -31,6 +32,7 @@ def require_secrets(slug: str, wanted: dict[str, list[str]]) -> None:
         f" bring them, an admin of it can say so: shiplift repo set {slug} --runner-secrets",
         reason="SECRETS_MISSING",
         violations=[(name, f"is wanted by {', '.join(where)}") for name, where in wanted.items()],
+        metadata={"owner": owner, "repo": repo},
     )
 
 

@@ -85,6 +85,7 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
             f"build {build.number} is {build.status}: it can be tried again once it has ended",
             reason="BUILD_NOT_ENDED",
             violations=[("build", f"is {build.status}")],
+            metadata={"build": build.number, "status": build.status},
         )
     return _begin(caller, build._replace(params=params, retry_of=build.number), stages, warnings)
 
@@ -128,6 +129,7 @@ def _require_commit(build: BuildRow) -> None:
             " commit (`after`), and promote that build",
             reason="BUILD_WITHOUT_COMMIT",
             violations=[("build", "has no commit")],
+            metadata={"build": build.number},
         )
 
 
@@ -171,4 +173,5 @@ def _expect(caller: Caller, environment: str, expected: int) -> None:
         f" expected_current {current}",
         reason="UNEXPECTED_CURRENT",
         violations=[("expected_current", f"{current} is current in {environment}")],
+        metadata={"environment": environment, "expected": expected, "current": current},
     )

@@ -75,7 +75,8 @@ def _by_its_number(caller: Caller, request: pb.CreateBuildRequest) -> None:
     if request.HasField("number") and caller.level < access_pb2.ACCESS_LEVEL_ADMIN:
         raise Denied(
             f"a number of one's own choice needs admin on {caller.owner}/{caller.repo};"
-            f" {caller.login} has write: leave `number` out to get the next one"
+            f" {caller.login} has write: leave `number` out to get the next one",
+            metadata={"method": caller.method, "needs": "admin", "has": "write"},
         )
 
 
@@ -317,6 +318,7 @@ def _take_number(caller: Caller, request: pb.CreateBuildRequest) -> builds.Taken
             f"{caller.owner}/{caller.repo} has a build {number}: import this one under another"
             " number, or leave `number` out",
             reason="NUMBER_TAKEN",
+            metadata={"owner": caller.owner, "repo": caller.repo, "build": number},
         )
     there: Repository = Repository.get_by_id(caller.repo_id)
     if not there.active:

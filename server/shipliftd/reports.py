@@ -7,7 +7,7 @@ from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, flow, leases, stages
 from shipliftd.clock import now
-from shipliftd.errors import Aborted, Denied, Precondition
+from shipliftd.errors import Denied, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller
 from shipliftd.models import ENDED, Stage, database
@@ -50,6 +50,7 @@ def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
             f"{what} needs the action promote, or all of its stages that have not ended, and this token has"
             " not got these: AcceptStage (shiplift take) gives a stage, UpdateStage reports on it",
             reason="NO_LEASE",
+            metadata={"build": row.number, "environment": row.deploy_to},
         )
     caller.require_action(access_pb2.TOKEN_ACTION_PROMOTE, what, "or the action run and its stages")
 
@@ -66,10 +67,7 @@ def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithS
     if row is None:
         raise builds.not_found(caller, request.build)
     if request.HasField("version") and request.version != row.version:
-        raise Aborted(
-            f"build {row.number} is at version {row.version}, not {request.version}: read it again",
-            reason="STALE_VERSION",
-        )
+        raise stages.stale("build", row.number, row.version, request.version)
     # Whoever deploys by hand has no other way to say that they are still at it.
     leases.keep_all(row.id)
     if not _moves(row, report):
@@ -107,12 +105,14 @@ def _moves(row: BuildRow, report: _Report) -> bool:
             " promote again for another try",
             reason="BUILD_ENDED",
             violations=[("status", f"is {row.status}")],
+            metadata={"build": row.number, "status": row.status},
         )
     if row.status == "running" and report.status == "pending":
         raise Precondition(
             f"build {row.number} is running, and does not go back to pending",
             reason="BUILD_RUNNING",
             violations=[("status", "is running")],
+            metadata={"build": row.number},
         )
     if report.status not in ("", row.status) or report.started or report.finished:
         return True

@@ -53,7 +53,7 @@ def update_stage(caller: Caller, request: pb.UpdateStageRequest) -> tuple[StageR
     if stage.status in ENDED:
         return stage, builds.steps_of_stage(database, stage.id)
     if request.HasField("version") and request.version != stage.version:
-        raise _stale("stage", stage.id, stage.version, request.version)
+        raise stale("stage", stage.id, stage.version, request.version)
     at = now()
     steps = _report_steps(stage, request.steps, at)
     if not report.says_something and not request.HasField("machine"):
@@ -75,7 +75,7 @@ def update_step(caller: Caller, request: pb.UpdateStepRequest) -> tuple[StepRow,
     if step.status in ENDED:
         return step, stage
     if request.HasField("version") and request.version != step.version:
-        raise _stale("step", step.id, step.version, request.version)
+        raise stale("step", step.id, step.version, request.version)
     if not report.says_something and not request.HasField("schema"):
         return step, stage
     moved = _moved(step, report, now())
@@ -265,7 +265,11 @@ def _keep_step(step: StepRow) -> StepRow:
     return step._replace(version=step.version + 1)
 
 
-def _stale(what: str, row_id: int, version: int, seen: int) -> Aborted:
+def stale(what: str, number: int, version: int, expected: int) -> Aborted:
+    """What a caller is told who changes a build, stage or step as it no longer is."""
     return Aborted(
-        f"{what} {row_id} is at version {version}, not {seen}: read it again", reason="STALE_VERSION"
+        f"{what} {number} is at version {version}, not {expected}: read it again",
+        reason="STALE_VERSION",
+        violations=[("version", f"{what} {number} is at version {version}")],
+        metadata={"resource": f"{what} {number}", "expected": expected, "version": version},
     )

@@ -83,6 +83,7 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
             raise OutOfRange(
                 f"first_position is {first}, and the log has {position} lines: send those between first",
                 reason="LOG_GAP",
+                metadata={"first_position": first, "next_position": position},
             )
         position, size = _add(step, position, size, lines[position - first :])
     if size >= MOST_BYTES:
@@ -157,6 +158,7 @@ def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest)
         f"build {request.build} has no step {request.step} in stage {request.stage}: a step is there once"
         " its runner has reported it",
         reason="STEP_NOT_FOUND",
+        metadata={"build": request.build, "stage": request.stage, "step": request.step},
     )
 
 

@@ -54,6 +54,7 @@ def accept(repo_id: int, environment: str, lost: int) -> list[str]:
         f" despite_lost {number}",
         reason="ENVIRONMENT_UNCERTAIN",
         violations=[(environment, f"promotion {number} was lost on its way there")],
+        metadata={"environment": environment, "lost": number, "stage": stage, "machine": machine},
     )
 
 

@@ -31,7 +31,11 @@ def user_named(login: str, field: str = "login") -> User:
     faults.refuse()
     found: User | None = User.get_or_none(login=login)
     if found is None:
-        raise NotFound(f"user {login} not found: a site admin can create one", reason="NO_USER")
+        raise NotFound(
+            f"user {login} not found: a site admin can create one",
+            reason="NO_USER",
+            metadata={"login": login},
+        )
     return found
 
 
@@ -49,6 +53,7 @@ def require_own(caller: Caller, login: str) -> None:
         raise Denied(
             f"{caller.method} for {login[:100]!r} needs a site admin; {why}",
             reason="NOT_YOURS",
+            metadata={"method": caller.method, "login": login},
         )
 
 
@@ -86,7 +91,7 @@ def create_user(_caller: Caller, request: pb.CreateUserRequest) -> Written[User]
     _check_texts(request, _MOST_CHARACTERS, faults)
     faults.refuse()
     if User.get_or_none(login=request.login) is not None:
-        raise AlreadyExists(f"user {request.login} exists already")
+        raise AlreadyExists(f"user {request.login} exists already", metadata={"login": request.login})
     at = now()
     return Written(
         User.create(

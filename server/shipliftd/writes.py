@@ -86,6 +86,7 @@ def write(
                         f"request_id {request_id!r} was used for another {caller.method}: use a new"
                         " one for a new request, and the old one only to repeat it unchanged",
                         reason="REQUEST_ID_TAKEN",
+                        metadata={"method": caller.method, "request_id": request_id},
                     )
                 return Written(load(caller, seen[1]), replayed=True)
             faults = Faults()

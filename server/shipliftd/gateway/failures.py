@@ -1,5 +1,6 @@
 """What a call that failed is answered with: a gRPC status as an HTTP status and JSON."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -136,7 +137,15 @@ def of_rpc(error: grpc.aio.AioRpcError) -> Failure:
     )
     if code is grpc.StatusCode.ABORTED and any(d.get("reason") in _PRECONDITIONS for d in details):
         return Failure(HTTPStatus.PRECONDITION_FAILED, code, message, details=details)
-    return Failure(STATUS_OF.get(code, 500), code, message, details=details)
+    return Failure(STATUS_OF.get(code, 500), code, message, details=details, headers=_retry_after(details))
+
+
+def _retry_after(details: list[Any]) -> dict[str, str]:
+    """The header that says when to try again, where a RetryInfo does."""
+    for detail in details:
+        if delay := detail.get("retry_delay"):
+            return {"retry-after": str(math.ceil(float(delay.removesuffix("s"))))}
+    return {}
 
 
 def status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:

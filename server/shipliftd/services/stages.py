@@ -146,7 +146,12 @@ class StageService(StageServiceServicer):
                 error=str(error),
             )
             await self.UpdateStage(report, context)
-            raise Aborted(f"stage {leased.id} cannot be done: {error}", reason="NO_PLAN") from None
+            raise Aborted(
+                f"stage {leased.id} cannot be done: {error}",
+                reason="NO_PLAN",
+                violations=error.violations,
+                metadata={"stage_id": leased.id, "stage": leased.stage.name},
+            ) from None
 
     async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
         caller = CALLER.get()

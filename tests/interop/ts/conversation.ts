@@ -7,7 +7,7 @@ import { type DescMessage, type MessageShape, create, toJson } from "@bufbuild/p
 import { Code, ConnectError, type Interceptor, createClient } from "@connectrpc/connect";
 import { compressionGzip, createConnectTransport } from "@connectrpc/connect-node";
 
-import { BadRequestSchema, ErrorInfoSchema } from "./google/rpc/error_details_pb.js";
+import { BadRequestSchema, ErrorInfoSchema, PreconditionFailureSchema } from "./google/rpc/error_details_pb.js";
 import {
   AccessService,
   GetRepositoryRequestSchema,
@@ -59,6 +59,7 @@ async function outcome<D extends DescMessage>(schema: D, answer: Promise<Message
       details: [
         ...error.findDetails(ErrorInfoSchema).map((info) => toJson(ErrorInfoSchema, info)),
         ...error.findDetails(BadRequestSchema).map((bad) => toJson(BadRequestSchema, bad)),
+        ...error.findDetails(PreconditionFailureSchema).map((failed) => toJson(PreconditionFailureSchema, failed)),
       ],
     };
   }
