@@ -156,6 +156,7 @@ def test_a_refusal_names_every_violation(client: Client, repo: str) -> None:
     assert [violation.field for violation in error.violations] == ["build", "target"]
     assert error.message == "; ".join(f"{field}: {text}" for field, text in error.violations)
     assert str(error) == f"INVALID_ARGUMENT: {error.message}"
+    assert (error.metadata, error.retry_after) == ({"field": "build"}, None)
     assert type(error) is ShipliftError
 
 
@@ -170,6 +171,7 @@ def test_a_refusal_is_the_same_asynchronously(server: Shipliftd, repo: str) -> N
             "BUILD_NOT_FOUND",
             "",
         )
+        assert refused.value.metadata == {"owner": owner, "repo": name, "build": "7"}
         with pytest.raises(ShipliftError) as refused:
             await client.get_build(owner=owner, repo=name, build=-1)
         assert refused.value.violations == (Violation("build", "is -1: wanted 1 or above"),)

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from shiplift import Client, ShipliftError
 
 from tests.harness import Shipliftd
 from tests.patience import until
@@ -139,6 +140,11 @@ def test_a_token_asks_for_so_many_different_things_and_no_more(own_server: Shipl
     codes = harmless(staged.repository, lambda: ask(staged.runner, wants))
     assert Counter(codes) == {OK: MOST - 1, EXHAUSTED: 1501 - MOST}
     assert refusal(staged.runner.offered, labels={"a": "b"}) == TOO_MANY
+    with Client(own_server.address, staged.runner.token) as client, pytest.raises(ShipliftError) as told:
+        client.acquire_stage(machine="box", labels={"a": "b"})
+    assert (told.value.reason, told.value.metadata) == ("TOO_MANY_RUNNERS", {"limit": "100"})
+    # Until the first of them is forgotten.
+    assert 0 < (told.value.retry_after or 0) <= HOUR_MS / 1000
     # Nothing is written for those.
     assert rows(own_server) == MOST
     ((pages, size),) = stored(own_server, "SELECT * FROM pragma_page_count, pragma_page_size")

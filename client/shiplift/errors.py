@@ -26,7 +26,10 @@ class ShipliftError(Exception):
         code: gRPC's status code.
         message: What is wrong and what to do, for people; it names every violation.
         violations: The same for programs; empty when the refusal is not about fields.
-        reason: A word for programs, such as `BUILD_NOT_FOUND`; empty when the server gave none.
+        reason: A word for programs, such as `BUILD_NOT_FOUND`: a value of `errors_pb2.ErrorReason` without
+            `ERROR_REASON_`, or of a later release; empty when the server gave none.
+        metadata: The values that the message names, by the keys that errors.proto lists for the reason.
+        retry_after: In how many seconds the same call may succeed; None when the server did not say.
         request_id: The id that the call had; empty for a read.
     """
 
@@ -37,6 +40,8 @@ class ShipliftError(Exception):
         *,
         violations: Sequence[Violation] = (),
         reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
         request_id: str = "",
     ) -> None:
         super().__init__(f"{code.name}: {message}")
@@ -44,6 +49,8 @@ class ShipliftError(Exception):
         self.message = message
         self.violations = tuple(violations)
         self.reason = reason
+        self.metadata = dict(metadata or {})
+        self.retry_after = retry_after
         self.request_id = request_id
 
 
@@ -96,11 +103,14 @@ _KINDS: Mapping[grpc.StatusCode, type[ShipliftError]] = {
 def error_of(error: grpc.RpcError, request_id: str) -> ShipliftError:
     """A failed call as an error, with the details that the server sent."""
     status = _status(error)
+    info = _info(status)
     return _KINDS.get(error.code(), ShipliftError)(
         error.code(),
         error.details() or "",
         violations=list(_violations(status)),
-        reason=_reason(status),
+        reason=info.reason,
+        metadata=info.metadata,
+        retry_after=_retry_after(status),
         request_id=request_id,
     )
 
@@ -118,9 +128,22 @@ def _status(error: grpc.RpcError) -> status_pb2.Status:
     return status_pb2.Status()
 
 
-def _reason(status: status_pb2.Status) -> str:
+def _info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo:
+    """The detail with the reason; an empty one when there is none."""
     info = error_details_pb2.ErrorInfo()
-    return next((info.reason for detail in status.details if detail.Unpack(info)), "")
+    for detail in status.details:
+        if detail.Unpack(info):
+            break
+    return info
+
+
+def _retry_after(status: status_pb2.Status) -> float | None:
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(retry):
+            seconds: float = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+            return seconds
+    return None
 
 
 def _violations(status: status_pb2.Status) -> Iterator[Violation]:
