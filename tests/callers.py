@@ -75,7 +75,6 @@ NO_STAGE = 2**60
 UNKNOWN = "shl_" + "x" * 43
 # What is told of these once their caller may make them: there is no such stage, and no good request.
 ADMITTED = {
-    "TailLog": grpc.StatusCode.INVALID_ARGUMENT,
     "AcquireStage": grpc.StatusCode.INVALID_ARGUMENT,
     "WatchStage": grpc.StatusCode.NOT_FOUND,
     "AcceptStage": grpc.StatusCode.NOT_FOUND,

@@ -322,11 +322,17 @@ def test_a_log_that_is_not_there_is_not_found(
 
 
 def test_all_faults_of_what_is_asked_for_are_told_together(repository: Repository) -> None:
-    assert refusal(list, tail(repository, -1, build=0, stage=-1, step=0)) == invalid(
+    assert refusal(list, tail(repository, -1, build=0, stage=-1, step=-2)) == invalid(
         ("build", "is 0: wanted 1 or above"),
-        ("stage", "is -1: wanted 1 or above"),
-        ("step", "is 0: wanted 1 or above"),
+        ("stage", "is -1: wanted 0 or above"),
+        ("step", "is -2: wanted 0 or above"),
         ("position", "is -1: wanted 0 or above"),
+    )
+    assert refusal(list, tail(repository, stage=0, step=3)) == invalid(
+        ("stage", "is 0: name the stage that step 3 is of")
+    )
+    assert refusal(list, tail(repository, 7, step=0)) == invalid(
+        ("position", "is 7: goes with stage and step, as each step counts its own lines")
     )
 
 

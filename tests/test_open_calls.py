@@ -18,6 +18,7 @@ from tests.refusals import Refusal, code_of, refusal, told
 from tests.repository import Repository
 from tests.rpcs import RPCS, rule
 from tests.staged import ERROR, PENDING, RUNNING, Runner, Staged, lose, stored
+from tests.test_wait import waiting
 
 # Well under what passes until the caller of an open call is looked at anyway.
 SOON = 10.0
@@ -89,7 +90,12 @@ OPEN: dict[str, Callable[[Staged, Runner, api.Build], Any]] = {
     ),
     # Another type than there are stages of.
     "AcquireStage": lambda _, by, __: by.waiting(SOON, type="another"),
+    "WaitBuild": lambda staged, by, build: waiting(
+        staged.repository.seen_by(by.token), build.number, build.version, SOON
+    ),
 }
+# Of these there is one answer.
+UNARY = {"AcquireStage", "WaitBuild"}
 
 
 def ended(call: Any) -> Refusal:  # noqa: ANN401
@@ -103,7 +109,7 @@ def ended(call: Any) -> Refusal:  # noqa: ANN401
 
 def test_every_rpc_that_stays_open_is_here() -> None:
     streams = {name for name, rpc in RPCS.items() if rpc.server_streaming}
-    assert {name.partition(" ")[0] for name in OPEN} == {*streams, "AcquireStage"}
+    assert {name.partition(" ")[0] for name in OPEN} == {*streams, *UNARY}
 
 
 def begun(staged: Staged, by: Runner) -> api.Build:
@@ -120,13 +126,13 @@ def begun(staged: Staged, by: Runner) -> api.Build:
 def test_an_open_call_ends_with_its_token(staged: Staged, rpc: str, way: str) -> None:
     by, token_id = runner(staged, 3 if way == "expired" else 0, access_pb2.TOKEN_ACTION_READ)
     call = OPEN[rpc](staged, by, begun(staged, by))
-    if rpc != "AcquireStage":
+    if rpc not in UNARY:
         next(call)
     if way == "revoked":
         staged.repository.server.access().RevokeToken(access_pb2.RevokeTokenRequest(id=token_id))
     login = f"runner-{staged.repository.name}"
     was = "was revoked" if way == "revoked" else "has expired"
-    end = refusal(call.result) if rpc == "AcquireStage" else ended(call)
+    end = refusal(call.result) if rpc in UNARY else ended(call)
     assert end == Refusal(
         grpc.StatusCode.UNAUTHENTICATED,
         f"token {token_id} of {login} {was}: make another",

@@ -1241,23 +1241,31 @@ class Methods:
         owner: str,
         repo: str,
         build: int,
-        stage: int,
-        step: int,
+        stage: int = 0,
+        step: int = 0,
         position: int = 0,
         follow: bool = False,
         timeout: float | None = None,
     ) -> Iterator[builds_pb2.TailLogResponse]:
-        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until
-        the step has ended; otherwise it ends with what is there.
+        """Reads the log of a step from a position on, or of all steps of a build or of a stage. With
+        `follow` it goes on as lines come, until the step, stage or build has ended, and waits for
+        what has not begun; otherwise it ends with what is there. Of several steps the lines come in
+        the order of stages and steps, and while they run as they come; each response is of one
+        step.
+
+        NOT_FOUND: no such build or stage, or no such step; with `follow` only once its stage has
+        ended without it.
 
         Args:
             owner: The repository's owner.
             repo: The repository's name.
             build: The build's number; 1 or above.
-            stage: The stage's number; 1 or above.
-            step: The step's number; 1 or above.
-            position: The position to begin at; 0 is the first line.
-            follow: Goes on as lines come, until the step has ended.
+            stage: The stage's number; 0 for all stages.
+            step: The step's number, with `stage`; 0 for all steps.
+            position: The position to begin at; 0 is the first line. Goes with `stage` and `step`
+                alone: each step counts its own lines. Who comes back to several steps passes over
+                what it has.
+            follow: Goes on as lines come, until what is asked for has ended.
             timeout: How long the stream may last, in seconds; without end when None.
         """
         return self._stream(
@@ -1270,6 +1278,43 @@ class Methods:
                 step=step,
                 position=position,
                 follow=follow,
+            ),
+            timeout,
+        )
+
+    def wait_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        seen_version: int = 0,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Waits for a build to move, and returns it as GetBuild does. Answers at once where its
+        version is above `seen_version`, or it has ended or is blocked; else when that comes about.
+        Otherwise it returns the build as it stands: a second before the call's deadline, after 30 s
+        without one, and when the server shuts down. So whoever waits for the end calls again with
+        the version of the answer.
+
+        The version is the build's own: it goes up with its status, not with what its stages and
+        steps do. These are in the answer, and TailLog follows them.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            seen_version: The build's version that the caller has seen; 0 answers at once. One that
+                it never gets to, such as 2147483647, waits for the end, or for it to be blocked.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.WaitBuild,
+            builds_pb2.WaitBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                seen_version=seen_version,
             ),
             timeout,
         )
@@ -2929,23 +2974,31 @@ class AsyncMethods:
         owner: str,
         repo: str,
         build: int,
-        stage: int,
-        step: int,
+        stage: int = 0,
+        step: int = 0,
         position: int = 0,
         follow: bool = False,
         timeout: float | None = None,
     ) -> AsyncIterator[builds_pb2.TailLogResponse]:
-        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until
-        the step has ended; otherwise it ends with what is there.
+        """Reads the log of a step from a position on, or of all steps of a build or of a stage. With
+        `follow` it goes on as lines come, until the step, stage or build has ended, and waits for
+        what has not begun; otherwise it ends with what is there. Of several steps the lines come in
+        the order of stages and steps, and while they run as they come; each response is of one
+        step.
+
+        NOT_FOUND: no such build or stage, or no such step; with `follow` only once its stage has
+        ended without it.
 
         Args:
             owner: The repository's owner.
             repo: The repository's name.
             build: The build's number; 1 or above.
-            stage: The stage's number; 1 or above.
-            step: The step's number; 1 or above.
-            position: The position to begin at; 0 is the first line.
-            follow: Goes on as lines come, until the step has ended.
+            stage: The stage's number; 0 for all stages.
+            step: The step's number, with `stage`; 0 for all steps.
+            position: The position to begin at; 0 is the first line. Goes with `stage` and `step`
+                alone: each step counts its own lines. Who comes back to several steps passes over
+                what it has.
+            follow: Goes on as lines come, until what is asked for has ended.
             timeout: How long the stream may last, in seconds; without end when None.
         """
         return self._stream(
@@ -2958,6 +3011,43 @@ class AsyncMethods:
                 step=step,
                 position=position,
                 follow=follow,
+            ),
+            timeout,
+        )
+
+    async def wait_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        seen_version: int = 0,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Waits for a build to move, and returns it as GetBuild does. Answers at once where its
+        version is above `seen_version`, or it has ended or is blocked; else when that comes about.
+        Otherwise it returns the build as it stands: a second before the call's deadline, after 30 s
+        without one, and when the server shuts down. So whoever waits for the end calls again with
+        the version of the answer.
+
+        The version is the build's own: it goes up with its status, not with what its stages and
+        steps do. These are in the answer, and TailLog follows them.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            seen_version: The build's version that the caller has seen; 0 answers at once. One that
+                it never gets to, such as 2147483647, waits for the end, or for it to be blocked.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.WaitBuild,
+            builds_pb2.WaitBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                seen_version=seen_version,
             ),
             timeout,
         )

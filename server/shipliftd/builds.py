@@ -17,11 +17,12 @@ from shipliftd.compiled import Compiled, Executor, arg, inserting
 from shipliftd.errors import NotFound, Precondition
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller, visible
-from shipliftd.models import IS_UNENDED, UNENDED, Build, Change, Repository, Stage, Step, database
+from shipliftd.models import ENDED, IS_UNENDED, UNENDED, Build, Change, Repository, Stage, Step, database
 from shipliftd.rows import BuildRow, BuildWithStages, StageRow, StepRow
 from shipliftd.words import EVENT_WORD, STATUS_OF, STATUS_WORD
 
 _BY_NUMBER = Compiled(Build.select().where(Build.repo == arg(0), Build.number == arg(1)))
+_HOW_FAR = Compiled(Build.select(Build.status, Build.version).where(Build.id == arg(0)))
 _BY_ID = Compiled(Build.select().where(Build.id == arg(0)))
 # In one statement, and so of one moment: a build has a stage at least.
 _WHOLE = Compiled(
@@ -104,7 +105,9 @@ def not_found(caller: Caller, number: int) -> NotFound:
     )
 
 
-def get(database: Executor, caller: Caller, request: pb.GetBuildRequest) -> BuildWithStages:
+def get(
+    database: Executor, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest
+) -> BuildWithStages:
     """One build with its stages. Raises NotFound."""
     _check_build(request)
     found = find_whole(database, caller.repo_id, request.build)
@@ -122,16 +125,35 @@ def get_basic(database: Executor, caller: Caller, request: pb.GetBuildRequest) -
     return found
 
 
-def _check_build(request: pb.GetBuildRequest) -> None:
-    if request.build < 1 or request.view not in _VIEWS:
+def _check_build(request: pb.GetBuildRequest | pb.WaitBuildRequest) -> None:
+    view = request.view if isinstance(request, pb.GetBuildRequest) else pb.BUILD_VIEW_FULL
+    if request.build < 1 or view not in _VIEWS:
         faults = Faults()
         faults.positive("build", request.build)
-        _check_view(request.view, faults)
+        _check_view(view, faults)
         faults.refuse()
 
 
 def _check_view(view: pb.BuildView, faults: Faults) -> None:
     faults.word("view", view, _VIEWS, pb.BuildView.keys()[1:])
+
+
+def awaited(database: Executor, caller: Caller, request: pb.WaitBuildRequest) -> int:
+    """The id of the build that is waited for. Raises Invalid, NotFound."""
+    faults = Faults()
+    faults.positive("build", request.build)
+    faults.not_negative("seen_version", request.seen_version)
+    faults.refuse()
+    build = find(database, caller.repo_id, request.build)
+    if build is None:
+        raise not_found(caller, request.build)
+    return build.id
+
+
+def has_news(database: Executor, build_id: int, seen_version: int) -> bool:
+    """Whether a build has a version above this one, or there is nothing to wait for but a person."""
+    status, version = _HOW_FAR.one(database, build_id)
+    return version > seen_version or status in ENDED or status == "blocked"
 
 
 def _with_steps(

@@ -29,8 +29,8 @@ RECHECK_SECONDS = 15.0
 LAST_WORDS_SECONDS = 0.3
 SHUTTING_DOWN = "the server is shutting down: try again"
 _MOST_ID = 128
-# Rpcs that answer once something has come, or half a minute later: they are like streams to their callers.
-_WAITING = frozenset({"AcquireStage"})
+# Rpcs that answer once something has come, or a good while later: they are like streams to their callers.
+_WAITING = frozenset({"AcquireStage", "WaitBuild"})
 # The peer of calls that came over no wire.
 IN_PROCESS = "in-process"
 

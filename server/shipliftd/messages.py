@@ -1,7 +1,7 @@
 """Rows to messages: a function a resource. Never queries."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from google.protobuf.duration_pb2 import Duration
@@ -173,10 +173,14 @@ def step(row: StepRow) -> builds_pb2.Step:
     )
 
 
-def log_line(line: tuple[int, str, int]) -> builds_pb2.LogLine:
-    """A line of a log, of its position, text and time in milliseconds."""
-    position, text, at = line
-    return builds_pb2.LogLine(position=position, text=text, time=duration(at))
+def log_lines(stage: int, step: int, lines: Sequence[tuple[int, str, int]]) -> builds_pb2.TailLogResponse:
+    """Lines of a step's log, of their positions, texts and times in milliseconds."""
+    return builds_pb2.TailLogResponse(
+        lines=[builds_pb2.LogLine(position=at, text=text, time=duration(ms)) for at, text, ms in lines],
+        next_position=lines[-1][0] + 1,
+        stage=stage,
+        step=step,
+    )
 
 
 def lease(

@@ -1,6 +1,7 @@
 """The logs of steps: lines by position."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from peewee import fn
 from shiplift.v1 import builds_pb2
@@ -23,11 +24,20 @@ _PAGE = 1000
 _PAGE_BYTES = 128 * 1024
 _MOST_LINE = 4 * 1024 * 1024 - 1024
 
-_FIND = Compiled(
-    Step.select()
+# Of one moment, and small: whoever follows asks again and again.
+_STAGES = Compiled(
+    Build.select(Build.id, Build.status, Stage.number, Stage.status)
+    .join(Stage, on=(Stage.build == Build.id))
+    .where(Build.repo == arg(0), Build.number == arg(1))
+)
+_STEP = Compiled(
+    Step.select().join(Stage).where(Stage.build == arg(0), Stage.number == arg(1), Step.number == arg(2))
+)
+_STEPS = Compiled(
+    Step.select(Step, Stage.number)
     .join(Stage)
-    .join(Build)
-    .where(Build.repo == arg(0), Build.number == arg(1), Stage.number == arg(2), Step.number == arg(3))
+    .where(Stage.build == arg(0))
+    .order_by(Stage.number, Step.number)
 )
 # Of a line that release 0.1 wrote the seconds alone are known.
 _TIME = fn.COALESCE(LogLine.milliseconds, LogLine.time * 1000)
@@ -57,8 +67,12 @@ _INSERT = Compiled(
 )
 
 
+# Position, text, and seconds since the step began.
+Line = tuple[int, str, int]
+
+
 def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
-    """Adds lines to a step's log; returns the next position and the step's id.
+    """Adds lines to a step's log; returns the next position and the build's id.
 
     Raises Invalid, NotFound, Denied (another's stage), OutOfRange (a gap).
     """
@@ -70,7 +84,7 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     for n, line in enumerate(request.lines[:MOST_LINES]):
         faults.duration(f"lines[{n}].time", line.time)
     faults.refuse()
-    step, _, _ = leases.held_step(caller, request.step_id, request.lease_token)
+    step, stage, _ = leases.held_step(caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
     position, size = step.log_lines, step.log_bytes
     if request.replace and size >= MOST_BYTES and first >= (full_at := _last(database, step)[0]):
@@ -91,7 +105,7 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
         position = max(position, first + len(lines) + 1)
     if (position, size) != (step.log_lines, step.log_bytes):
         _GROWN.run(database, step.id, position, size)
-    return max(position - (size >= MOST_BYTES), first + len(lines)), step.id
+    return max(position - (size >= MOST_BYTES), first + len(lines)), stage.build_id
 
 
 def _add(step: StepRow, position: int, size: int, lines: Sequence[builds_pb2.LogLine]) -> tuple[int, int]:
@@ -120,7 +134,7 @@ def _kept(text: str) -> tuple[str, int]:
     return data.decode(errors="ignore"), len(data)
 
 
-def left_out(executor: Executor, step: StepRow, position: int) -> list[tuple[int, str, int]]:
+def _left_out(executor: Executor, step: StepRow, position: int) -> list[Line]:
     """The line behind a full log that says how many more were sent, to whoever has read as far as this."""
     if step.log_bytes < MOST_BYTES:
         return []
@@ -142,18 +156,62 @@ def _cut_back(step: StepRow, first: int) -> int:
     return sum(len(line.text.encode()) for line in LogLine.select().where(LogLine.step_id == step.id))
 
 
-def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest) -> StepRow:
-    """The step whose log is asked for. Raises Invalid, NotFound."""
+class Logs(NamedTuple):
+    """The steps whose logs are asked for, by their stages' numbers, and whether no more lines will come."""
+
+    build_id: int
+    steps: list[tuple[int, StepRow]]
+    have_ended: bool
+
+
+def check(request: builds_pb2.TailLogRequest) -> None:
+    """Raises Invalid where it is not clear what is to be read."""
     faults = Faults()
-    for name in ("build", "stage", "step"):
-        faults.positive(name, getattr(request, name))
-    faults.not_negative("position", request.position)
+    faults.positive("build", request.build)
+    for name in ("stage", "step", "position"):
+        faults.not_negative(name, getattr(request, name))
+    if request.step > 0 and not request.stage:
+        faults.add("stage", f"is 0: name the stage that step {request.step} is of")
+    if request.position > 0 and not request.step:
+        faults.add(
+            "position",
+            f"is {request.position}: goes with stage and step, as each step counts its own lines",
+        )
     faults.refuse()
-    row = _FIND.one(executor, caller.repo_id, request.build, request.stage, request.step)
-    if row is not None:
-        return StepRow._make(row)
-    if builds.find(executor, caller.repo_id, request.build) is None:
+
+
+def look(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest) -> Logs:
+    """How the logs that are asked for stand. Raises NotFound."""
+    stages = _STAGES.run(executor, caller.repo_id, request.build).fetchall()
+    if not stages:
         raise builds.not_found(caller, request.build)
+    build_id, status = stages[0][:2]
+    if request.stage:
+        status = next((row[3] for row in stages if row[2] == request.stage), None)
+    if request.step:
+        return _look_at_one(executor, build_id, status, request)
+    if status is None:
+        raise NotFound(
+            f"build {request.build} has no stage {request.stage}: it has {len(stages)}",
+            reason="STAGE_NOT_FOUND",
+        )
+    # After how far it is: whatever has ended has all its steps.
+    steps = [(row[-1], StepRow._make(row[:-1])) for row in _STEPS.run(executor, build_id)]
+    if request.stage:
+        steps = [each for each in steps if each[0] == request.stage]
+    return Logs(build_id, steps, status in ENDED)
+
+
+def _look_at_one(
+    executor: Executor, build_id: int, status: str | None, request: builds_pb2.TailLogRequest
+) -> Logs:
+    """How a step's log stands; `status` is its stage's, None where there is none."""
+    row = _STEP.one(executor, build_id, request.stage, request.step)
+    if row is not None:
+        step = StepRow._make(row)
+        return Logs(build_id, [(request.stage, step)], step.status in ENDED)
+    if request.follow and status is not None and status not in ENDED:
+        return Logs(build_id, [], have_ended=False)
     raise NotFound(
         f"build {request.build} has no step {request.step} in stage {request.stage}: a step is there once"
         " its runner has reported it",
@@ -162,18 +220,15 @@ def find(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest)
     )
 
 
-def read(executor: Executor, step_id: int, position: int) -> list[tuple[int, str, int]]:
-    """Some lines from a position on, each with its position, text and time in milliseconds."""
-    rows: list[tuple[int, str, int]] = []
+def read(executor: Executor, step: StepRow, position: int, following: bool) -> list[Line]:
+    """Some lines from a position on; behind the last one what says how many are left out, once known."""
+    rows: list[Line] = []
     size = 0
-    for row in _READ.run(executor, step_id, position):
+    for row in _READ.run(executor, step.id, position):
         size += len(row[1].encode())
         if rows and size > _PAGE_BYTES:
             break
         rows.append(row)
+    if not rows and (step.status in ENDED or not following):
+        return _left_out(executor, step, position)
     return rows
-
-
-def has_ended(step: StepRow) -> bool:
-    """Whether no more lines will come."""
-    return step.status in ENDED

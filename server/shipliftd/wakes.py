@@ -13,7 +13,7 @@ class Wakes:
         self._events: WeakValueDictionary[tuple[str, int], asyncio.Event] = WeakValueDictionary()
 
     def event(self, kind: str, row_id: int) -> asyncio.Event:
-        """The event of the next change of `build` or `step` of this id."""
+        """The event of the next change of the `build` of this id, or of that or its `log`."""
         return self._events.setdefault((kind, row_id), asyncio.Event())
 
     def wake(self, kind: str, row_id: int) -> None:

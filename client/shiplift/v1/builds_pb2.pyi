@@ -564,12 +564,16 @@ class TailLogRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., stage: _Optional[int] = ..., step: _Optional[int] = ..., position: _Optional[int] = ..., follow: bool = ...) -> None: ...
 
 class TailLogResponse(_message.Message):
-    __slots__ = ("lines", "next_position")
+    __slots__ = ("lines", "next_position", "stage", "step")
     LINES_FIELD_NUMBER: _ClassVar[int]
     NEXT_POSITION_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[LogLine]
     next_position: int
-    def __init__(self, lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ..., next_position: _Optional[int] = ...) -> None: ...
+    stage: int
+    step: int
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ..., next_position: _Optional[int] = ..., stage: _Optional[int] = ..., step: _Optional[int] = ...) -> None: ...
 
 class LogLine(_message.Message):
     __slots__ = ("position", "text", "time")
@@ -580,3 +584,15 @@ class LogLine(_message.Message):
     text: str
     time: _duration_pb2.Duration
     def __init__(self, position: _Optional[int] = ..., text: _Optional[str] = ..., time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class WaitBuildRequest(_message.Message):
+    __slots__ = ("owner", "repo", "build", "seen_version")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    SEEN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    build: int
+    seen_version: int
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., seen_version: _Optional[int] = ...) -> None: ...

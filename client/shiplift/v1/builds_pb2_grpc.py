@@ -80,6 +80,11 @@ class BuildServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.TailLogRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_builds__pb2.TailLogResponse.FromString,
                 _registered_method=True)
+        self.WaitBuild = channel.unary_unary(
+                '/shiplift.v1.BuildService/WaitBuild',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+                _registered_method=True)
 
 
 class BuildServiceServicer(object):
@@ -158,8 +163,25 @@ class BuildServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TailLog(self, request, context):
-        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
-        has ended; otherwise it ends with what is there.
+        """Reads the log of a step from a position on, or of all steps of a build or of a stage. With `follow` it
+        goes on as lines come, until the step, stage or build has ended, and waits for what has not begun;
+        otherwise it ends with what is there. Of several steps the lines come in the order of stages and steps, and
+        while they run as they come; each response is of one step.
+
+        NOT_FOUND: no such build or stage, or no such step; with `follow` only once its stage has ended without it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitBuild(self, request, context):
+        """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
+        `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
+        stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
+        whoever waits for the end calls again with the version of the answer.
+
+        The version is the build's own: it goes up with its status, not with what its stages and steps do.
+        These are in the answer, and TailLog follows them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,6 +229,11 @@ def add_BuildServiceServicer_to_server(servicer, server):
                     servicer.TailLog,
                     request_deserializer=shiplift_dot_v1_dot_builds__pb2.TailLogRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_builds__pb2.TailLogResponse.SerializeToString,
+            ),
+            'WaitBuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitBuild,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -431,6 +458,33 @@ class BuildService(object):
             '/shiplift.v1.BuildService/TailLog',
             shiplift_dot_v1_dot_builds__pb2.TailLogRequest.SerializeToString,
             shiplift_dot_v1_dot_builds__pb2.TailLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitBuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/WaitBuild',
+            shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.Build.FromString,
             options,
             channel_credentials,
             insecure,

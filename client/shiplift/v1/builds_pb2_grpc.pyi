@@ -77,8 +77,21 @@ class BuildServiceStub:
     says otherwise. Filters that are set must all match. Without a repository those of all that the caller may read, newest first.
     """
     TailLog: _grpc.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]
-    """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
-    has ended; otherwise it ends with what is there.
+    """Reads the log of a step from a position on, or of all steps of a build or of a stage. With `follow` it
+    goes on as lines come, until the step, stage or build has ended, and waits for what has not begun;
+    otherwise it ends with what is there. Of several steps the lines come in the order of stages and steps, and
+    while they run as they come; each response is of one step.
+
+    NOT_FOUND: no such build or stage, or no such step; with `follow` only once its stage has ended without it.
+    """
+    WaitBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.WaitBuildRequest, _builds_pb2.Build]
+    """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
+    `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
+    stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
+    whoever waits for the end calls again with the version of the answer.
+
+    The version is the build's own: it goes up with its status, not with what its stages and steps do.
+    These are in the answer, and TailLog follows them.
     """
 
 @_typing.type_check_only
@@ -130,8 +143,21 @@ class BuildServiceAsyncStub(BuildServiceStub):
     says otherwise. Filters that are set must all match. Without a repository those of all that the caller may read, newest first.
     """
     TailLog: _aio.UnaryStreamMultiCallable[_builds_pb2.TailLogRequest, _builds_pb2.TailLogResponse]  # type: ignore[assignment]
-    """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
-    has ended; otherwise it ends with what is there.
+    """Reads the log of a step from a position on, or of all steps of a build or of a stage. With `follow` it
+    goes on as lines come, until the step, stage or build has ended, and waits for what has not begun;
+    otherwise it ends with what is there. Of several steps the lines come in the order of stages and steps, and
+    while they run as they come; each response is of one step.
+
+    NOT_FOUND: no such build or stage, or no such step; with `follow` only once its stage has ended without it.
+    """
+    WaitBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.WaitBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
+    """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
+    `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
+    stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
+    whoever waits for the end calls again with the version of the answer.
+
+    The version is the build's own: it goes up with its status, not with what its stages and steps do.
+    These are in the answer, and TailLog follows them.
     """
 
 class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -228,8 +254,27 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _builds_pb2.TailLogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_builds_pb2.TailLogResponse], _abc.AsyncIterator[_builds_pb2.TailLogResponse]]:
-        """Reads the log of a step from a position on. With `follow` it goes on as lines come, until the step
-        has ended; otherwise it ends with what is there.
+        """Reads the log of a step from a position on, or of all steps of a build or of a stage. With `follow` it
+        goes on as lines come, until the step, stage or build has ended, and waits for what has not begun;
+        otherwise it ends with what is there. Of several steps the lines come in the order of stages and steps, and
+        while they run as they come; each response is of one step.
+
+        NOT_FOUND: no such build or stage, or no such step; with `follow` only once its stage has ended without it.
+        """
+
+    @_abc_1.abstractmethod
+    def WaitBuild(
+        self,
+        request: _builds_pb2.WaitBuildRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
+        """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
+        `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
+        stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
+        whoever waits for the end calls again with the version of the answer.
+
+        The version is the build's own: it goes up with its status, not with what its stages and steps do.
+        These are in the answer, and TailLog follows them.
         """
 
 def add_BuildServiceServicer_to_server(servicer: BuildServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -181,11 +181,13 @@ async def stop(exchange: Exchange) -> Answer:
 
 async def log(exchange: Exchange) -> Answer:
     """GET builds/N/logs/STAGE/STEP: what is there now."""
+    place = {name: number(name, exchange.segment(name)) for name in ("build", "stage", "step")}
+    if not all(place.values()):
+        # Of the rpc these are all stages and steps, and Drone has no such route.
+        await repositories.found(exchange)
+        raise invalid("; ".join(f"{name}: is 0: wanted 1 or above" for name in place if not place[name]))
     request = builds_pb2.TailLogRequest(
-        **exchange.repository,
-        build=exchange.build,
-        stage=number("stage", exchange.segment("stage")),
-        step=number("step", exchange.segment("step")),
+        **exchange.repository, build=place["build"], stage=place["stage"], step=place["step"]
     )
     answers = exchange.stream(exchange.builds.TailLog, request)
     return [LINE.json(line) async for answer in answers for line in answer.lines]

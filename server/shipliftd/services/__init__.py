@@ -9,6 +9,16 @@ from shipliftd.writes import Resource, Written
 Context = grpc.aio.ServicerContext[Any, Any]
 R = TypeVar("R", bound=Resource)
 
+MOST_WAIT_SECONDS = 30.0
+# What the answer needs to arrive before the caller's deadline.
+_MARGIN_SECONDS = 1.0
+
+
+def patience(context: Context) -> float:
+    """For how many seconds a call may wait for something to come; 0 or less: not at all."""
+    left = context.time_remaining()
+    return MOST_WAIT_SECONDS if left is None else left - _MARGIN_SECONDS
+
 
 def resource(written: Written[R], context: Context) -> R:
     """What a write made; tells the caller in the trailers when an earlier call had made it."""

@@ -25,7 +25,7 @@ from shipliftd.guard import CALLER, Caller
 from shipliftd.known import Roster
 from shipliftd.parameters import ParameterRules
 from shipliftd.rows import BuildWithStages
-from shipliftd.services import Context, resource
+from shipliftd.services import Context, patience, resource
 from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 from shipliftd.wakes import within
@@ -74,12 +74,11 @@ class BuildService(BuildServiceServicer):
 
     async def GetBuild(self, request: pb.GetBuildRequest, context: Context) -> pb.Build:
         """Returns one build with its parameters and stages."""
+        caller = CALLER.get()
         if request.view == pb.BUILD_VIEW_BASIC:
-            caller = CALLER.get()
             row = builds.get_basic(self._store.reader, caller, request)
             return messages.listed_build(row, caller.owner, caller.repo)
-        whole = builds.get(self._store.reader, CALLER.get(), request)
-        return self._message(whole, self._runs.dispatcher.known.waiting_for(whole))
+        return self._standing(caller, request)
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists builds, newest first."""
@@ -89,29 +88,59 @@ class BuildService(BuildServiceServicer):
     async def TailLog(
         self, request: pb.TailLogRequest, context: Context
     ) -> AsyncIterator[pb.TailLogResponse]:
-        """Reads a step's log, and follows it."""
-        caller, position = CALLER.get(), request.position
-        step = await self._store.listing(steplog.find, self._store.writer, caller, request)
+        """Reads the logs of steps, and follows them."""
+        steplog.check(request)
+        caller, store = CALLER.get(), self._store
+        build_id = (await store.listing(steplog.look, store.writer, caller, request)).build_id
+        positions: dict[int, int] = {}
         while True:
-            event = self._runs.wakes.event("step", step.id)
-            step = await self._store.listing(steplog.find, self._store.writer, caller, request)
-            lines = await self._store.listing(steplog.read, self._store.writer, step.id, position)
-            if not lines and (steplog.has_ended(step) or not request.follow):
-                lines = await self._store.listing(steplog.left_out, self._store.writer, step, position)
-            if lines:
-                position = lines[-1][0] + 1
-                yield pb.TailLogResponse(lines=map(messages.log_line, lines), next_position=position)
-            elif steplog.has_ended(step) or not request.follow:
+            event = self._runs.wakes.event("log", build_id)
+            logs = await store.listing(steplog.look, store.writer, caller, request)
+            is_new = False
+            for number, step in logs.steps:
+                position = positions.get(step.id, request.position)
+                # What comes meanwhile is for the next look: one that always grows keeps no other back.
+                while position < step.log_lines and (
+                    lines := await store.listing(
+                        steplog.read, store.writer, step, position, following=request.follow
+                    )
+                ):
+                    is_new, position = True, lines[-1][0] + 1
+                    positions[step.id] = position
+                    yield messages.log_lines(number, step.number, lines)
+            if is_new:
+                continue
+            if logs.have_ended or not request.follow:
                 return
-            else:
-                await within(event, _LOOK_SECONDS)
+            await within(event, _LOOK_SECONDS)
+
+    async def WaitBuild(self, request: pb.WaitBuildRequest, context: Context) -> pb.Build:
+        """Waits for a build to move."""
+        caller, loop = CALLER.get(), asyncio.get_running_loop()
+        until = loop.time() + patience(context)
+        build_id = builds.awaited(self._store.reader, caller, request)
+        while True:
+            event = self._runs.wakes.event("build", build_id)
+            left = until - loop.time()
+            if left <= 0 or self._runs.is_ending:
+                break
+            # After there is an event: what moves from now on sets it.
+            if builds.has_news(self._store.reader, build_id, request.seen_version):
+                break
+            await within(event, min(left, _LOOK_SECONDS))
+        return self._standing(caller, request)
+
+    def _standing(self, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest) -> pb.Build:
+        """A build as it stands."""
+        whole = builds.get(self._store.reader, caller, request)
+        return self._message(whole, self._runs.dispatcher.known.waiting_for(whole))
 
     def _begun(self, whole: BuildWithStages) -> pb.Build:
         self._runs.begun()
         return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
 
     def _moved(self, whole: BuildWithStages) -> pb.Build:
-        self._runs.moved(whole.id, *(step.id for step in whole.steps))
+        self._runs.moved(whole.id)
         return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
 
 

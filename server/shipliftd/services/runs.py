@@ -12,6 +12,7 @@ class Runs:
     def __init__(self, store: Store) -> None:
         self.dispatcher = Dispatcher(store)
         self.wakes = Wakes()
+        self.is_ending = False
 
     def begun(self) -> None:
         """A build was made: its stages may be what somebody waits for."""
@@ -22,16 +23,15 @@ class Runs:
         self.dispatcher.accepted(stage.id)
         self.moved(stage.build_id)
 
-    def moved(self, build_id: int, *steps: int) -> None:
-        """A build, or stages of it, or these steps have changed."""
+    def moved(self, build_id: int) -> None:
+        """A build, or stages or steps of it, have changed."""
         self.wakes.wake("build", build_id)
-        for step_id in steps:
-            self.wakes.wake("step", step_id)
+        self.wakes.wake("log", build_id)
         self.dispatcher.wake()
 
-    def grown(self, step_id: int) -> None:
-        """A step's log has more lines."""
-        self.wakes.wake("step", step_id)
+    def grown(self, build_id: int) -> None:
+        """The log of a build's step has more lines."""
+        self.wakes.wake("log", build_id)
 
     def access_changed(self) -> None:
         """Somebody may be allowed less, or more."""
@@ -39,5 +39,7 @@ class Runs:
         self.dispatcher.wake()
 
     def end(self) -> None:
-        """Lets those go who wait for a stage: the server shuts down."""
+        """Lets those go who wait for a stage or a build: the server shuts down."""
+        self.is_ending = True
         self.dispatcher.end()
+        self.wakes.wake_all()

@@ -17,7 +17,7 @@ from shipliftd.leaseplans import LeasePlans
 from shipliftd.logins import Logins
 from shipliftd.models import ENDED
 from shipliftd.rows import Leased
-from shipliftd.services import Context, resource
+from shipliftd.services import MOST_WAIT_SECONDS, Context, patience, resource
 from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 from shipliftd.wakes import within
@@ -25,9 +25,6 @@ from shipliftd.words import STATUS_OF
 
 T = TypeVar("T")
 
-_MOST_WAIT_SECONDS = 30.0
-# What the answer needs to arrive before the caller's deadline.
-_MARGIN_SECONDS = 1.0
 _KEEP_SECONDS = 15.0
 
 
@@ -49,8 +46,7 @@ class StageService(StageServiceServicer):
         self, request: pb.AcquireStageRequest, context: Context
     ) -> pb.AcquireStageResponse:
         """Waits for a stage to do, and offers it."""
-        left = context.time_remaining()
-        seconds = _MOST_WAIT_SECONDS if left is None else min(_MOST_WAIT_SECONDS, left - _MARGIN_SECONDS)
+        seconds = min(MOST_WAIT_SECONDS, patience(context))
         stage = await self._runs.dispatcher.acquire(CALLER.get(), request, seconds)
         return pb.AcquireStageResponse(offer=None if stage is None else messages.stage(stage))
 
@@ -75,19 +71,19 @@ class StageService(StageServiceServicer):
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
         stage, steps = await self._store.write(stages.update_stage, CALLER.get(), request)
-        self._runs.moved(stage.build_id, *(step.id for step in steps if step.status in ENDED))
+        self._runs.moved(stage.build_id)
         return messages.stage(stage, steps)
 
     async def UpdateStep(self, request: pb.UpdateStepRequest, context: Context) -> builds_api.Step:
         """Reports how a step goes on."""
         step, stage = await self._store.write(stages.update_step, CALLER.get(), request)
-        self._runs.moved(stage.build_id, step.id)
+        self._runs.moved(stage.build_id)
         return messages.step(step)
 
     async def AppendLog(self, request: pb.AppendLogRequest, context: Context) -> pb.AppendLogResponse:
         """Adds lines to a step's log."""
-        position, step_id = await self._store.write(steplog.append, CALLER.get(), request)
-        self._runs.grown(step_id)
+        position, build_id = await self._store.write(steplog.append, CALLER.get(), request)
+        self._runs.grown(build_id)
         return pb.AppendLogResponse(next_position=position)
 
     async def WatchStage(
