@@ -1,5 +1,7 @@
 """TailLog of whole builds and stages, and of steps that have not begun."""
 
+from datetime import timedelta
+
 import pytest
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
@@ -55,7 +57,10 @@ def test_a_build_is_read_in_the_order_of_its_stages_and_steps(staged: Staged) ->
     assert parts(staged.repository, follow=True)[2:] == second
     (some,) = tail(staged.repository, stage=2, step=2)
     assert some == api.TailLogResponse(
-        lines=[api.LogLine(position=0, text="2.2\n", time=0)], next_position=1, stage=2, step=2
+        lines=[api.LogLine(position=0, text="2.2\n", time=timedelta(milliseconds=7))],
+        next_position=1,
+        stage=2,
+        step=2,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ShipliftError,
         Unavailable,
         Violation,
+        WaitTimeout,
     )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ShipliftError",
     "Unavailable",
     "Violation",
+    "WaitTimeout",
     "was_replayed",
     "word",
 ]

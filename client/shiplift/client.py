@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -19,6 +20,7 @@ from shiplift._methods import AsyncMethods, Methods, Q, R
 from shiplift._mismatch import mismatch
 from shiplift._naming import name_of
 from shiplift._repeats import repeated, repeated_async
+from shiplift._waiting import Waiting
 from shiplift.errors import NotFound, ShipliftError, Unavailable, error_of
 from shiplift.v1 import builds_pb2
 
@@ -204,6 +206,44 @@ class Client(_Connection, Methods):
             found += page.builds
         return self.get_build(owner=owner, repo=repo, build=named.only(found), timeout=timeout)
 
+    def wait(
+        self,
+        build: builds_pb2.Build,
+        timeout: float | None = None,
+        *,
+        on_change: Callable[[builds_pb2.Build], None] | None = None,
+    ) -> builds_pb2.Build:
+        """Waits until a build has ended, or is blocked and so waits for a person; returns it as it is.
+
+        Stands on WaitBuild, and goes on while the server is away, for ten minutes at a time. For what its
+        stages and steps do meanwhile there is `tail_log` with `follow`.
+
+        Args:
+            build: The build, as any call returned it.
+            timeout: How long to wait, in seconds; without end when None.
+            on_change: Called with each new state of the build, the last one included.
+
+        Raises:
+            WaitTimeout: It had not ended in time. The build goes on.
+            Unavailable: The server has not answered for ten minutes.
+            ShipliftError: The build may not be read, or is not there.
+        """
+        waiting = Waiting(build, timeout, on_change)
+        while True:
+            try:
+                answer = self.wait_build(
+                    owner=build.owner,
+                    repo=build.repo,
+                    build=build.number,
+                    seen_version=waiting.build.version,
+                    timeout=waiting.deadline(),
+                )
+            except Unavailable as error:
+                time.sleep(waiting.pause(error))
+                continue
+            if not waiting.goes_on(answer):
+                return answer
+
     def close(self) -> None:
         """Closes the connection; calls in flight end."""
         self._channel.close()
@@ -300,6 +340,30 @@ class AsyncClient(_Connection, AsyncMethods):
             page = await self._call(self._build_service.ListBuilds, request, timeout)
             found += page.builds
         return await self.get_build(owner=owner, repo=repo, build=named.only(found), timeout=timeout)
+
+    async def wait(
+        self,
+        build: builds_pb2.Build,
+        timeout: float | None = None,
+        *,
+        on_change: Callable[[builds_pb2.Build], None] | None = None,
+    ) -> builds_pb2.Build:
+        """Waits until a build has ended, or is blocked: see `Client.wait`."""
+        waiting = Waiting(build, timeout, on_change)
+        while True:
+            try:
+                answer = await self.wait_build(
+                    owner=build.owner,
+                    repo=build.repo,
+                    build=build.number,
+                    seen_version=waiting.build.version,
+                    timeout=waiting.deadline(),
+                )
+            except Unavailable as error:
+                await asyncio.sleep(waiting.pause(error))
+                continue
+            if not waiting.goes_on(answer):
+                return answer
 
     async def close(self) -> None:
         """Closes the connection; calls in flight end."""

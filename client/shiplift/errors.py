@@ -86,6 +86,22 @@ class Unavailable(ShipliftError):  # noqa: N818
     """
 
 
+class WaitTimeout(ShipliftError, TimeoutError):  # noqa: N818  # says what happened
+    """A build had not ended within the time that somebody would wait for it. It goes on.
+
+    Attributes:
+        build: The build as it was seen last.
+    """
+
+    def __init__(self, build: builds_pb2.Build, seconds: float) -> None:
+        super().__init__(
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            f"build {build.number} of {build.owner}/{build.repo} had not ended within {seconds:g} s",
+            reason="WAIT_TIMEOUT",
+        )
+        self.build = build
+
+
 _KINDS: Mapping[grpc.StatusCode, type[ShipliftError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.PERMISSION_DENIED: Denied,
