@@ -8,10 +8,18 @@ import typer
 
 from shiplift import was_replayed
 from shiplift._methods import BuildEventWord, BuildStatusWord
+from shiplift.cli.following import TimeoutOption, until_ended
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, put_fields, put_json, put_table, say, when, word
 from shiplift.cli.pairs import params_of
-from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, chosen, command
+from shiplift.cli.session import (
+    RepositoryOption,
+    RequestIdOption,
+    Session,
+    UsageError,
+    chosen,
+    command,
+)
 from shiplift.v1 import builds_pb2 as pb
 
 app = typer.Typer()
@@ -58,8 +66,15 @@ def promote(
         typer.Option(metavar="NUMBER", help="Promote although this promotion was lost on its way there."),
     ] = 0,
     request_id: RequestIdOption = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Wait for its end, as the command `wait` does."),
+    ] = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Promotes a build to an environment, and shows the new build."""
+    if timeout is not None and not wait:
+        raise UsageError("--timeout says how long to wait: it goes with --wait")
     owner, repo = session.repository(repository)
     params, dropped = params_of(param or [])
     number = number_of(session.client, owner, repo, build)
@@ -79,7 +94,10 @@ def promote(
         f"{made.owner}/{made.repo}: promoted build {made.parent}, release {made.release or '(none)'},"
         f" commit {made.after[:12] or '(none)'}, to {made.deploy_to} as build {made.number}{earlier}"
     )
-    _put_build(session, made)
+    if wait:
+        until_ended(session, made, timeout)
+    else:
+        _put_build(session, made)
 
 
 @command(app, "retry")

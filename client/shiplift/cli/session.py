@@ -1,7 +1,8 @@
 """What every command has: the options of the connection, `--json`, and the exit codes.
 
-Exit codes: 0 done; 1 refused by the server, or it has no such build; 2 usage: nothing was sent that
-changes anything; 3 no answer: a write may have been done, and the same request_id repeats it safely.
+Exit codes: 0 done; 1 refused by the server, or it has no such build, or the one that was waited for did
+not end in success; 2 usage: nothing was sent that changes anything; 3 no answer: a write may have been
+done, and the same request_id repeats it safely; or what was waited for had not ended in time.
 """
 
 import inspect
