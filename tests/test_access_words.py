@@ -13,7 +13,11 @@ ON_A_REPOSITORY = [
     name
     for name, rpc in RPCS.items()
     if rule(rpc).scope
-    in (pb.ACCESS_SCOPE_REPOSITORY, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER, pb.SCOPE_REPOSITORY_OR_VISIBLE)
+    in (
+        pb.ACCESS_SCOPE_REPOSITORY,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_VISIBLE,
+    )
 ]
 
 

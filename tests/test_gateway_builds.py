@@ -28,6 +28,22 @@ def many(repository: Repository) -> Repository:
     return repository
 
 
+def test_an_rpc_that_waits_is_reached_over_http(caller: Caller, repository: Repository) -> None:
+    repository.record(status=pb.BUILD_STATUS_SUCCESS)
+    named = {"owner": repository.owner, "repo": repository.name, "build": 1}
+    waited = caller.rpc("BuildService/WaitBuild", **named, seenVersion=2147483647)
+    assert (waited.status, waited.json) == (200, caller.rpc("BuildService/GetBuild", **named).json)
+
+
+@pytest.mark.parametrize("place", ["0/0", "1/0", "0/1"])
+def test_drones_log_is_one_steps(caller: Caller, repository: Repository, place: str) -> None:
+    repository.record()
+    zeros = [name for name, at in zip(("stage", "step"), place.split("/"), strict=True) if at == "0"]
+    answer = caller.get(path(repository, f"/1/logs/{place}"))
+    told = "; ".join(f"{name}: is 0: wanted 1 or above" for name in zeros)
+    assert (answer.status, answer.json) == (400, {"message": told, "code": "INVALID_ARGUMENT"})
+
+
 # Lists.
 
 

@@ -189,7 +189,7 @@ def admit(
     if (
         scope == pb.ACCESS_SCOPE_REPOSITORY
         or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER and named.repo != "*")
-        or (scope == pb.SCOPE_REPOSITORY_OR_VISIBLE and (named.owner or named.repo))
+        or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_VISIBLE and (named.owner or named.repo))
     ):
         return _admit_to_repository(database, method, rule, named, token)
     if token is None:

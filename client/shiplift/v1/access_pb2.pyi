@@ -34,7 +34,7 @@ class AccessScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACCESS_SCOPE_SELF: _ClassVar[AccessScope]
     ACCESS_SCOPE_SITE: _ClassVar[AccessScope]
     ACCESS_SCOPE_LEASE: _ClassVar[AccessScope]
-    SCOPE_REPOSITORY_OR_VISIBLE: _ClassVar[AccessScope]
+    ACCESS_SCOPE_REPOSITORY_OR_VISIBLE: _ClassVar[AccessScope]
 
 class TokenAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -68,7 +68,7 @@ ACCESS_SCOPE_VISIBLE: AccessScope
 ACCESS_SCOPE_SELF: AccessScope
 ACCESS_SCOPE_SITE: AccessScope
 ACCESS_SCOPE_LEASE: AccessScope
-SCOPE_REPOSITORY_OR_VISIBLE: AccessScope
+ACCESS_SCOPE_REPOSITORY_OR_VISIBLE: AccessScope
 TOKEN_ACTION_UNSPECIFIED: TokenAction
 TOKEN_ACTION_READ: TokenAction
 TOKEN_ACTION_RECORD: TokenAction

@@ -114,7 +114,7 @@ _ABOUT: dict[access_pb2.AccessScope, Json] = {
     access_pb2.ACCESS_SCOPE_REPOSITORY: _named(owner=_NAME, repo=_NAME),
     access_pb2.ACCESS_SCOPE_REPOSITORY_OR_OWNER: _named(owner=_NAME, repo=_NAME_OR_ALL),
     access_pb2.ACCESS_SCOPE_OWNER: _named(owner=_NAME),
-    access_pb2.SCOPE_REPOSITORY_OR_VISIBLE: {
+    access_pb2.ACCESS_SCOPE_REPOSITORY_OR_VISIBLE: {
         "anyOf": [
             _named(owner=_NAME, repo=_NAME),
             {"type": "object", "properties": {"owner": _NO_NAME, "repo": _NO_NAME}},
