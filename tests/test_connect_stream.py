@@ -99,8 +99,7 @@ def shown(*sent: dict[str, object]) -> list[dict[str, object]]:
     for each in sent:
         made: dict[str, object] = {"position": each["pos"]} if each["pos"] else {}
         made["text"] = each["out"]
-        if each["time"]:
-            made["time"] = str(each["time"])
+        made["time"] = f"{each['time']}s"
         found.append(made)
     return found
 
