@@ -368,6 +368,24 @@ def test_a_parameter_that_is_no_text_is_refused_by_its_name(
         assert answer.told == (400, f"unmarshal message: {told}")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("statuses", [True], "statuses is true or false"),
+        ("statuses", ["BUILD_STATUS_SUCCESS", 6.5], "statuses is a fraction"),
+        ("view", False, "view is true or false"),
+        ("view", 2.6e-42, "view is a fraction"),
+    ],
+)
+def test_an_enum_that_is_no_word_and_no_whole_number_is_refused(
+    caller: Caller, recorded: Repository, field: str, value: object, told: str
+) -> None:
+    named = {"owner": recorded.owner, "repo": recorded.name}
+    answer = caller.rpc("BuildService/ListBuilds", **named, **{field: value})
+    assert answer.status == 400
+    assert answer.json["message"].startswith(f"unmarshal message: {told}: wanted one of BUILD_")
+
+
 def test_an_rpc_is_answered_in_json_and_in_bytes(caller: Caller, recorded: Repository) -> None:
     named = {"owner": recorded.owner, "repo": recorded.name}
     key = f"key-{recorded.name}"

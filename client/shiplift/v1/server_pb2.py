@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from shiplift.v1 import access_pb2 as shiplift_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shiplift/v1/server.proto\x12\x0bshiplift.v1\x1a\x18shiplift/v1/access.proto\"\x16\n\x14GetServerInfoRequest\"Z\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12)\n\x06limits\x18\x03 \x01(\x0b\x32\x19.shiplift.v1.ServerLimits\"\xc2\x02\n\x0cServerLimits\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x19\n\x11\x64\x65\x66\x61ult_page_size\x18\x02 \x01(\x05\x12\x12\n\npage_bytes\x18\x03 \x01(\x05\x12\x0e\n\x06params\x18\x04 \x01(\x05\x12\x1d\n\x15param_name_characters\x18\x05 \x01(\x05\x12\x19\n\x11param_value_bytes\x18\x06 \x01(\x05\x12\x14\n\x0cparams_bytes\x18\x07 \x01(\x05\x12\x16\n\x0epipeline_bytes\x18\x08 \x01(\x05\x12\x0e\n\x06stages\x18\t \x01(\x05\x12\x11\n\tartifacts\x18\n \x01(\x05\x12\x11\n\tlog_bytes\x18\x0b \x01(\x05\x12\x14\n\x0c\x61ppend_lines\x18\x0c \x01(\x05\x12\x15\n\rrequest_bytes\x18\r \x01(\x05\x12\x15\n\rlease_seconds\x18\x0e \x01(\x05\x32h\n\rServerService\x12W\n\rGetServerInfo\x12!.shiplift.v1.GetServerInfoRequest\x1a\x17.shiplift.v1.ServerInfo\"\n\x9a\x87\xd0\xdd\x08\x04\x08\x01\x10\x06\x42H\n\x0bshiplift.v1B\x0bServerProtoP\x01Z\x16shiplift/v1;shipliftv1\xa2\x02\x03SHL\xaa\x02\x0bShiplift.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18shiplift/v1/server.proto\x12\x0bshiplift.v1\x1a\x18shiplift/v1/access.proto\"\x16\n\x14GetServerInfoRequest\"Z\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12)\n\x06limits\x18\x03 \x01(\x0b\x32\x19.shiplift.v1.ServerLimits\"\xc2\x02\n\x0cServerLimits\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x19\n\x11\x64\x65\x66\x61ult_page_size\x18\x02 \x01(\x05\x12\x12\n\npage_bytes\x18\x03 \x01(\x05\x12\x0e\n\x06params\x18\x04 \x01(\x05\x12\x1d\n\x15param_name_characters\x18\x05 \x01(\x05\x12\x19\n\x11param_value_bytes\x18\x06 \x01(\x05\x12\x14\n\x0cparams_bytes\x18\x07 \x01(\x05\x12\x16\n\x0epipeline_bytes\x18\x08 \x01(\x05\x12\x0e\n\x06stages\x18\t \x01(\x05\x12\x11\n\tartifacts\x18\n \x01(\x05\x12\x11\n\tlog_bytes\x18\x0b \x01(\x05\x12\x14\n\x0c\x61ppend_lines\x18\x0c \x01(\x05\x12\x15\n\rrequest_bytes\x18\r \x01(\x05\x12\x15\n\rlease_seconds\x18\x0e \x01(\x05\x32k\n\rServerService\x12Z\n\rGetServerInfo\x12!.shiplift.v1.GetServerInfoRequest\x1a\x17.shiplift.v1.ServerInfo\"\r\x90\x02\x01\x9a\x87\xd0\xdd\x08\x04\x08\x01\x10\x06\x42H\n\x0bshiplift.v1B\x0bServerProtoP\x01Z\x16shiplift/v1;shipliftv1\xa2\x02\x03SHL\xaa\x02\x0bShiplift.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013shiplift.v1B\013ServerProtoP\001Z\026shiplift/v1;shipliftv1\242\002\003SHL\252\002\013Shiplift.V1'
   _globals['_SERVERSERVICE'].methods_by_name['GetServerInfo']._loaded_options = None
-  _globals['_SERVERSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\232\207\320\335\010\004\010\001\020\006'
+  _globals['_SERVERSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001\232\207\320\335\010\004\010\001\020\006'
   _globals['_GETSERVERINFOREQUEST']._serialized_start=67
   _globals['_GETSERVERINFOREQUEST']._serialized_end=89
   _globals['_SERVERINFO']._serialized_start=91
@@ -42,5 +42,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVERLIMITS']._serialized_start=184
   _globals['_SERVERLIMITS']._serialized_end=506
   _globals['_SERVERSERVICE']._serialized_start=508
-  _globals['_SERVERSERVICE']._serialized_end=612
+  _globals['_SERVERSERVICE']._serialized_end=615
 # @@protoc_insertion_point(module_scope)

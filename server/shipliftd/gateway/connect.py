@@ -1,6 +1,7 @@
 """Every rpc by the Connect protocol, so that `fetch`, curl and @connectrpc/connect can call it."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -144,6 +145,9 @@ class _Objects(Codec[Message, Message]):
             ) from None
         if data.lstrip()[:1] != b"{":
             raise ValueError("the body is not a JSON object")
+        kind = cast(Descriptor, message_class.DESCRIPTOR)
+        if wrong := _no_word(orjson.loads(data), kind) if _has_enums(kind) else "":
+            raise ValueError(wrong)
         return message
 
 
@@ -165,6 +169,35 @@ def _no_text(data: bytes | bytearray, kind: Descriptor) -> str:
         for key, text in value.items():
             if not isinstance(text, str):
                 return f"{field.name}[{shown(key)}] is {_WORD[type(text)]}: wanted a text, in quotes"
+    return ""
+
+
+@functools.cache
+def _has_enums(kind: Descriptor) -> bool:
+    """Whether a message of the kind has an enum, at whatever depth."""
+    return any(
+        field.enum_type is not None or (field.message_type is not None and _has_enums(field.message_type))
+        for field in kind.fields
+    )
+
+
+def _no_word(found: Mapping[str, object], kind: Descriptor) -> str:
+    """In words which enum is no name and no whole number: protobuf makes one of it (true is 1)."""
+    for field in kind.fields:
+        value = found.get(field.json_name, found.get(field.name))
+        for each in value if isinstance(value, list) else [value]:
+            if field.enum_type is not None and (
+                isinstance(each, bool) or (isinstance(each, float) and not each.is_integer())
+            ):
+                told = "true or false" if isinstance(each, bool) else "a fraction"
+                return f"{field.name} is {told}: wanted one of {', '.join(field.enum_type.values_by_name)}"
+            kind_of_each = field.message_type
+            if (
+                kind_of_each is not None
+                and isinstance(each, dict)
+                and (told := _no_word(each, kind_of_each))
+            ):
+                return told
     return ""
 
 
