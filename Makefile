@@ -42,7 +42,7 @@ protos: .venv/.installed .venv/protos/.installed ## Generate the Python stubs an
 
 # LANG is everybody's locale as well: the script refuses what is no language, and LC_ALL keeps it from
 # becoming the locale of what the script calls.
-stubs: ## Generate stubs for another language into gen/: make stubs LANG=go|java|ts
+stubs: ## Generate a package of stubs into gen/: make stubs LANG=go|java|ts|rust|...
 	@LC_ALL=C.UTF-8 protos/stubs.sh '$(LANG)'
 
 bench: .venv/.installed ## Measure promotions against an echo server (takes minutes)

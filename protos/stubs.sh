@@ -1,14 +1,16 @@
 #!/bin/sh
-# Generates stubs for another language into gen/: protos/stubs.sh go|java|ts.
+# Generates a package of stubs for another language into gen/: protos/stubs.sh go|java|ts|rust|csharp|python.
 # What it needs beside the language's own toolchain it gets itself, by `make`.
 set -eu
 cd "$(dirname "$0")/.."
 language=${1-}
 out=gen/$language
 case $language in
-go | java | ts) ;;
-*) echo "Say which language: make stubs LANG=go, LANG=java or LANG=ts." >&2; exit 2 ;;
+go | java | ts | rust | csharp | python) ;;
+*) echo "Say which language: make stubs LANG=go, java, ts, rust, csharp or python." >&2; exit 2 ;;
 esac
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+tarball=shiplift-stubs-$version.tgz
 
 need() {
     command -v "$1" >/dev/null || { echo "Stubs for $language need $1. $2" >&2; exit 1; }
@@ -24,18 +26,21 @@ empty() {
     mkdir -p "$1"
 }
 
+# The project's file, with our version in place of its 0.0.0.
+template() {
+    sed "s/0\.0\.0/$version/" "protos/stubs/$language/$1" >"$out/$1"
+}
+
 case $language in
 go)
     need go "Install Go 1.24 or later."
     GOBIN=$PWD/.venv/go go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
     GOBIN=$PWD/.venv/go go install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+    module=$(sed -n 's/^module //p' protos/stubs/go/go.mod)
     empty "$out"
-    protoc --plugin=.venv/go/protoc-gen-go --go_out="$out" --go_opt=module=shiplift \
-        --plugin=.venv/go/protoc-gen-go-grpc --go-grpc_out="$out" --go-grpc_opt=module=shiplift
-    cp protos/stubs/go.mod protos/stubs/go.sum "$out"
-    echo "$out is the Go module shiplift. To use it in yours:"
-    echo "  go mod edit -require=shiplift@v0.0.0 -replace=shiplift=$PWD/$out && go mod tidy"
-    echo "  import shipliftv1 \"shiplift/v1\""
+    protoc --plugin=.venv/go/protoc-gen-go --go_out="$out" --go_opt=module="$module" \
+        --plugin=.venv/go/protoc-gen-go-grpc --go-grpc_out="$out" --go-grpc_opt=module="$module"
+    cp protos/stubs/go/go.mod protos/stubs/go/go.sum "$out"
     ;;
 java)
     need mvn "Install Maven and a JDK 17 or later."
@@ -59,16 +64,54 @@ java)
         --java_out="$out/src/main/java" \
         --plugin=protoc-gen-grpc-java=.venv/java/protoc-gen-grpc-java-$platform.exe \
         --grpc-java_out="$out/src/main/java" $(cd protos && echo shiplift/v1/*.proto)
-    cp protos/stubs/pom.xml "$out"
-    echo "$out is a Maven project. To use it: mvn -f $out/pom.xml install"
+    template pom.xml
     ;;
 ts)
     need npm "Install Node.js 20 or later with npm."
-    make -s .venv/node/.installed
+    make -s .venv/node/.installed .venv/protos/.installed
     empty "$out"
-    protoc --plugin=.venv/node/node_modules/.bin/protoc-gen-es \
-        --es_out="$out" --es_opt=target=ts --es_opt=import_extension=js
-    cp protos/stubs/package.json protos/stubs/tsconfig.json "$out"
-    echo "$out is an npm package. To use it: npm install ./$out"
+    # No package on npm has the messages of errors' details: they come with ours.
+    google=$(.venv/protos/bin/python -c 'import google.rpc; print(*google.rpc.__path__)')/../..
+    protoc -I "$google" --plugin=.venv/node/node_modules/.bin/protoc-gen-es \
+        --es_out="$out" --es_opt=target=js+dts --es_opt=import_extension=js \
+        google/rpc/error_details.proto google/rpc/status.proto
+    template package.json
+    for file in $(cd "$out" && echo shiplift/v1/*_pb.js); do
+        echo "export * from \"./$file\";"
+    done | tee "$out/index.js" >"$out/index.d.ts"
+    (cd "$out" && npm pack --silent --ignore-scripts >/dev/null)
+    ;;
+rust)
+    need cargo "Install Rust 1.88 or later with cargo."
+    mkdir -p .venv/rust
+    # In a copy: cargo writes a lock file beside what it builds.
+    cp -R protos/stubs/rust/generate .venv/rust
+    cargo build -q --manifest-path .venv/rust/generate/Cargo.toml --target-dir .venv/rust/target
+    empty "$out/src"
+    protoc --include_imports --include_source_info --descriptor_set_out=.venv/rust/shiplift.binpb
+    .venv/rust/target/debug/generate .venv/rust/shiplift.binpb "$out/src"
+    cp protos/stubs/rust/lib.rs "$out/src"
+    template Cargo.toml
+    ;;
+csharp)
+    # The NuGet package Grpc.Tools generates the code where the project is built, and has what that needs.
+    empty "$out/protos/shiplift"
+    cp -R protos/shiplift/v1 "$out/protos/shiplift"
+    template Shiplift.Stubs.csproj
+    ;;
+python)
+    package=$out/shiplift_stubs
+    empty "$package"
+    protoc --python_out="$out" --pyi_out="$out" --grpc_python_out="$out"
+    mv "$out/shiplift/v1" "$package/v1"
+    rmdir "$out/shiplift"
+    # Under a name of its own, so that it goes beside the client, which has the package shiplift.
+    sed -i.old 's/^from shiplift\.v1 import/from shiplift_stubs.v1 import/' "$package"/v1/*.py*
+    rm "$package"/v1/*.old
+    touch "$package/__init__.py" "$package/v1/__init__.py" "$package/py.typed"
+    template pyproject.toml
     ;;
 esac
+
+sed -e "s#@OUT@#$PWD/$out#; s/@VERSION@/$version/; s/@TARBALL@/$tarball/" \
+    -e '/@RETRIES@/{' -e 'r protos/stubs/retries.json' -e 'd' -e '}' "protos/stubs/$language/usage.txt"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
-from google.rpc import error_details_pb2
 from shiplift.v1 import access_pb2, builds_pb2
 
-from tests import demo
+from tests import demo, strangers
 from tests.harness import Gateway, Shipliftd
-from tests.toolchains import ROOT, SECONDS, make, need, run, stubs
+from tests.toolchains import ROOT, SECONDS, make, need
 
 # Downloading the packages is part of the first test.
 pytestmark = pytest.mark.timeout(SECONDS)
@@ -27,28 +25,8 @@ NODE = ROOT / ".venv" / "node" / "node_modules" / ".bin"
 
 @pytest.fixture(scope="module")
 def conversation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program of tests/interop/ts, compiled with stubs that `make stubs LANG=ts` has just made."""
-    need("npm")
-    project = tmp_path_factory.mktemp("ts") / "project"
-    shutil.copytree(ROOT / "tests" / "interop" / "ts", project)
-    stubs("ts", project.with_name("stubs"))
-    project.with_name("stubs").joinpath("shiplift").rename(project / "shiplift")
-    # No package on npm has the messages of errors' details.
-    run(
-        [
-            ROOT / ".venv" / "protos" / "bin" / "python",
-            "-m",
-            "grpc_tools.protoc",
-            f"--proto_path={Path(error_details_pb2.__file__).parents[2]}",
-            f"--plugin={NODE / 'protoc-gen-es'}",
-            f"--es_out={project}",
-            "--es_opt=target=ts",
-            "google/rpc/error_details.proto",
-        ]
-    )
-    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], project)
-    run([project / "node_modules" / ".bin" / "tsc"], project)
-    return project / "built" / "conversation.js"
+    """The program of tests/interop/ts that tries the formats."""
+    return strangers.typescript(tmp_path_factory.mktemp("ts")) / "conversation.js"
 
 
 @pytest.fixture

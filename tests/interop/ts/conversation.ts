@@ -7,21 +7,19 @@ import { type DescMessage, type MessageShape, create, toJson } from "@bufbuild/p
 import { Code, ConnectError, type Interceptor, createClient } from "@connectrpc/connect";
 import { compressionGzip, createConnectTransport } from "@connectrpc/connect-node";
 
-import { BadRequestSchema, ErrorInfoSchema, PreconditionFailureSchema } from "./google/rpc/error_details_pb.js";
+import { BadRequestSchema, ErrorInfoSchema, PreconditionFailureSchema } from "shiplift-stubs/google/rpc/error_details_pb";
 import {
   AccessService,
-  GetRepositoryRequestSchema,
-  ListRepositoriesResponseSchema,
-  RepositorySchema,
-  WhoAmIResponseSchema,
-} from "./shiplift/v1/access_pb.js";
-import {
   BuildSchema,
   BuildService,
   GetBuildRequestSchema,
+  GetRepositoryRequestSchema,
   ListBuildsResponseSchema,
+  ListRepositoriesResponseSchema,
   PromoteRequestSchema,
-} from "./shiplift/v1/builds_pb.js";
+  RepositorySchema,
+  WhoAmIResponseSchema,
+} from "shiplift-stubs";
 
 const [format, owner, repo, number] = process.argv.slice(2);
 const build = Number(number);

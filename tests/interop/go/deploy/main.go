@@ -11,11 +11,10 @@ import (
 	"syscall"
 	"time"
 
+	pb "github.com/shiplift/shiplift-go/shiplift/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
-
-	pb "shiplift/v1"
 )
 
 func main() {

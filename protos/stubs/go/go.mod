@@ -1,6 +1,5 @@
-// The module of the generated Go stubs. Its name has no dot, so that no registry can ever serve
-// something else under it: replace it by the directory, or copy v1/ into a module of your own.
-module shiplift
+// The module of the generated Go stubs. Until it is published under this path it is replaced by the directory.
+module github.com/shiplift/shiplift-go
 
 go 1.24.0
 
