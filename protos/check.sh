@@ -30,4 +30,13 @@ if ! git cat-file -e "$base:protos" 2>/dev/null; then
     echo "buf breaking has nothing to compare with: commit $base has no protos."
     exit
 fi
+# The release that stubs stay compatible with since: whoever changes it begins anew, and says why in the changelog.
+anew=$(git log -1 --format=%H -- protos/BASELINE)
+if [ -n "$anew" ] && git merge-base --is-ancestor "$base" "$anew"; then
+    base=$anew
+fi
+if [ "$base" = "$head" ]; then
+    echo "buf breaking has nothing to compare with: compatibility begins with this commit."
+    exit
+fi
 $buf breaking --against "$(git rev-parse --git-common-dir)#format=git,ref=$base"

@@ -701,4 +701,4 @@ def test_a_command_that_is_not_understood_is_exit_code_2(
 
 
 def test_the_version_is_told() -> None:
-    assert said("--version") == "shipliftd 0.1.0\n"
+    assert said("--version") == "shipliftd 0.2.0\n"

@@ -77,7 +77,7 @@ INPUTS = Inputs(
         proto="https",
         host="shiplift.example.com:8443",
         hostname="shiplift.example.com",
-        version="0.1.0",
+        version="0.2.0",
         link="https://shiplift.example.com:8443/",
     ),
 )
@@ -156,7 +156,7 @@ BUILT_IN = {
     "DRONE_SYSTEM_HOST": "shiplift.example.com:8443",
     "DRONE_SYSTEM_HOSTNAME": "shiplift.example.com",
     "DRONE_SYSTEM_PROTO": "https",
-    "DRONE_SYSTEM_VERSION": "0.1.0",
+    "DRONE_SYSTEM_VERSION": "0.2.0",
     "DRONE_TAG": "v1.2.3",
     "DRONE_TARGET_BRANCH": "main",
 }

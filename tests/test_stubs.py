@@ -23,6 +23,7 @@ def test_protoc_takes_the_protos_of_the_csharp_project(tmp_path: Path) -> None:
             python,
             "-m",
             "grpc_tools.protoc",
+            "-I.",
             "--include_imports",
             f"--descriptor_set_out={descriptors}",
             *found,

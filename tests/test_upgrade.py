@@ -166,7 +166,7 @@ def test_a_newer_store_that_shuts_this_release_out_is_refused(
     before = content(database)
     for command in (("serve", "--listen", "127.0.0.1:0"), ("user", "add", "dora"), ("migrate",)):
         assert refusal(*command, "--database", database) == (
-            f"the store {database} needs Shiplift 0.10.0 or newer, this is 0.1.0: install that release,"
+            f"the store {database} needs Shiplift 0.10.0 or newer, this is 0.2.0: install that release,"
             " or restore a backup from before the upgrade"
         )
     assert content(database) == before
