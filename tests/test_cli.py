@@ -150,7 +150,7 @@ def test_a_refusal_names_every_fault_and_ends_with_1(cli: Cli, client: Client, r
 
 
 def test_an_inherited_parameter_is_dropped(cli: Cli) -> None:
-    cli.run("record", "-p", "REGION=eu", "-p", "ZONE=1", "-p", "SIZE=3")
+    cli.run("record", "--commit", COMMIT, "-p", "REGION=eu", "-p", "ZONE=1", "-p", "SIZE=3")
     promoted = cli.run("promote", "1", "production", "-p", "REGION-", "-p", "ZONE=-", "--json")
     assert json.loads(promoted.out)["params"] == {"SIZE": "3", "ZONE": "-"}
     cli.run("report", "1", "success")
@@ -353,5 +353,5 @@ def test_a_closed_pipe_ends_quietly(cli: Cli, arguments: tuple[str, ...]) -> Non
 def test_tells_its_version_and_helps(tmp_path: Path) -> None:
     cli = Cli(tmp_path)
     assert re.fullmatch(r"shiplift \d+\.\d+\.\d+\n", cli.run("--version").out)
-    assert "Exit codes: 0 done, 1 refused, 2 usage, 3 no answer" in cli.run("-h").out
+    assert "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer" in cli.run("-h").out
     assert cli.run().code == 2

@@ -121,6 +121,7 @@ def test_it_promotes(grpcurl: Path, server: Shipliftd, repo: str) -> None:
         "origin": 41,
         "status": "BUILD_STATUS_PENDING",
         "event": "BUILD_EVENT_PROMOTE",
+        "after": COMMIT,
         "deploy_to": "production",
         "trigger": "admin",
         "params": {"REGION": "eu"},

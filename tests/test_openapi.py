@@ -76,6 +76,7 @@ def test_parameters_of_the_contract_are_described(document: dict[str, Any]) -> N
         ("path", "repo"),
         ("path", "build"),
         ("query", "target"),
+        ("query", "despite-lost"),
         ("header", "Idempotency-Key"),
         ("header", "Shiplift-Expected-Current"),
         ("query", "parameters"),

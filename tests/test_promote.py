@@ -186,11 +186,12 @@ def test_stages_are_copied_fresh(repository: Repository) -> None:
                 errignore=True,
                 limit=2,
                 throttle=3,
-                on_success=False,
                 on_failure=True,
                 labels={"zone": "a"},
             ),
-            pb.StageSpec(name="roll out", kind="external", depends_on=["build"]),
+            pb.StageSpec(
+                name="roll out", kind="external", depends_on=["build"], on_success=False, on_failure=True
+            ),
         ]
     )
     repository.report(1, pb.BUILD_STATUS_RUNNING, message="going", link="https://ci/1")
@@ -221,6 +222,7 @@ def test_stages_are_copied_fresh(repository: Repository) -> None:
         errignore=True,
         limit=2,
         throttle=3,
+        on_success=True,
         on_failure=True,
         labels={"zone": "a"},
     )
@@ -230,7 +232,7 @@ def test_stages_are_copied_fresh(repository: Repository) -> None:
         number=2,
         name="roll out",
         kind="external",
-        on_success=True,
+        on_failure=True,
         depends_on=["build"],
     )
 

@@ -10,7 +10,7 @@ from shiplift.v1 import stages_pb2 as pb
 
 from tests.patience import within
 from tests.refusals import Refusal, refusal
-from tests.repository import Repository, replayed
+from tests.repository import Repository, change, replayed
 from tests.staged import (
     ERROR,
     FAILURE,
@@ -108,7 +108,7 @@ def test_stages_follow_each_other(
     order = run_all(staged, promoted, ends)
     assert order == list(ran)
     build = staged.repository.get(promoted.number)
-    words = {name: api.BuildStatus.Name(ends.get(name, SUCCESS))[7:].lower() for name in ran}
+    words = {name: word(ends.get(name, SUCCESS)) for name in ran}
     assert statuses(build) == words | ended
     decides = next((name for name in words if words[name] in ("failure", "error", "killed")), "")
     assert (build.status, build.error) == (status, f"{decides} did" if decides else "")
@@ -326,6 +326,7 @@ def test_a_promotion_is_tried_again(staged: Staged) -> None:
     ids=["no file", "no pipeline for it", "a pipeline for it", "stages of its own"],
 )
 def test_a_recorded_build_is_tried_again(staged: Staged, recorded: dict[str, Any]) -> None:
+    change(staged.repository, git_http_url="https://git.example/app.git")
     first = staged.repository.record(**recorded, params={"A": "1"}, external_id="jenkins/1", target="main")
     for stage in first.stages:
         if stage.kind == "pipeline":
