@@ -23,6 +23,7 @@ from tests.staged import (
     Staged,
     pipelines,
     statuses,
+    word,
 )
 
 Documents = list[dict[str, Any]]
