@@ -5,8 +5,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
 from shipliftd import schema
 from shipliftd.guard import hash_of
@@ -14,6 +16,7 @@ from shipliftd.store import Store
 
 from tests.commands import MIGRATIONS, said
 from tests.harness import Shipliftd
+from tests.refusals import code_of
 from tests.repository import Repository
 from tests.staged import ERROR, PENDING, RUNNING, SUCCESS, Staged, pipelines
 
@@ -60,6 +63,36 @@ INSERT INTO changes (repo_id, build_id, version, at) VALUES (1, {number}, 1, {AT
 """
 
 
+PIPELINE = """kind: pipeline
+type: exec
+name: deploy
+clone: {disable: true}
+trigger: {event: promote}
+steps:
+- name: ship
+  commands: [echo shipped]
+  when: {target: [production]}
+"""
+# What that release had parsed of it.
+PARSED = (
+    '[{"name":"deploy","type":"exec","trigger":{"event":{"include":["promote"]}},"clone_disabled":true,'
+    '"steps":[{"name":"ship","commands":["echo shipped"],"when":{"target":{"include":["production"]}}}]}]'
+)
+# Build 2 has a pipeline file; the stage of build 3 ran a step with a log; build 5 was lost on its way.
+RAN = f"""
+INSERT INTO pipelines (id, hash, text, parsed) VALUES (1, x'00', '{PIPELINE}', '{PARSED}');
+UPDATE builds SET pipeline_id = 1 WHERE id = 2;
+INSERT INTO steps (id, stage_id, number, name, status, error, errignore, exit_code, started, stopped,
+    version, depends_on, image, detached, schema, log_lines, log_bytes)
+    VALUES (1, 3, 1, 'deploy', 'success', '', 0, 0, {AT}, {AT}, 2, '[]', '', 0, '', 2, 8);
+INSERT INTO log_lines (step_id, position, time, text) VALUES (1, 0, 0, 'one\n'), (1, 1, 75, 'two\n');
+INSERT INTO runners VALUES (1, 'host-1', '["pipeline","exec","","","","",[],"","",""]', '[]', '[]', {AT});
+UPDATE builds SET status = 'error' WHERE id = 5;
+UPDATE stages SET status = 'error' WHERE id = 5;
+INSERT INTO lost VALUES (1, 'staging', 5, 'default', 'host-1', {AT});
+"""
+
+
 def write(database: Path, *scripts: str) -> None:
     with closing(sqlite3.connect(database)) as store:
         store.execute("PRAGMA foreign_keys = 1")
@@ -68,15 +101,28 @@ def write(database: Path, *scripts: str) -> None:
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store of the release before, at rest."""
+    """A store of the release before stages were taken, at rest."""
+    return filled(tmp_path, monkeypatch, "0001_initial")
+
+
+@pytest.fixture
+def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of the release before 0.2.0, at rest: with a pipeline file, a log, a runner and a loss."""
+    path = filled(tmp_path, monkeypatch, "0001_initial", "0002_stages")
+    write(path, RAN)
+    return path
+
+
+def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *migrations: str) -> Path:
     folder = tmp_path / "migrations"
     folder.mkdir()
-    shutil.copy(schema.MIGRATIONS / "0001_initial.py", folder)
+    for name in migrations:
+        shutil.copy(schema.MIGRATIONS / f"{name}.py", folder)
     path = tmp_path / "shiplift.db"
     with monkeypatch.context() as patched:
         patched.setattr(schema, "MIGRATIONS", folder)
         store = Store(path)
-        assert store.migrate() == ["0001_initial"]
+        assert store.migrate() == [*migrations]
         store.close()
     write(path, REPOSITORY, *(build(*columns) for columns in BUILDS))
     with closing(sqlite3.connect(path)) as old, old:
@@ -212,3 +258,49 @@ def test_the_release_before_can_still_write(database: Path) -> None:
         staged.runner.report(lease.stage.id, ERROR)
         assert repository.report(4, SUCCESS).status == SUCCESS
         assert repository.promote(7, expected_current=4).number == 8
+
+
+def test_the_store_of_the_release_before_0_2_0_goes_on(settled: Path) -> None:
+    old = {name: columns(settled, name) for name in ("builds", "stages", "steps", "log_lines", "lost")}
+    before = {name: everything(settled, name, each) for name, each in old.items()}
+    said("migrate", "--database", settled)
+    assert {name: everything(settled, name, each) for name, each in old.items()} == before
+    with Shipliftd(settled) as server:
+        repository = Repository(server, "octocat", "app")
+        log = repository.builds.TailLog(
+            api.TailLogRequest(owner="octocat", repo="app", build=3, stage=1, step=1)
+        )
+        lines = [(line.text, line.time.ToMilliseconds()) for part in log for line in part.lines]
+        assert lines == [("one\n", 0), ("two\n", 75_000)]
+        there = server.access().GetRepository(access_pb2.GetRepositoryRequest(owner="octocat", repo="app"))
+        assert (there.active, there.runner_secrets, there.timeout.ToSeconds()) == (True, False, 3600)
+        assert not server.access().GetUser(access_pb2.GetUserRequest(login="admin")).disabled
+        # Nobody knew what was in staging, and nobody does; what was parsed then is understood now.
+        assert code_of(repository.promote, 1, "staging") is grpc.StatusCode.FAILED_PRECONDITION
+        assert repository.promote(1, "staging", despite_lost=5).number == 6
+        promoted = repository.promote(2)
+        assert [(stage.name, stage.type) for stage in promoted.stages] == [("deploy", "exec")]
+        lease = Staged.of(repository).runner.take()
+        assert [step.name for step in lease.plan.steps] == ["ship"]
+
+
+def test_the_release_before_0_2_0_can_still_write(settled: Path) -> None:
+    said("migrate", "--database", settled)
+    write(
+        settled,
+        build(6, 1, "promote", "pending", "production"),
+        "INSERT INTO log_lines (step_id, position, time, text) VALUES (1, 2, 80, 'three\n');",
+        "UPDATE steps SET log_lines = 3, log_bytes = 14 WHERE id = 1;",
+        f"INSERT INTO users (login, email, avatar, machine, admin, created, updated)"
+        f" VALUES ('mona', '', '', 0, 0, {AT}, {AT});",
+        "UPDATE repositories SET counter = 6;",
+    )
+    with Shipliftd(settled) as server:
+        repository = Repository(server, "octocat", "app")
+        assert (repository.get(6).status, [*repository.get(6).warnings]) == (PENDING, [])
+        log = repository.builds.TailLog(
+            api.TailLogRequest(owner="octocat", repo="app", build=3, stage=1, step=1, position=2)
+        )
+        lines = [(line.text, line.time.ToMilliseconds()) for part in log for line in part.lines]
+        assert lines == [("three\n", 80_000)]
+        assert not server.access().GetUser(access_pb2.GetUserRequest(login="mona")).disabled
