@@ -94,7 +94,6 @@ def test_the_type_of_a_body_that_is_not_there_counts_for_nothing(
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ({}, "connect is '(none)': wanted v1"),
         ({"connect": "v2", "encoding": "json"}, "connect is 'v2': wanted v1"),
         ({"connect": "v1", "message": "{}"}, "encoding is '(none)': wanted json or proto"),
         ({"connect": "v1", "encoding": "xml", "message": "{}"}, "encoding is 'xml': wanted json or proto"),
@@ -104,6 +103,11 @@ def test_the_type_of_a_body_that_is_not_there_counts_for_nothing(
 def test_a_query_that_is_wrong_is_told_so(caller: Caller, query: dict[str, str], told: str) -> None:
     answer = caller.call("GET", BUILD, query)
     assert (answer.told, answer.json["code"]) == ((400, told), "invalid_argument")
+
+
+def test_a_get_that_is_not_the_protocols_is_not_allowed(caller: Caller) -> None:
+    answer = caller.call("GET", BUILD, {"encoding": "json", "message": "{}"})
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
 
 
 def test_a_query_with_other_bytes_is_refused(caller: Caller) -> None:

@@ -115,9 +115,14 @@ def test_a_log_is_followed_until_its_step_ends(served: Shipliftd, gateway: Gatew
         200,
         "application/connect+json",
     )
-    assert stream.message() == {"lines": shown(line(0), line(1, time=1)), "nextPosition": 2}
+    assert stream.message() == {
+        "lines": shown(line(0), line(1, time=1)),
+        "nextPosition": 2,
+        "stage": 1,
+        "step": 1,
+    }
     work.runner.batch(step, line(2, time=2))
-    assert stream.message() == {"lines": shown(line(2, time=2)), "nextPosition": 3}
+    assert stream.message() == {"lines": shown(line(2, time=2)), "nextPosition": 3, "stage": 1, "step": 1}
     work.runner.update_step({**step, "status": "success"})
     assert stream.end() == {}
 
@@ -126,7 +131,7 @@ def test_a_log_ends_where_it_is_when_it_is_not_followed(work: Work) -> None:
     [step, _] = work.running()["steps"]
     work.runner.batch(step, *(line(pos) for pos in range(5)))
     stream = tail(work, position=3)
-    assert stream.message() == {"lines": shown(line(3), line(4)), "nextPosition": 5}
+    assert stream.message() == {"lines": shown(line(3), line(4)), "nextPosition": 5, "stage": 1, "step": 1}
     assert stream.end() == {}
 
 
@@ -140,7 +145,10 @@ def test_a_stream_speaks_protobuf_too(work: Work) -> None:
     assert (flags, builds_pb2.TailLogResponse.FromString(data)) == (
         0,
         builds_pb2.TailLogResponse(
-            lines=[builds_pb2.LogLine(text="line 0\n", time=timedelta(seconds=7))], next_position=1
+            lines=[builds_pb2.LogLine(text="line 0\n", time=timedelta(seconds=7))],
+            next_position=1,
+            stage=1,
+            step=1,
         ),
     )
     assert stream.end() == {}
@@ -208,7 +216,7 @@ def hang_up(work: Work) -> None:
     work.runner.batch(step, line(0))
     for _ in range(3):
         stream = tail(work, follow=True)
-        assert stream.message() == {"lines": shown(line(0)), "nextPosition": 1}
+        assert stream.message() == {"lines": shown(line(0)), "nextPosition": 1, "stage": 1, "step": 1}
         stream.response.close()
         stream.connection.close()
     # A request's line is written when it is over.
@@ -221,7 +229,7 @@ def test_a_stream_ends_when_the_gateway_stops(served: Shipliftd) -> None:
         [step, _] = work.running()["steps"]
         work.runner.batch(step, line(0))
         stream = tail(work, follow=True)
-        assert stream.message() == {"lines": shown(line(0)), "nextPosition": 1}
+        assert stream.message() == {"lines": shown(line(0)), "nextPosition": 1, "stage": 1, "step": 1}
         with within(3):
             assert gateway.stop() == 0
         assert stream.end()["error"] == {

@@ -145,8 +145,8 @@ def test_405_says_what_is_allowed(caller: Caller) -> None:
         caller.call("DELETE", "/api/user"),
         405,
         "UNIMPLEMENTED",
-        "this method is not allowed here: GET, HEAD are",
-        allow="GET, HEAD",
+        "this method is not allowed here: GET, HEAD, PATCH are",
+        allow="GET, HEAD, PATCH",
     )
 
 

@@ -329,7 +329,7 @@ def test_pages_of_a_listed_origin_may_call_and_read_errors(open_server: Shiplift
         ("GET", "/api/user", 200),
         ("GET", "/nowhere", 404),
         ("PUT", "/api/user", 405),
-        ("GET", "/api/queue", 501),
+        ("GET", "/api/stream", 501),
         ("POST", "/api/repos/a/b/builds/x/promote", 400),
         ("POST", "/shiplift.v1.AccessService/WhoAmI", 415),
     ):
@@ -351,7 +351,7 @@ def test_a_listed_origin_is_told_what_it_may_send(open_server: Shipliftd) -> Non
     for path in (PROMOTION, "/shiplift.v1.BuildService/PromoteBuild"):
         answer = caller.call("OPTIONS", path, origin=ORIGIN, **ASKED)
         assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, ORIGIN)
-        assert answer.headers["access-control-allow-methods"] == "GET, POST, DELETE"
+        assert answer.headers["access-control-allow-methods"] == "GET, POST, PATCH, DELETE"
         allowed = answer.headers["access-control-allow-headers"].lower().split(", ")
         assert {
             *("authorization", "connect-protocol-version", "connect-timeout-ms", "content-type"),

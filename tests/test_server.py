@@ -26,7 +26,7 @@ from shipliftd.errors import Unavailable
 from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 
-from tests.commands import command, refusal, said, shipliftd
+from tests.commands import MIGRATIONS, command, refusal, said, shipliftd
 from tests.harness import Shipliftd, held
 from tests.inside import inside
 from tests.patience import SECONDS
@@ -427,7 +427,8 @@ def test_the_log_is_json_without_secrets(own_server: Shipliftd) -> None:
 
     assert all({"time", "level", "event"} <= line.keys() for line in own_server.log), own_server.log
     events = [line["event"] for line in own_server.log]
-    assert events[:4] == ["migrated", "migrated", "first start", "listening"]
+    migrated = ["migrated"] * len(MIGRATIONS)
+    assert events[: len(migrated) + 2] == [*migrated, "first start", "listening"]
     assert events[-3:] == ["draining", "strangers refused", "stopped"]
     text = json.dumps(own_server.log)
     for private in (own_server.admin_token, secret, wrong, "hunter2"):

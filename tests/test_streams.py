@@ -304,9 +304,11 @@ def test_a_client_that_leaves_ends_the_servers_side(play: Play) -> None:
 def test_a_domain_error_ends_a_stream_with_its_status(play: Play) -> None:
     async def act(scene: Scene) -> None:
         stream = await scene.opened()
-        scene.rpc.given.put_nowait(Precondition("not now", reason="NOT_NOW", violations=[("a", "b")]))
+        scene.rpc.given.put_nowait(
+            Precondition("not now", reason="BUILD_NOT_ENDED", violations=[("a", "b")])
+        )
         assert await stream.end() == Refusal(
-            grpc.StatusCode.FAILED_PRECONDITION, "not now", "NOT_NOW", (("a", "b"),)
+            grpc.StatusCode.FAILED_PRECONDITION, "not now", "BUILD_NOT_ENDED", (("a", "b"),)
         )
 
     play(act)

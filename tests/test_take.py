@@ -156,24 +156,26 @@ def test_only_what_goes_to_the_environment_is_taken(fleet: Fleet) -> None:
     assert fleet.runner.run("take", "staging", "-R", fleet.repository.slug).code == 0
 
 
-def waiting(fleet: Fleet, name: str) -> "subprocess.Popen[str]":
-    """A deployer that has asked, and waits."""
-    process = fleet.runner.start("take", "production", "--name", name)
+def waiting(fleet: Fleet, *where: str) -> "subprocess.Popen[str]":
+    """A deployer that has asked for what nobody has asked for yet, and waits."""
 
-    def has_asked() -> bool:
+    def known() -> int:
         with closing(sqlite3.connect(fleet.repository.server.database)) as store:
-            return bool(store.execute("SELECT 1 FROM runners WHERE machine = ?", [name]).fetchall())
+            count: int = store.execute("SELECT count(*) FROM runners").fetchone()[0]
+            return count
 
-    until(has_asked)
+    before = known()
+    process = fleet.runner.start("take", "production", *where)
+    until(lambda: known() > before)
     return process
 
 
 def test_waits_for_a_promotion_and_goes_when_interrupted(fleet: Fleet) -> None:
-    process = waiting(fleet, f"first-{fleet.repository.name}")
+    process = waiting(fleet)
     build = fleet.repository.promote(1).number
     out, _ = process.communicate(timeout=SECONDS)
     assert json.loads(out)["build"]["number"] == build
-    process = waiting(fleet, f"second-{fleet.repository.name}")
+    process = waiting(fleet, "--repository", fleet.repository.slug)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 130

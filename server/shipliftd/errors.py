@@ -109,7 +109,7 @@ class Invalid(Refusal):
         super().__init__(
             _joined([f"{field}: {text}" for field, text in violations]),
             violations=violations,
-            metadata={"field": violations[0][0]},
+            metadata={"field": violations[0][0]} if violations else {},
         )
 
 

@@ -155,6 +155,7 @@ def known(database: Executor, authorization: str | None) -> Known | None:
             f"user {login} is disabled, and so are their tokens: a site admin can enable them,"
             f" shiplift user enable {login}",
             reason="USER_DISABLED",
+            metadata={"login": login},
         )
     if revoked:
         raise Unauthenticated(

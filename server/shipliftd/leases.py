@@ -83,16 +83,16 @@ def _load(caller: Caller, stage_id: int) -> Leased:
 
 
 def _in_reach(caller: Caller, request: pb.AcceptStageRequest) -> None:
+    faults = Faults()
+    check_held(request, faults)
+    check_machine(request.machine, faults)
+    faults.refuse()
     _reached(caller, request.stage_id)
 
 
 @write(load=_load, look=_in_reach)
 def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     """Claims a stage for the caller. Raises Invalid, NotFound, Aborted (somebody else has it)."""
-    faults = Faults()
-    check_held(request, faults)
-    check_machine(request.machine, faults)
-    faults.refuse()
     stage, build = _stage_and_build(request.stage_id)
     if not _is_to_be_taken(stage, build):
         raise _missing(stage.id)

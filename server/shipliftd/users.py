@@ -146,4 +146,5 @@ def _require_another_admin(found: User, columns: dict[str, object]) -> None:
             " one first",
             reason="LAST_SITE_ADMIN",
             violations=[(found.login, "is the last site admin who is not disabled")],
+            metadata={"login": found.login},
         )

@@ -53,6 +53,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TOO_MANY_RUNNERS: _ClassVar[ErrorReason]
     ERROR_REASON_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_USER_DISABLED: _ClassVar[ErrorReason]
+    ERROR_REASON_LAST_SITE_ADMIN: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason
 ERROR_REASON_NO_TOKEN: ErrorReason
@@ -100,3 +102,5 @@ ERROR_REASON_LOG_GAP: ErrorReason
 ERROR_REASON_TOO_MANY_RUNNERS: ErrorReason
 ERROR_REASON_UNAVAILABLE: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_USER_DISABLED: ErrorReason
+ERROR_REASON_LAST_SITE_ADMIN: ErrorReason

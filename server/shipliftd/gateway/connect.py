@@ -101,6 +101,9 @@ def _check_get(scope: Scope) -> None:
     if not query.isascii():
         raise invalid("the query is not in ASCII: wanted percent-encoding")
     found = parse_qs(query.decode(), keep_blank_values=True)
+    if "connect" not in found:
+        # A GET that is none of the protocol's, such as a browser's.
+        raise not_allowed(("POST",))
     for name, wanted in _QUERY.items():
         value = found.get(name, ["(none)"])[0]
         if value not in wanted:

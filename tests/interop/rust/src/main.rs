@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let replayed = answer.metadata().contains_key("shiplift-replayed");
         println!("promoted as {} replayed: {replayed}", answer.get_ref().number);
     }
-    let unknown = GetBuildRequest { owner: owner(), repo: repo(), build: 4000 };
+    let unknown = GetBuildRequest { owner: owner(), repo: repo(), build: 4000, ..Default::default() };
     let refusal = builds.get_build(unknown).await.unwrap_err();
     println!("refused: {}", refusal.get_details_error_info().ok_or("no details")?.reason);
     let mut listing = ListBuildsRequest { owner: owner(), repo: repo(), page_size: 1, ..Default::default() };
