@@ -297,7 +297,7 @@ ALLOWED = {
     "/openapi.json": "GET, HEAD",
     "/descriptor.binpb": "GET, HEAD",
     "/docs": "GET, HEAD",
-    "/shiplift.v1.BuildService/GetBuild": "GET, POST",
+    "/shiplift.v1.BuildService/GetBuild": "POST",
     "/shiplift.v1.BuildService/PromoteBuild": "POST",
     "/shiplift.v1.BuildService/TailLog": "POST",
 }

@@ -81,7 +81,8 @@ class Connect(ConnectASGIApplication[grpc.aio.Channel]):
             raise Failure(404, grpc.StatusCode.UNIMPLEMENTED, f"there is no rpc {scope['path'][:200]}")
         methods = self._methods[scope["path"]]
         if scope["method"] not in methods:
-            raise not_allowed(methods)
+            # Each rpc is there by POST; a GET is for who speaks the protocol, and its query.
+            raise not_allowed(("POST",))
         if scope["method"] == "GET":
             _check_get(scope)
             send = _stored_nowhere(send)

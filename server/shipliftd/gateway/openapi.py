@@ -11,6 +11,7 @@ from shiplift.v1 import access_pb2
 from shipliftd import __version__
 from shipliftd.api import SERVICES, path_of
 from shipliftd.fields import NAME, TARGET
+from shipliftd.gateway.absent import ABSENT_METHODS
 from shipliftd.gateway.drone import OPERATIONS, Operation
 from shipliftd.gateway.everywhere import BUILD_STAGE
 from shipliftd.gateway.exchange import MOST_NUMBER, REQUEST_ID
@@ -95,7 +96,8 @@ def _operation(operation: Operation) -> Json:
     if operation.kind != "application/json":
         image = {"description": "Done.", "content": {operation.kind: {"schema": {"type": "string"}}}}
         made["responses"] = {"200": image, **made["responses"]}
-    if operation.method == "GET" and operation.path.startswith(_OPEN):
+    is_absent = (operation.method, operation.path) in ABSENT_METHODS
+    if is_absent or (operation.method == "GET" and operation.path.startswith(_OPEN)):
         made["security"] = [{}, {"token": []}]
     return made
 
