@@ -125,6 +125,7 @@ _ABOUT: dict[access_pb2.AccessScope, Json] = {
 }
 _NUMBER: Json = {"type": "integer", "minimum": 1, "maximum": MOST_NUMBER}
 _SCHEMA_OF: Json = {
+    "despite-lost": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
     "owner": _NAME,
     "repo": _NAME,
     "target": _TARGET,
