@@ -222,7 +222,9 @@ def test_a_huge_number_is_no_defect(world: World, place: Place) -> None:
     channel, _ = world.channel(*asked.who)
     request = asked.request()
     place.put(request, -LOWEST[place.last.type] - 1)
-    code = code_of(caller(channel, RPCS[place.rpc]), request)
+    # A version that never comes is waited for, up to the deadline.
+    timeout = {"timeout": 3} if place.rpc == "WaitBuild" else {}
+    code = code_of(caller(channel, RPCS[place.rpc]), request, **timeout)
     assert code in (INVALID, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.ABORTED, grpc.StatusCode.OK)
 
 

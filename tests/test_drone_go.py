@@ -155,7 +155,7 @@ def repository(server: Shipliftd) -> Json:
         "name": "hello-world",
         "slug": "octocat/hello-world",
         "scm": "git",
-        "git_http_url": "",
+        "git_http_url": "https://github.com/octocat/hello-world.git",
         "git_ssh_url": "",
         "link": "",
         "default_branch": "master",

@@ -109,19 +109,6 @@ def test_pages_go_on_where_they_ended(served: Shipliftd, statuses: tuple[pb.Buil
     assert found == [f"{name} {number}" for number in range(5, 0, -1) for name in ("other", "one")]
 
 
-def test_stages_come_where_they_are_asked_for(served: Shipliftd) -> None:
-    repository = made(served, "one")
-    repository.record(stages=[pb.StageSpec(name="a"), pb.StageSpec(name="b")])
-    stages = list(repository.get(1).stages)
-    for request in (
-        pb.ListBuildsRequest(stages=True),
-        pb.ListBuildsRequest(owner="octocat", repo="one", stages=True),
-    ):
-        [build] = served.builds().ListBuilds(request).builds
-        assert list(build.stages) == stages
-    assert not repository.page().builds[0].stages
-
-
 def test_a_page_looks_at_what_has_not_ended_alone(served: Shipliftd) -> None:
     made(served, "one").record()
     query = (

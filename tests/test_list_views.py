@@ -99,7 +99,7 @@ def test_a_page_of_whole_builds_takes_few_queries(own_server: Shipliftd) -> None
         store.writer.connection().set_trace_callback(queries.append)
         caller = Caller("ListBuilds", owner="octocat", repo="app", repo_id=1)
         rows, _ = builds.page(caller, repository.listing(view=FULL, page_size=126))
-        whole = list(builds.whole(rows, builds.named(caller), steps=True))
+        whole = list(builds.whole(rows, builds.named(caller)))
     finally:
         store.close()
     assert [each.build.number for each in whole] == list(range(127, 0, -1))

@@ -4,11 +4,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
+from shipliftd.services import Context, patience
 
 from tests import probe
 from tests.harness import Shipliftd
@@ -139,6 +141,24 @@ def test_before_the_deadline_the_build_is_returned_as_it_stands(repository: Repo
     began = time.monotonic()
     assert wait(repository, 1, build.version, timeout=2.0) == build
     assert time.monotonic() - began < 2.0
+
+
+@dataclass
+class Deadline:
+    """What a call has left, as gRPC tells it."""
+
+    left: float | None
+
+    def time_remaining(self) -> float | None:
+        return self.left
+
+
+def test_a_deadline_that_was_rounded_up_on_the_wire_is_met() -> None:
+    # A Python caller's 120 s were 121 on the wire, its 10,001 s 10,100: up to a hundredth more.
+    told = {2.0: 0.98, 10.0: 8.9, 121.0: 118.79, 10_100.0: 9_998.0}
+    found = {left: patience(cast(Context, Deadline(left))) for left in told}
+    assert found == {left: pytest.approx(seconds) for left, seconds in told.items()}
+    assert patience(cast(Context, Deadline(None))) == 30
 
 
 def test_faults_are_told_together(repository: Repository) -> None:

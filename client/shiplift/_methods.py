@@ -1081,7 +1081,6 @@ class Methods:
         page_size: int = 0,
         page_token: str = "",
         skip: int = 0,
-        stages: bool = False,
         view: builds_pb2.BuildView | BuildViewWord | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -1114,7 +1113,6 @@ class Methods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
-            stages: The builds come with their stages, which come without their steps.
             view: How much of the builds is returned; BASIC when unset.
             created_after: Only builds created at this time or later.
             created_before: Only builds created before this time.
@@ -1140,7 +1138,6 @@ class Methods:
                 page_size=page_size,
                 page_token=page_token,
                 skip=skip,
-                stages=stages,
                 view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
                 created_after=_values.timestamp("created_after", created_after),
                 created_before=_values.timestamp("created_before", created_before),
@@ -1165,7 +1162,6 @@ class Methods:
         origin: int = 0,
         page_size: int = 0,
         skip: int = 0,
-        stages: bool = False,
         view: builds_pb2.BuildView | BuildViewWord | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -1198,7 +1194,6 @@ class Methods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
-            stages: The builds come with their stages, which come without their steps.
             view: How much of the builds is returned; BASIC when unset.
             created_after: Only builds created at this time or later.
             created_before: Only builds created before this time.
@@ -1221,7 +1216,6 @@ class Methods:
             origin=origin,
             page_size=page_size,
             skip=skip,
-            stages=stages,
             view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
             created_after=_values.timestamp("created_after", created_after),
             created_before=_values.timestamp("created_before", created_before),
@@ -1293,9 +1287,9 @@ class Methods:
     ) -> builds_pb2.Build:
         """Waits for a build to move, and returns it as GetBuild does. Answers at once where its
         version is above `seen_version`, or it has ended or is blocked; else when that comes about.
-        Otherwise it returns the build as it stands: a second before the call's deadline, after 30 s
-        without one, and when the server shuts down. So whoever waits for the end calls again with
-        the version of the answer.
+        Otherwise it returns the build as it stands: a second and a hundredth of the time before the
+        call's deadline, after 30 s without one, and when the server shuts down. So whoever waits
+        for the end calls again with the version of the answer.
 
         The version is the build's own: it goes up with its status, not with what its stages and
         steps do. These are in the answer, and TailLog follows them.
@@ -1492,9 +1486,9 @@ class Methods:
     ) -> stages_pb2.AcquireStageResponse:
         """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
         stage of kind `pipeline` needs a pipeline file, one of kind `external` a promotion or
-        rollback. Answers with no offer a second before the call's deadline, after 30 s without one,
-        and when the server shuts down. An offer that is not accepted within 10 s goes to somebody
-        else.
+        rollback. Answers with no offer a second and a hundredth of the time before the call's
+        deadline, after 30 s without one, and when the server shuts down. An offer that is not
+        accepted within 10 s goes to somebody else.
 
         The runners of one token may ask for 100 different things within an hour, however many
         machines ask: things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
@@ -2813,7 +2807,6 @@ class AsyncMethods:
         page_size: int = 0,
         page_token: str = "",
         skip: int = 0,
-        stages: bool = False,
         view: builds_pb2.BuildView | BuildViewWord | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -2846,7 +2839,6 @@ class AsyncMethods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
-            stages: The builds come with their stages, which come without their steps.
             view: How much of the builds is returned; BASIC when unset.
             created_after: Only builds created at this time or later.
             created_before: Only builds created before this time.
@@ -2872,7 +2864,6 @@ class AsyncMethods:
                 page_size=page_size,
                 page_token=page_token,
                 skip=skip,
-                stages=stages,
                 view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
                 created_after=_values.timestamp("created_after", created_after),
                 created_before=_values.timestamp("created_before", created_before),
@@ -2897,7 +2888,6 @@ class AsyncMethods:
         origin: int = 0,
         page_size: int = 0,
         skip: int = 0,
-        stages: bool = False,
         view: builds_pb2.BuildView | BuildViewWord | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -2930,7 +2920,6 @@ class AsyncMethods:
             skip: How many builds to pass over first, 0 to 1,000,000: for lists that number their
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
-            stages: The builds come with their stages, which come without their steps.
             view: How much of the builds is returned; BASIC when unset.
             created_after: Only builds created at this time or later.
             created_before: Only builds created before this time.
@@ -2953,7 +2942,6 @@ class AsyncMethods:
             origin=origin,
             page_size=page_size,
             skip=skip,
-            stages=stages,
             view=_values.enum(builds_pb2.BuildView.DESCRIPTOR, "view", view),
             created_after=_values.timestamp("created_after", created_after),
             created_before=_values.timestamp("created_before", created_before),
@@ -3026,9 +3014,9 @@ class AsyncMethods:
     ) -> builds_pb2.Build:
         """Waits for a build to move, and returns it as GetBuild does. Answers at once where its
         version is above `seen_version`, or it has ended or is blocked; else when that comes about.
-        Otherwise it returns the build as it stands: a second before the call's deadline, after 30 s
-        without one, and when the server shuts down. So whoever waits for the end calls again with
-        the version of the answer.
+        Otherwise it returns the build as it stands: a second and a hundredth of the time before the
+        call's deadline, after 30 s without one, and when the server shuts down. So whoever waits
+        for the end calls again with the version of the answer.
 
         The version is the build's own: it goes up with its status, not with what its stages and
         steps do. These are in the answer, and TailLog follows them.
@@ -3226,9 +3214,9 @@ class AsyncMethods:
     ) -> stages_pb2.AcquireStageResponse:
         """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
         stage of kind `pipeline` needs a pipeline file, one of kind `external` a promotion or
-        rollback. Answers with no offer a second before the call's deadline, after 30 s without one,
-        and when the server shuts down. An offer that is not accepted within 10 s goes to somebody
-        else.
+        rollback. Answers with no offer a second and a hundredth of the time before the call's
+        deadline, after 30 s without one, and when the server shuts down. An offer that is not
+        accepted within 10 s goes to somebody else.
 
         The runners of one token may ask for 100 different things within an hour, however many
         machines ask: things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.

@@ -261,9 +261,9 @@ def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildR
 
 
 def whole(
-    rows: Iterator[BuildRow], names: Callable[[BuildRow], tuple[str, str]], steps: bool
+    rows: Iterator[BuildRow], names: Callable[[BuildRow], tuple[str, str]]
 ) -> Iterator[BuildWithStages]:
-    """The builds of a page with their stages and, where they are wanted, steps.
+    """The builds of a page with their stages and steps.
 
     Read for more builds at a time as the page goes on, for a page can end with its first.
     """
@@ -275,12 +275,11 @@ def whole(
         for stage in map(StageRow._make, database.execute(query)):
             stages.setdefault(stage.build_id, []).append(stage)
         found: dict[int, list[StepRow]] = {}
-        if steps:
-            of = {stage.id: stage.build_id for each in stages.values() for stage in each}
-            begun = [row.id for row in some if row.status != "pending"]
-            theirs = Step.select().join(Stage).where(Stage.build.in_(begun))
-            for step in map(StepRow._make, database.execute(theirs.order_by(Step.stage, Step.number))):
-                found.setdefault(of[step.stage_id], []).append(step)
+        of = {stage.id: stage.build_id for each in stages.values() for stage in each}
+        begun = [row.id for row in some if row.status != "pending"]
+        theirs = Step.select().join(Stage).where(Stage.build.in_(begun))
+        for step in map(StepRow._make, database.execute(theirs.order_by(Step.stage, Step.number))):
+            found.setdefault(of[step.stage_id], []).append(step)
         for row in some:
             yield BuildWithStages(
                 row, *names(row), tuple(stages.get(row.id, ())), tuple(found.get(row.id, ()))

@@ -496,7 +496,7 @@ class GetBuildRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., view: _Optional[_Union[BuildView, str]] = ...) -> None: ...
 
 class ListBuildsRequest(_message.Message):
-    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "environment", "ref", "origin", "page_size", "page_token", "skip", "stages", "view", "created_after", "created_before", "trigger", "parent")
+    __slots__ = ("owner", "repo", "events", "statuses", "commit", "release", "external_id", "environment", "ref", "origin", "page_size", "page_token", "skip", "view", "created_after", "created_before", "trigger", "parent")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
@@ -510,7 +510,6 @@ class ListBuildsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     SKIP_FIELD_NUMBER: _ClassVar[int]
-    STAGES_FIELD_NUMBER: _ClassVar[int]
     VIEW_FIELD_NUMBER: _ClassVar[int]
     CREATED_AFTER_FIELD_NUMBER: _ClassVar[int]
     CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
@@ -529,13 +528,12 @@ class ListBuildsRequest(_message.Message):
     page_size: int
     page_token: str
     skip: int
-    stages: bool
     view: BuildView
     created_after: _timestamp_pb2.Timestamp
     created_before: _timestamp_pb2.Timestamp
     trigger: str
     parent: int
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., statuses: _Optional[_Iterable[_Union[BuildStatus, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., environment: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., stages: bool = ..., view: _Optional[_Union[BuildView, str]] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[str] = ..., parent: _Optional[int] = ...) -> None: ...
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., statuses: _Optional[_Iterable[_Union[BuildStatus, str]]] = ..., commit: _Optional[str] = ..., release: _Optional[str] = ..., external_id: _Optional[str] = ..., environment: _Optional[str] = ..., ref: _Optional[str] = ..., origin: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ..., view: _Optional[_Union[BuildView, str]] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[str] = ..., parent: _Optional[int] = ...) -> None: ...
 
 class ListBuildsResponse(_message.Message):
     __slots__ = ("builds", "next_page_token")

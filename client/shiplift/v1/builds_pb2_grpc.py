@@ -177,8 +177,8 @@ class BuildServiceServicer(object):
     def WaitBuild(self, request, context):
         """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
         `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
-        stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
-        whoever waits for the end calls again with the version of the answer.
+        stands: a second and a hundredth of the time before the call's deadline, after 30 s without one, and when
+        the server shuts down. So whoever waits for the end calls again with the version of the answer.
 
         The version is the build's own: it goes up with its status, not with what its stages and steps do.
         These are in the answer, and TailLog follows them.

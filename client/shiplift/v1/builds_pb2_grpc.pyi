@@ -87,8 +87,8 @@ class BuildServiceStub:
     WaitBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.WaitBuildRequest, _builds_pb2.Build]
     """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
     `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
-    stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
-    whoever waits for the end calls again with the version of the answer.
+    stands: a second and a hundredth of the time before the call's deadline, after 30 s without one, and when
+    the server shuts down. So whoever waits for the end calls again with the version of the answer.
 
     The version is the build's own: it goes up with its status, not with what its stages and steps do.
     These are in the answer, and TailLog follows them.
@@ -153,8 +153,8 @@ class BuildServiceAsyncStub(BuildServiceStub):
     WaitBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.WaitBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
     `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
-    stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
-    whoever waits for the end calls again with the version of the answer.
+    stands: a second and a hundredth of the time before the call's deadline, after 30 s without one, and when
+    the server shuts down. So whoever waits for the end calls again with the version of the answer.
 
     The version is the build's own: it goes up with its status, not with what its stages and steps do.
     These are in the answer, and TailLog follows them.
@@ -270,8 +270,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
         """Waits for a build to move, and returns it as GetBuild does. Answers at once where its version is above
         `seen_version`, or it has ended or is blocked; else when that comes about. Otherwise it returns the build as it
-        stands: a second before the call's deadline, after 30 s without one, and when the server shuts down. So
-        whoever waits for the end calls again with the version of the answer.
+        stands: a second and a hundredth of the time before the call's deadline, after 30 s without one, and when
+        the server shuts down. So whoever waits for the end calls again with the version of the answer.
 
         The version is the build's own: it goes up with its status, not with what its stages and steps do.
         These are in the answer, and TailLog follows them.

@@ -47,8 +47,8 @@ class StageServiceStub:
     AcquireStage: _grpc.UnaryUnaryMultiCallable[_stages_pb2.AcquireStageRequest, _stages_pb2.AcquireStageResponse]
     """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A stage of
     kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
-    with no offer a second before the call's deadline, after 30 s without one, and when the server
-    shuts down. An offer that is not accepted within 10 s goes to somebody else.
+    with no offer a second and a hundredth of the time before the call's deadline, after 30 s without one, and
+    when the server shuts down. An offer that is not accepted within 10 s goes to somebody else.
 
     The runners of one token may ask for 100 different things within an hour, however many machines ask:
     things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
@@ -101,8 +101,8 @@ class StageServiceAsyncStub(StageServiceStub):
     AcquireStage: _aio.UnaryUnaryMultiCallable[_stages_pb2.AcquireStageRequest, _stages_pb2.AcquireStageResponse]  # type: ignore[assignment]
     """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A stage of
     kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
-    with no offer a second before the call's deadline, after 30 s without one, and when the server
-    shuts down. An offer that is not accepted within 10 s goes to somebody else.
+    with no offer a second and a hundredth of the time before the call's deadline, after 30 s without one, and
+    when the server shuts down. An offer that is not accepted within 10 s goes to somebody else.
 
     The runners of one token may ask for 100 different things within an hour, however many machines ask:
     things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.
@@ -158,8 +158,8 @@ class StageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_stages_pb2.AcquireStageResponse, _abc.Awaitable[_stages_pb2.AcquireStageResponse]]:
         """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A stage of
         kind `pipeline` needs a pipeline file, one of kind `external` a promotion or rollback. Answers
-        with no offer a second before the call's deadline, after 30 s without one, and when the server
-        shuts down. An offer that is not accepted within 10 s goes to somebody else.
+        with no offer a second and a hundredth of the time before the call's deadline, after 30 s without one, and
+        when the server shuts down. An offer that is not accepted within 10 s goes to somebody else.
 
         The runners of one token may ask for 100 different things within an hour, however many machines ask:
         things differ by all fields but the machine. More are RESOURCE_EXHAUSTED.

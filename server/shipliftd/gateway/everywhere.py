@@ -62,7 +62,9 @@ async def queue(exchange: Exchange) -> list[Json]:
 
 
 def _going_on(exchange: Exchange) -> AsyncIterator[builds_pb2.Build]:
-    request = builds_pb2.ListBuildsRequest(statuses=_GOES_ON, stages=True, page_size=_MOST_BUILDS)
+    request = builds_pb2.ListBuildsRequest(
+        statuses=_GOES_ON, view=builds_pb2.BUILD_VIEW_FULL, page_size=_MOST_BUILDS
+    )
     return _listed(exchange, request, _MOST_BUILDS)
 
 

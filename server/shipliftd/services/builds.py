@@ -161,11 +161,11 @@ def _page(caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None) 
     """A page of builds, whole where there is a roster of the runners that they may wait for."""
     rows, then = builds.page(caller, request)
     names = builds.named(caller)
-    if roster is None and not request.stages:
+    if roster is None:
         made = ((row, messages.listed_build(row, *names(row))) for row in rows)
     else:
-        found = builds.whole(rows, names, steps=roster is not None)
-        made = ((whole.build, _message(whole, roster)) for whole in found)
+        found = builds.whole(rows, names)
+        made = ((whole.build, messages.build(whole, roster.waiting_for(whole))) for whole in found)
     page, token = pages.fill(
         request,
         pages.size(request.page_size),
@@ -175,11 +175,3 @@ def _page(caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None) 
         then,
     )
     return pb.ListBuildsResponse(builds=page, next_page_token=token)
-
-
-def _message(whole: BuildWithStages, roster: Roster | None) -> pb.Build:
-    if roster is not None:
-        return messages.build(whole, roster.waiting_for(whole))
-    message = messages.listed_build(whole.build, whole.owner, whole.repo)
-    message.stages.extend(map(messages.stage, whole.stages))
-    return message
