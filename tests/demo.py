@@ -189,37 +189,49 @@ def keep_running(directory: Path) -> None:
     listen = os.environ.pop("SHIPLIFTD_LISTEN", "127.0.0.1:50051")
     http = os.environ.pop("SHIPLIFTD_HTTP", "127.0.0.1:8080")
     with Shipliftd(directory / "shiplift.db", ("--http", http), listen=listen) as server:
-        tokens = fill(server)
+        tokens = fill(server, PIPELINE)
         request = {"owner": OWNER, "repo": REPO, "build": 41, "target": "production", "params": PARAMS}
         print(
             f"""\
-shipliftd listens on {server.address} with build 41 of {OWNER}/{REPO}; Ctrl-C stops it.
+shipliftd listens on {server.address}, and for JSON on {server.http}, with build 41 of {OWNER}/{REPO}.
+Ctrl-C stops it. In another terminal:
+
+export PATH={Path(sys.executable).parent}:$PATH
+export SHIPLIFT_SERVER={server.address} SHIPLIFT_REPO={OWNER}/{REPO}
+export SHIPLIFT_TOKEN={tokens.writer}   # octocat, who may write
+
+shiplift {shlex.join(PROMOTE)}
+SHIPLIFT_TOKEN={tokens.runner} shiplift runner --once
+shiplift log 42
 
 With grpcurl:
 
-grpcurl -plaintext -H 'authorization: Bearer {tokens.writer}' \\
+grpcurl -plaintext -H "authorization: Bearer $SHIPLIFT_TOKEN" \\
   -d {shlex.quote(json.dumps(request))} \\
-  {server.address} shiplift.v1.BuildService/PromoteBuild
+  $SHIPLIFT_SERVER shiplift.v1.BuildService/PromoteBuild
 
 With curl:
 
-curl -X POST -H 'Authorization: Bearer {tokens.writer}' \\
+curl -X POST -H "Authorization: Bearer $SHIPLIFT_TOKEN" \\
   'http://{server.http}/api/repos/{OWNER}/{REPO}/builds/41/promote?target=production&REGION=eu-west-1'
 
-With the command:
+Tokens of others:
 
-export SHIPLIFT_SERVER={server.address} SHIPLIFT_REPO={OWNER}/{REPO}
-export SHIPLIFT_TOKEN={tokens.writer}
-{Path(sys.executable).with_name("shiplift")} {shlex.join(PROMOTE)}
-{Path(sys.executable).with_name("shiplift")} show 42
-
-As mona, who may only read:
-
-export SHIPLIFT_TOKEN={tokens.reader}""",
+export SHIPLIFT_TOKEN={tokens.reader}   # mona, who may only read
+export SHIPLIFT_TOKEN={server.admin_token}   # admin, who may do everything""",
             flush=True,
         )
         server.process.wait()
         raise SystemExit(f"shipliftd has ended: {server.log[-1:]}")
+
+
+def alone_before_the_terminal() -> None:
+    """Has Ctrl-C end this program and not the make that called it, which would call that an error."""
+    if not sys.stdin.isatty():
+        return
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
 
 
 def main() -> None:
@@ -228,6 +240,8 @@ def main() -> None:
         if name not in ("SHIPLIFTD_LISTEN", "SHIPLIFTD_HTTP"):
             del os.environ[name]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if "--keep-running" in sys.argv:
+        alone_before_the_terminal()
     # What the user may have logged in to is none of the demo's business.
     with tempfile.TemporaryDirectory(prefix="shiplift-demo-") as directory:
         os.environ["XDG_CONFIG_HOME"] = directory

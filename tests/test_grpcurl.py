@@ -201,16 +201,26 @@ def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
         assert running.stdout is not None
         try:
             # To its last words, or to its end when it fails.
-            printed = "".join(itertools.takewhile("As mona, who may only read:\n".__ne__, running.stdout))
-            lines = printed.partition("With grpcurl:\n")[2]
-            with_grpcurl, _, lines = lines.partition("With curl:\n")
-            with_curl, _, with_command = lines.partition("With the command:\n")
-            pasted = subprocess.check_output(["sh", "-euc", with_grpcurl], env=environment, timeout=60)
-            assert json.loads(pasted)["number"] == 42
-            pasted = subprocess.check_output(["sh", "-euc", with_curl], env=environment, timeout=60)
-            assert json.loads(pasted)["number"] == 43
+            printed = "".join(itertools.takewhile("Tokens of others:\n".__ne__, running.stdout))
+            lines = printed.partition("In another terminal:\n")[2]
+            with_command, _, lines = lines.partition("With grpcurl:\n")
+            with_grpcurl, _, with_curl = lines.partition("With curl:\n")
+            exports = "".join(line for line in with_command.splitlines(True) if line.startswith("export "))
             pasted = subprocess.check_output(["sh", "-euc", with_command], env=environment, timeout=60)
-            assert b"promote of 41" in pasted
+            assert pasted.endswith(b"\n3 replicas in eu-west-1\n")
+            pasted = subprocess.check_output(
+                ["sh", "-euc", exports + with_grpcurl], env=environment, timeout=60
+            )
+            assert json.loads(pasted)["number"] == 43
+            pasted = subprocess.check_output(
+                ["sh", "-euc", exports + with_curl], env=environment, timeout=60
+            )
+            assert json.loads(pasted)["number"] == 44
+            others = itertools.takewhile(str.strip, itertools.dropwhile("\n".__eq__, running.stdout))
+            assert [line.partition("   # ")[2] for line in itertools.islice(others, 2)] == [
+                "mona, who may only read\n",
+                "admin, who may do everything\n",
+            ]
         finally:
             running.terminate()
             running.wait(timeout=60)

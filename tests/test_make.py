@@ -1,6 +1,9 @@
 """What `make` tells a newcomer."""
 
+import os
+import pty
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,24 @@ def test_what_is_lacking_is_named_in_one_line_with_how_to_install_it(
     assert failed.stderr.splitlines()[0] == told.format(python=python)
     # The other line is make's own.
     assert len(failed.stderr.splitlines()) == 2
+
+
+def test_ctrl_c_ends_make_run_without_an_error() -> None:
+    anywhere = dict.fromkeys(("SHIPLIFTD_LISTEN", "SHIPLIFTD_HTTP"), "127.0.0.1:0")
+    # Of a make that the tests run under.
+    outer = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+    environment = {name: value for name, value in os.environ.items() if name not in outer} | anywhere
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        os.execvpe("make", ["make", "run"], environment)
+    shown = b""
+    with suppress(OSError):
+        while part := os.read(terminal, 65536):
+            if b"do everything" in shown + part and b"do everything" not in shown:
+                os.write(terminal, b"\x03")
+            shown += part
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0, shown
+    assert shown.endswith(b"\r\nStopped.\r\n"), shown
