@@ -1,4 +1,4 @@
-"""The gateway against gRPC: GetBuild and PromoteBuild as HTTP requests, and the same calls over gRPC.
+"""The gateway against gRPC: getting, listing and promoting builds by HTTP, and the same calls over gRPC.
 
 `python -m bench.gateway --help`. In turn, in one run; server and client each have a core of their own.
 `http` is `shipliftd serve --http`; `alone` is `shipliftd gateway`, a process beside the server on the
@@ -86,8 +86,10 @@ def _compare(
 
 def _grpc(server: Shipliftd) -> dict[str, Run]:
     get = builds_pb2.GetBuildRequest(owner=OWNER, repo=REPO, build=2)
+    page = builds_pb2.ListBuildsRequest(owner=OWNER, repo=REPO, page_size=25)
     bodies = {
         "get": (f"{_SERVICE}/GetBuild", get.SerializeToString()),
+        "list": (f"{_SERVICE}/ListBuilds", page.SerializeToString()),
         "promote": (f"{_SERVICE}/PromoteBuild", promotion().SerializeToString()),
     }
 
@@ -106,6 +108,8 @@ def _http(
     builds = f"/api/repos/{repo}/builds"
     lines = {
         "get": f"GET {builds}/{get}",
+        # A page of Drone's: 25 builds.
+        "list": f"GET {builds}",
         "promote": f"POST {builds}/{promote}/promote?target={promotion().target}&{params}",
     }
 

@@ -406,3 +406,14 @@ def test_skip_goes_with_a_filter_that_an_index_serves(filled: Repository) -> Non
 @pytest.mark.parametrize("skip", [-1, 1_000_001])
 def test_a_skip_of_too_much_or_backwards_is_refused(filled: Repository, skip: int) -> None:
     assert refusal(filled.page, skip=skip) == invalid(("skip", f"is {skip}: wanted 0 to 1000000"))
+
+
+def test_a_short_page_and_a_long_one_have_the_same_builds(filled: Repository) -> None:
+    # They are read by different queries: up to 100 builds on the event loop, more on a thread.
+    short, long = (list(filled.page(page_size=size).builds) for size in (100, 101))
+    assert short == long
+    assert [build.number for build in short] == [6, 5, 4, 3, 2, 1]
+    tokens = [filled.page(page_size=2).next_page_token, filled.page(page_size=2, skip=1).next_page_token]
+    for token, numbers in zip(tokens, ([4, 3, 2, 1], [3, 2, 1]), strict=True):
+        assert filled.numbers(page_size=100, page_token=token) == numbers
+        assert filled.numbers(page_size=101, page_token=token) == numbers

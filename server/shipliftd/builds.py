@@ -43,6 +43,18 @@ _COUNT_UP = Compiled(
 )
 # A list leaves parameters out, and they may be most of a build.
 _LISTED = [Value("{}") if field is Build.params else field for field in Build._meta.sorted_fields]
+# The newest builds of a repository, which most lists are of.
+_NEWEST = Compiled(
+    Build.select(*_LISTED)
+    .where(Build.repo == arg(0), Build.number < arg(1))
+    .order_by(Build.number.desc())
+    .limit(arg(2))
+    .offset(arg(3))
+)
+# A page that is short is read on the loop: a thread and the way there and back cost more.
+_OF_ANY_PAGE = frozenset({"owner", "repo", "page_size", "page_token", "skip", "view"})
+_MOST_SHORT, _MOST_SHORT_SKIPPED = 100, 1000
+_ABOVE_ALL = 2**31
 _MOST_LOOKED_AT = 50_000
 _UNENDED = frozenset(STATUS_OF[word] for word in UNENDED)
 _IS_UNENDED = SQL(IS_UNENDED)
@@ -258,6 +270,25 @@ def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildR
         query = query.where(order >= begin)
     rows = database.execute(query.order_by(order.desc()).limit(most + 1).offset(request.skip))
     return map(BuildRow._make, rows), [begin] if begin > 1 else None
+
+
+def is_short(request: pb.ListBuildsRequest) -> bool:
+    """Whether a page is of a repository's newest builds and small: then `newest` reads it at once."""
+    return (
+        bool(request.repo)
+        and 0 <= request.page_size <= _MOST_SHORT
+        and 0 <= request.skip <= _MOST_SHORT_SKIPPED
+        and request.view in (pb.BUILD_VIEW_UNSPECIFIED, pb.BUILD_VIEW_BASIC)
+        and all(field.name in _OF_ANY_PAGE for field, _ in request.ListFields())
+    )
+
+
+def newest(database: Executor, caller: Caller, request: pb.ListBuildsRequest) -> Iterator[BuildRow]:
+    """The builds of a short page and one more, newest first. Raises Invalid."""
+    key = pages.after(request, request.page_token)
+    end = int(key[0]) if key is not None else _ABOVE_ALL
+    most = pages.size(request.page_size)
+    return map(BuildRow._make, _NEWEST.run(database, caller.repo_id, end, most + 1, request.skip))
 
 
 def whole(

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
@@ -19,12 +19,13 @@ from shipliftd import (
     reports,
     steplog,
 )
+from shipliftd.compiled import Executor
 from shipliftd.errors import Invalid
 from shipliftd.fields import Faults
 from shipliftd.guard import CALLER, Caller
 from shipliftd.known import Roster
 from shipliftd.parameters import ParameterRules
-from shipliftd.rows import BuildWithStages
+from shipliftd.rows import BuildRow, BuildWithStages
 from shipliftd.services import Context, patience, resource
 from shipliftd.services.runs import Runs
 from shipliftd.store import Store
@@ -82,6 +83,8 @@ class BuildService(BuildServiceServicer):
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists builds, newest first."""
+        if builds.is_short(request):
+            return _newest(self._store.reader, CALLER.get(), request)
         roster = self._runs.dispatcher.known.copy() if request.view == pb.BUILD_VIEW_FULL else None
         return await self._store.listing(_page, CALLER.get(), request, roster)
 
@@ -157,15 +160,31 @@ async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
         raise Invalid(error.violations) from None
 
 
+def _newest(database: Executor, caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
+    rows = builds.newest(database, caller, request)
+    made = ((row, messages.listed_build(row, caller.owner, caller.repo)) for row in rows)
+    return _filled(caller, request, made)
+
+
 def _page(caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None) -> pb.ListBuildsResponse:
     """A page of builds, whole where there is a roster of the runners that they may wait for."""
     rows, then = builds.page(caller, request)
     names = builds.named(caller)
     if roster is None:
-        made = ((row, messages.listed_build(row, *names(row))) for row in rows)
-    else:
-        found = builds.whole(rows, names)
-        made = ((whole.build, messages.build(whole, roster.waiting_for(whole))) for whole in found)
+        return _filled(
+            caller, request, ((row, messages.listed_build(row, *names(row))) for row in rows), then
+        )
+    found = builds.whole(rows, names)
+    made = ((whole.build, messages.build(whole, roster.waiting_for(whole))) for whole in found)
+    return _filled(caller, request, made, then)
+
+
+def _filled(
+    caller: Caller,
+    request: pb.ListBuildsRequest,
+    made: Iterator[tuple[BuildRow, pb.Build]],
+    then: pages.Key | None = None,
+) -> pb.ListBuildsResponse:
     page, token = pages.fill(
         request,
         pages.size(request.page_size),
