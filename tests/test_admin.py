@@ -354,7 +354,7 @@ def killed(step: int, *arguments: str | Path) -> subprocess.CompletedProcess[byt
     """Runs a command that is killed before its n-th step on the names of files, or their sync."""
     program = f"""
 import os
-from shipliftd.__main__ import main
+from shipliftd.command import main
 
 left = {step}
 def counted(do):
@@ -434,7 +434,7 @@ def test_two_backups_to_one_file_do_not_mix(filled: Path, tmp_path: Path) -> Non
 def test_restore_works_where_there_are_no_hard_links(store: Path, filled: Path, tmp_path: Path) -> None:
     program = """
 import os
-from shipliftd.__main__ import main
+from shipliftd.command import main
 
 def link(*names):
     raise PermissionError(1, "Operation not permitted")

@@ -11,7 +11,8 @@ SERVER = Path(shipliftd.__file__).parent
 CLIENT = SERVER.parents[1] / "client" / "shiplift"
 
 ROOMS = {
-    "main": {"__main__"},
+    "entry": {"__main__"},
+    "command": {"command"},
     "server": {"server", "setup", "symbols"},
     # A client of the server, wherever that is: it sees nothing of what is behind the doors.
     "gateway": {
@@ -105,7 +106,8 @@ ROOMS = {
 # Inside a room modules may import each other. Verbs and messages never see the store: a verb runs in
 # a transaction that it does not know of, a message is made of rows that somebody else has read.
 MAY_IMPORT = {
-    "main": {"server", "gateway", "verbs", "rules", "store", "words"},
+    "entry": {"command"},
+    "command": {"server", "gateway", "verbs", "rules", "store", "words"},
     "server": {"gateway", "doors", "services", "verbs", "rules", "store", "models", "words"},
     "gateway": {"words"},
     "doors": {"rules", "store", "words"},

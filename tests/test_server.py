@@ -200,9 +200,9 @@ def test_a_first_start_that_was_killed_before_its_commit_is_made_again(tmp_path:
     said("migrate", "--database", database)
     killed_after_rename = """
 import os, sys
-from shipliftd import __main__, setup
+from shipliftd import command, setup
 setup.sync = lambda folder: os._exit(9)
-__main__.main()
+command.main()
 """
     arguments = ("serve", "--database", str(database), "--listen", "127.0.0.1:0")
     done = subprocess.run([sys.executable, "-c", killed_after_rename, *arguments], stderr=subprocess.PIPE)

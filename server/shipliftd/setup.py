@@ -61,7 +61,10 @@ def _admin(tell: Callable[[str], None]) -> None:
 
 
 def _show(secret: str) -> None:
-    sys.stderr.write(f"\nFirst start: token of the site admin `admin`, shown once:\n\n    {secret}\n\n")
+    sys.stderr.write(
+        f"\nFirst start: token of the site admin `admin`, shown once:\n\n    {secret}\n\n"
+        "`shiplift login` asks for it.\n\n"
+    )
 
 
 def _write_private(path: Path, secret: str) -> None:

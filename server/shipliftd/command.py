@@ -1,0 +1,351 @@
+"""The command `shipliftd`: serving, and administration on the store itself."""
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import peewee
+import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+from shiplift.v1 import access_pb2 as pb
+
+from shipliftd import __version__, access, backups, logs, setup
+from shipliftd.clock import now
+from shipliftd.errors import Precondition, Refusal
+from shipliftd.fields import Faults
+from shipliftd.guard import Caller
+from shipliftd.settings import (
+    GatewaySettings,
+    HttpSettings,
+    Settings,
+    Tls,
+    database_path,
+    default_database,
+)
+from shipliftd.store import Lock, Store, is_defect
+from shipliftd.users import create_user
+from shipliftd.words import ACTION_WORD, LEVEL_WORD
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+app = typer.Typer(
+    name="shipliftd",
+    help="Promotes builds: the server, and administration of its store.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+users = typer.Typer(help="Users.", no_args_is_help=True)
+tokens = typer.Typer(help="Tokens.", no_args_is_help=True)
+app.add_typer(users, name="user")
+app.add_typer(tokens, name="token")
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        envvar="SHIPLIFTD_DATABASE",
+        help="The store: a SQLite file's path, or sqlite:///PATH.",
+        show_default=False,
+    ),
+]
+TlsCert = Annotated[Path | None, typer.Option(envvar="SHIPLIFTD_TLS_CERT", help="Certificate chain, PEM.")]
+TlsKey = Annotated[Path | None, typer.Option(envvar="SHIPLIFTD_TLS_KEY", help="Its private key, PEM.")]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="SHIPLIFTD_TLS_CLIENT_CA",
+        help="Only clients with a certificate of this CA may connect, PEM.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        envvar="SHIPLIFTD_INSECURE",
+        help="Listen without TLS on an address that is reachable from elsewhere.",
+    ),
+]
+CorsOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cors-origin",
+        envvar="SHIPLIFTD_CORS_ORIGIN",
+        help="An origin whose pages may call the gateway, such as https://deploy.example.org; * for all.",
+    ),
+]
+PublicUrl = Annotated[
+    str,
+    typer.Option(
+        "--public-url",
+        envvar="SHIPLIFTD_PUBLIC_URL",
+        help="Where people and steps reach the gateway, such as https://deploy.example.org: links begin"
+        " with it. Else the address that --http listens on.",
+        show_default=False,
+    ),
+]
+DrainSeconds = Annotated[
+    float,
+    typer.Option(envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."),
+]
+_DEFAULT_DATABASE = str(default_database())
+_GRANTED = {
+    level: LEVEL_WORD[level]
+    for level in (pb.ACCESS_LEVEL_READ, pb.ACCESS_LEVEL_WRITE, pb.ACCESS_LEVEL_ADMIN)
+}
+
+
+@app.command()
+def serve(
+    database: Database = _DEFAULT_DATABASE,
+    listen: Annotated[
+        str, typer.Option(envvar="SHIPLIFTD_LISTEN", help="HOST:PORT or unix:PATH; port 0: any.")
+    ] = "127.0.0.1:50051",
+    http: Annotated[
+        str | None,
+        typer.Option(envvar="SHIPLIFTD_HTTP", help="Serve the JSON gateway, too: HOST:PORT or unix:PATH."),
+    ] = None,
+    cors_origin: CorsOrigins = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure: Insecure = False,
+    refuse_param: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SHIPLIFTD_REFUSE_PARAM",
+            help="A parameter's name to refuse beside the built-in ones; a * at its end: any ending.",
+        ),
+    ] = None,
+    netrc_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SHIPLIFTD_NETRC_FILE",
+            help="A netrc file (mode 0600) with the logins that runners clone with, over HTTPS.",
+        ),
+    ] = None,
+    public_url: PublicUrl = "",
+    drain_seconds: DrainSeconds = 30.0,
+) -> None:
+    """Serve the API until SIGTERM or Ctrl-C."""
+    from shipliftd import server  # gRPC's server side, which administration does without
+
+    settings = Settings(
+        database=database_path(database),
+        listen=listen,
+        tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
+        http=HttpSettings(http, tuple(cors_origin or ())) if http else None,
+        refuse_params=tuple(refuse_param or ()),
+        netrc_file=netrc_file,
+        public_url=public_url,
+        drain_seconds=drain_seconds,
+    )
+    _run(server.serve(settings))
+
+
+@app.command()
+def gateway(
+    upstream: Annotated[
+        str,
+        typer.Option(envvar="SHIPLIFTD_UPSTREAM", help="The server, or several behind a name: HOST:PORT."),
+    ],
+    http: Annotated[
+        str, typer.Option(envvar="SHIPLIFTD_HTTP", help="HOST:PORT or unix:PATH; port 0: any.")
+    ] = "127.0.0.1:8080",
+    upstream_ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SHIPLIFTD_UPSTREAM_CA",
+            help="Certificates to know the server by, in place of the system's, PEM.",
+        ),
+    ] = None,
+    cors_origin: CorsOrigins = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
+    insecure: Insecure = False,
+    public_url: PublicUrl = "",
+    drain_seconds: DrainSeconds = 30.0,
+) -> None:
+    """Run the JSON gateway alone, before a server that is elsewhere."""
+    from shipliftd.gateway import standalone  # Starlette and all, which the other commands do without
+
+    settings = GatewaySettings(
+        upstream=upstream,
+        http=HttpSettings(http, tuple(cors_origin or ())),
+        upstream_ca=upstream_ca,
+        tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
+        public_url=public_url,
+        drain_seconds=drain_seconds,
+    )
+    _run(standalone.serve(settings))
+
+
+@users.command("add")
+def user_add(
+    login: str,
+    admin: Annotated[bool, typer.Option("--admin", help="A site admin.")] = False,
+    machine: Annotated[bool, typer.Option("--machine", help="A service, not a person.")] = False,
+    email: str = "",
+    database: Database = _DEFAULT_DATABASE,
+) -> None:
+    """Create a user."""
+    request = pb.CreateUserRequest(login=login, admin=admin, machine=machine, email=email)
+    made = _write(database, create_user, request).resource
+    _say(f"created {'site admin' if admin else 'user'} {made.login}")
+
+
+@tokens.command("create")
+def token_create(
+    login: str,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+    action: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Cut it to this action: {', '.join(ACTION_WORD.values())}."),
+    ] = None,
+    repository: Annotated[list[str] | None, typer.Option(help="Cut it to owner/repo or owner/*.")] = None,
+    environment: Annotated[list[str] | None, typer.Option(help="Cut it to this environment.")] = None,
+    expires_in: Annotated[
+        int | None, typer.Option(min=1, max=36500, help="Days until it stops working.")
+    ] = None,
+    database: Database = _DEFAULT_DATABASE,
+) -> None:
+    """Make a token for a user; prints its secret, which is shown this once."""
+    request = pb.CreateTokenRequest(
+        login=login,
+        name=name,
+        actions=[_value("--action", ACTION_WORD, word) for word in action or ()],
+        repositories=repository or (),
+        environments=environment or (),
+    )
+    if expires_in is not None:
+        request.expires.CopyFrom(Timestamp(seconds=_in_days(expires_in)))
+    _say(_write(database, access.create_token, request).resource.secret)
+
+
+@app.command()
+def grant(
+    login: str,
+    repository: Annotated[str, typer.Argument(help="owner/repo, or owner/* for all of them.")],
+    level: Annotated[str, typer.Argument(help="read, write or admin.")],
+    database: Database = _DEFAULT_DATABASE,
+) -> None:
+    """Give a user a level on a repository."""
+    owner, _, repo = repository.partition("/")
+    faults = Faults()
+    faults.name("owner", owner)
+    if repo != "*":
+        faults.name("repo", repo)
+    faults.refuse()
+    request = pb.GrantAccessRequest(
+        owner=owner, repo=repo, login=login, level=_value("level", _GRANTED, level)
+    )
+    _write(database, access.grant_access, request)
+    _say(f"{login} has {level} on {repository}")
+
+
+@app.command()
+def migrate(database: Database = _DEFAULT_DATABASE) -> None:
+    """Bring the store up to this release."""
+    path = database_path(database)
+    with closing(Lock(path)), closing(Store(path)) as store:
+        taken = store.migrate()
+    _say(f"applied {', '.join(taken)}" if taken else "nothing to apply")
+
+
+@app.command()
+def check(database: Database = _DEFAULT_DATABASE) -> None:
+    """Check the store's integrity; works beside a running server."""
+    for line in backups.check(database_path(database)):
+        _say(line)
+
+
+@app.command()
+def backup(file: Path, database: Database = _DEFAULT_DATABASE) -> None:
+    """Copy the store to a file; works beside a running server."""
+    backups.backup(database_path(database), file)
+    _say(f"backed up to {file}")
+
+
+@app.command()
+def restore(file: Path, database: Database = _DEFAULT_DATABASE) -> None:
+    """Put a backup in the store's place; keeps what was there beside it."""
+    path = database_path(database)
+    with closing(Lock(path)), closing(Lock.of_restore(path)):
+        kept = backups.restore(path, file)
+    _say(f"restored {file}" + (f"; what was there is in {kept}" if kept else ""))
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        _say(f"shipliftd {__version__}")
+        raise typer.Exit
+
+
+def _write(database: str, verb: Callable[[Caller, Any], T], request: Any) -> T:  # noqa: ANN401
+    """Runs a verb of the API on the store itself, in the operator's name."""
+
+    path = database_path(database)
+    if not path.is_file():
+        # A mistyped path would otherwise become a new store.
+        raise Precondition(f"there is no store at {path}: name it with --database")
+
+    async def run() -> T:
+        with closing(Store(path)) as store:
+            store.migrate_if_empty()
+            method = type(request).__name__.removesuffix("Request")
+            return await store.write(verb, setup.by_operator(method), request)
+
+    with closing(Lock.of_command(path)):
+        return asyncio.run(run())
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    import uvloop  # heavy, and only what serves needs it
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving)
+    sys.stderr.flush()
+
+
+def _value(what: str, words: Mapping[E, str], word: str) -> E:
+    for value, name in words.items():
+        if name == word:
+            return value
+    raise typer.BadParameter(f"{word!r}: wanted one of {', '.join(words.values())}", param_hint=what)
+
+
+def _in_days(days: int) -> int:
+    return now() // 1000 + int(timedelta(days=days).total_seconds())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(logs.printable(text) + "\n")
+
+
+def main() -> None:
+    """Runs the command; a refusal is one line on stderr and exit code 1."""
+    logs.set_up()
+    try:
+        app()
+    except Refusal as error:
+        _end(error.message)
+    except (OSError, sqlite3.DatabaseError, peewee.DatabaseError) as error:
+        # A full disk, a damaged file, a file that another user owns: the operator's to mend.
+        if is_defect(error):
+            raise
+        _end(f"{type(error).__name__}: {error}; if it is the store, `shipliftd check` tells more")
+
+
+def _end(message: str) -> NoReturn:
+    sys.stderr.write(f"shipliftd: {logs.printable(' '.join(message.split()))}\n")
+    sys.exit(1)
