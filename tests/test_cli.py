@@ -107,8 +107,8 @@ def test_digits_are_a_number_before_they_are_a_commit(cli: Cli, client: Client, 
     owner, name = repo.split("/")
     record(client, repo, after="1234567" + "a" * 33)
     record(client, repo, external_id="98765432109876")
-    assert cli.run("show", "1234567", "--json").json()["number"] == 1
-    assert cli.run("show", "98765432109876", "--json").json()["number"] == 2
+    assert cli.run("show", "1234567").err == "1234567 is build 1, 1234567a\n"
+    assert cli.run("show", "98765432109876").err == "98765432109876 is build 2, 9fc1ad6e\n"
     client.create_build(owner=owner, repo=name, after=COMMIT, number=1234567)
     assert cli.run("show", "1234567", "--json").json()["number"] == 1234567
 
@@ -132,7 +132,7 @@ def test_a_name_that_nothing_has_is_not_there(cli: Cli, repo: str) -> None:
         1,
         "",
         f"shiplift: {repo} has no build 'v9': no number, release, external id or commit (7 digits or more)"
-        " is that\n",
+        " is that, no branch with a build that succeeded, and no environment with anything in it\n",
     )
     said = cli.run("show", "7")
     assert (said.code, said.err.startswith("shiplift: refused (NOT_FOUND): build 7 of ")) == (1, True)

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from shiplift._channel import DEFAULT_SERVER, Route
 from shiplift._methods import AsyncMethods, Methods, Q, R
 from shiplift._mismatch import mismatch
-from shiplift._naming import name_of
+from shiplift._naming import Name
 from shiplift._repeats import repeated, repeated_async
 from shiplift._waiting import Waiting
 from shiplift.errors import NotFound, ShipliftError, Unavailable, error_of
@@ -175,36 +175,39 @@ class Client(_Connection, Methods):
     def find_build(
         self, *, owner: str, repo: str, name: str, timeout: float | None = None
     ) -> builds_pb2.Build:
-        """The build that is called this: its number, else its release, external id or commit.
+        """The build that a word names: its number, else what it is called, or where it is.
 
-        Of a commit seven digits or more are enough. Digits are a number first; seven or more that no build
-        has may be a commit or an external id. Names other than numbers mean what was recorded, not its
-        promotions.
+        Digits are a number first; seven or more that no build has may be something else. The other words
+        are a release (of several builds of one commit the newest), an external id or a commit (seven
+        digits or more) of what was recorded, not its promotions; `latest`, the newest recorded build of
+        the default branch that ended in success; `latest@BRANCH` or a branch, the same of that branch;
+        and an environment: its current deployment.
 
         Args:
             owner: The repository's owner.
             repo: The repository's name.
-            name: What the build is called, such as `v1.4.2`.
+            name: The word, such as `v1.4.2` or `latest`.
             timeout: How long each of the calls may take, in seconds; the client's when None.
 
         Raises:
             ValueError: The name is empty.
-            NotFound: No build is called this.
-            SeveralBuilds: More than one is.
+            NotFound: It names no build.
+            SeveralBuilds: It names more than one.
         """
-        named = name_of(owner, repo, name)
-        number = named.number
-        if number is not None:
-            try:
-                return self.get_build(owner=owner, repo=repo, build=number, timeout=timeout)
-            except NotFound as error:
-                if named.is_number_alone or error.reason != "BUILD_NOT_FOUND":
-                    raise
-        found: list[builds_pb2.Build] = []
-        for request in named.lists():
-            page = self._call(self._build_service.ListBuilds, request, timeout)
-            found += page.builds
-        return self.get_build(owner=owner, repo=repo, build=named.only(found), timeout=timeout)
+        finding = Name(owner, repo, name).finding()
+        try:
+            question = next(finding)
+            while True:
+                ask = getattr(self, question.method)
+                try:
+                    answer = ask(**question.arguments, timeout=timeout)
+                except NotFound as error:
+                    question = finding.throw(error)
+                else:
+                    question = finding.send(answer)
+        except StopIteration as found:
+            build: builds_pb2.Build = found.value
+            return build
 
     def wait(
         self,
@@ -310,36 +313,39 @@ class AsyncClient(_Connection, AsyncMethods):
     async def find_build(
         self, *, owner: str, repo: str, name: str, timeout: float | None = None
     ) -> builds_pb2.Build:
-        """The build that is called this: its number, else its release, external id or commit.
+        """The build that a word names: its number, else what it is called, or where it is.
 
-        Of a commit seven digits or more are enough. Digits are a number first; seven or more that no build
-        has may be a commit or an external id. Names other than numbers mean what was recorded, not its
-        promotions.
+        Digits are a number first; seven or more that no build has may be something else. The other words
+        are a release (of several builds of one commit the newest), an external id or a commit (seven
+        digits or more) of what was recorded, not its promotions; `latest`, the newest recorded build of
+        the default branch that ended in success; `latest@BRANCH` or a branch, the same of that branch;
+        and an environment: its current deployment.
 
         Args:
             owner: The repository's owner.
             repo: The repository's name.
-            name: What the build is called, such as `v1.4.2`.
+            name: The word, such as `v1.4.2` or `latest`.
             timeout: How long each of the calls may take, in seconds; the client's when None.
 
         Raises:
             ValueError: The name is empty.
-            NotFound: No build is called this.
-            SeveralBuilds: More than one is.
+            NotFound: It names no build.
+            SeveralBuilds: It names more than one.
         """
-        named = name_of(owner, repo, name)
-        number = named.number
-        if number is not None:
-            try:
-                return await self.get_build(owner=owner, repo=repo, build=number, timeout=timeout)
-            except NotFound as error:
-                if named.is_number_alone or error.reason != "BUILD_NOT_FOUND":
-                    raise
-        found: list[builds_pb2.Build] = []
-        for request in named.lists():
-            page = await self._call(self._build_service.ListBuilds, request, timeout)
-            found += page.builds
-        return await self.get_build(owner=owner, repo=repo, build=named.only(found), timeout=timeout)
+        finding = Name(owner, repo, name).finding()
+        try:
+            question = next(finding)
+            while True:
+                ask = getattr(self, question.method)
+                try:
+                    answer = await ask(**question.arguments, timeout=timeout)
+                except NotFound as error:
+                    question = finding.throw(error)
+                else:
+                    question = finding.send(answer)
+        except StopIteration as found:
+            build: builds_pb2.Build = found.value
+            return build
 
     async def wait(
         self,

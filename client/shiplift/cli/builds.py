@@ -30,7 +30,9 @@ STATUSES: tuple[BuildStatusWord, ...] = get_args(BuildStatusWord)
 BuildArgument = Annotated[
     str,
     typer.Argument(
-        metavar="BUILD", help="Its number, or its release, external id or commit (7 digits on)."
+        metavar="BUILD",
+        help="Its number, release, external id or commit (7 digits on); latest, latest@BRANCH or a branch:"
+        " the newest that succeeded; an environment: what is there.",
     ),
 ]
 ParameterOption = Annotated[
