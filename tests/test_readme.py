@@ -159,7 +159,7 @@ def test_the_commands_of_a_ci_job_record_and_promote(environment: dict[str, str]
         "git -c user.name=Ann -c user.email=ann@example.org commit -q --allow-empty -m first",
     ):
         output(["sh", "-c", command], environment, tmp_path)
-    printed = output(["sh", "-ec", block("sh", "shiplift record")], environment, tmp_path)
+    printed = output(["sh", "-ec", block("sh", "--artifact")], environment, tmp_path)
     assert re.search(r"^environment +staging$", printed, re.MULTILINE)
     assert re.search(r"^release +v1\.4\.2$", printed, re.MULTILINE)
 

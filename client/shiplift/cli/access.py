@@ -7,8 +7,9 @@ from typing import Annotated, Literal, get_args
 import typer
 
 from shiplift._methods import TokenActionWord
-from shiplift.cli.output import put, put_fields, put_json, put_table, say, when, word
+from shiplift.cli.output import put, say, when, word
 from shiplift.cli.session import RequestIdOption, Session, chosen, command
+from shiplift.cli.tables import Column, put_fields, put_table
 from shiplift.v1 import access_pb2 as pb
 
 app = typer.Typer()
@@ -34,23 +35,19 @@ GrantedRepository = Annotated[
 ]
 
 
-@command(app, "whoami")
+@command(app, "whoami", pb.WhoAmIResponse)
 def whoami(session: Session) -> None:
     """Shows who the token is of, and what it may do."""
     answer = session.client.who_am_i()
-    if session.json:
-        put_json(answer)
-        return
     user = answer.user
-    put_fields(
-        (
-            ("server", session.settings.server),
-            ("login", user.login),
-            ("kind", _kind(user)),
-            ("email", user.email),
-            *_token_fields(answer.token),
-        )
+    fields = (
+        ("server", session.settings.server),
+        ("login", user.login),
+        ("kind", _kind(user)),
+        ("email", user.email),
+        *_token_fields(answer.token),
     )
+    session.show(answer, lambda: put_fields(fields))
 
 
 def _token_fields(token: pb.Token) -> Sequence[tuple[str, str]]:
@@ -71,7 +68,7 @@ def _actions(token: pb.Token) -> str:
     return ", ".join(word(pb.TokenAction, action) for action in token.actions)
 
 
-@command(token_app, "create")
+@command(token_app, "create", pb.Token)
 def token_create(
     session: Session,
     login: LoginOption = "",
@@ -107,9 +104,10 @@ def token_create(
         expires=None if expires_in is None else datetime.now(UTC) + timedelta(days=expires_in),
         request_id=request_id,
     )
-    if session.json:
-        put_json(token)
-        return
+    session.show(token, lambda: _put_secret(token))
+
+
+def _put_secret(token: pb.Token) -> None:
     say(f"Token {token.id} of {token.login}" + (f", {token.name}" if token.name else ""))
     if token.secret:
         put(token.secret)
@@ -119,32 +117,40 @@ def token_create(
         )
 
 
-@command(token_app, "list")
+@command(token_app, "list", pb.Token)
 def token_list(session: Session, login: LoginOption = "") -> None:
     """Lists tokens, newest first, without their secrets."""
     tokens = list(session.client.iterate_tokens(login=login))
-    if session.json:
-        put_json(tokens)
-        return
-    headings = ("TOKEN", "HINT", "NAME", "ACTIONS", "REPOSITORIES", "ENVIRONMENTS")
-    put_table(
-        (*headings, "CREATED", "EXPIRES", "REVOKED", "LAST USED"),
+    rows = [
         (
-            (
-                str(token.id),
-                token.hint,
-                token.name,
-                _actions(token),
-                ", ".join(token.repositories),
-                ", ".join(token.environments),
-                *(when(token, field)[:16] for field in ("created", "expires", "revoked", "last_used")),
-            )
-            for token in tokens
-        ),
-    )
+            str(token.id),
+            token.hint,
+            token.name,
+            _actions(token),
+            ", ".join(token.repositories),
+            ", ".join(token.environments),
+            *(when(token, field)[:16] for field in ("created", "expires", "revoked", "last_used")),
+        )
+        for token in tokens
+    ]
+    session.show(tokens, lambda: put_table(_TOKEN_COLUMNS, rows, wide=session.wide), "No tokens.")
 
 
-@command(token_app, "revoke")
+_TOKEN_COLUMNS = (
+    Column("TOKEN"),
+    Column("HINT", 7),
+    Column("NAME"),
+    Column("ACTIONS", 1),
+    Column("REPOSITORIES", 2),
+    Column("ENVIRONMENTS", 3),
+    Column("CREATED", 8),
+    Column("EXPIRES", 5),
+    Column("REVOKED", 4),
+    Column("LAST USED", 6),
+)
+
+
+@command(token_app, "revoke", pb.Token)
 def token_revoke(
     session: Session,
     token_id: Annotated[int, typer.Argument(metavar="ID", help="Its number in the list, not its secret.")],
@@ -152,13 +158,11 @@ def token_revoke(
 ) -> None:
     """Revokes a token: it stops working at once."""
     revoked = session.client.revoke_token(id=token_id, request_id=request_id)
-    if session.json:
-        put_json(revoked)
-        return
-    put(f"Token {revoked.id} of {revoked.login} revoked {when(revoked, 'revoked')}")
+    told = f"Token {revoked.id} of {revoked.login} revoked {when(revoked, 'revoked')}"
+    session.show(revoked, lambda: put(told))
 
 
-@command(grant_app, "add")
+@command(grant_app, "add", pb.Grant)
 def grant_add(
     session: Session,
     login: LoginArgument,
@@ -171,13 +175,11 @@ def grant_add(
     grant = session.client.grant_access(
         owner=owner, repo=repo, login=login, level=level, request_id=request_id
     )
-    if session.json:
-        put_json(grant)
-        return
-    put(f"{grant.login} has {word(pb.AccessLevel, grant.level)} on {grant.owner}/{grant.repo}")
+    told = f"{grant.login} has {word(pb.AccessLevel, grant.level)} on {grant.owner}/{grant.repo}"
+    session.show(grant, lambda: put(told))
 
 
-@command(grant_app, "remove")
+@command(grant_app, "remove", pb.Grant)
 def grant_remove(
     session: Session,
     login: LoginArgument,
@@ -187,35 +189,33 @@ def grant_remove(
     """Takes a user's access to a repository back."""
     owner, repo = session.repository(repository)
     grant = session.client.revoke_access(owner=owner, repo=repo, login=login, request_id=request_id)
-    if session.json:
-        put_json(grant)
-        return
-    put(f"{grant.login} has no grant on {grant.owner}/{grant.repo}")
+    told = f"{grant.login} has no grant on {grant.owner}/{grant.repo}"
+    session.show(grant, lambda: put(told))
 
 
-@command(grant_app, "list")
+@command(grant_app, "list", pb.Grant)
 def grant_list(session: Session, repository: GrantedRepository = None) -> None:
     """Lists who was given access to a repository, or to all of its owner's."""
     owner, repo = session.repository(repository)
     grants = list(session.client.iterate_access(owner=owner, repo=repo))
-    if session.json:
-        put_json(grants)
-        return
-    put_table(
-        ("LOGIN", "LEVEL", "REPOSITORY", "SINCE"),
+    rows = [
         (
-            (
-                grant.login,
-                word(pb.AccessLevel, grant.level),
-                f"{grant.owner}/{grant.repo}",
-                when(grant, "updated")[:16],
-            )
-            for grant in grants
-        ),
+            grant.login,
+            word(pb.AccessLevel, grant.level),
+            f"{grant.owner}/{grant.repo}",
+            when(grant, "updated")[:16],
+        )
+        for grant in grants
+    ]
+    columns = (Column("LOGIN"), Column("LEVEL"), Column("REPOSITORY"), Column("SINCE", 1))
+    session.show(
+        grants,
+        lambda: put_table(columns, rows, wide=session.wide),
+        f"Nobody was given access to {owner}/{repo}.",
     )
 
 
-@command(user_app, "add")
+@command(user_app, "add", pb.User)
 def user_add(
     session: Session,
     login: LoginArgument,
@@ -228,32 +228,26 @@ def user_add(
     user = session.client.create_user(
         login=login, email=email, machine=machine, admin=admin, request_id=request_id
     )
-    if session.json:
-        put_json(user)
-        return
-    put(f"User {user.login} created")
+    told = f"User {user.login} created"
+    session.show(user, lambda: put(told))
 
 
-@command(user_app, "list")
+@command(user_app, "list", pb.User)
 def user_list(session: Session) -> None:
     """Lists the users; needs a site admin."""
     users = list(session.client.iterate_users())
-    if session.json:
-        put_json(users)
-        return
-    put_table(
-        ("LOGIN", "KIND", "EMAIL", "SINCE"),
-        ((user.login, _kind(user), user.email, when(user, "created")[:16]) for user in users),
-    )
+    rows = [(user.login, _kind(user), user.email, when(user, "created")[:16]) for user in users]
+    columns = (Column("LOGIN"), Column("KIND", 1), Column("EMAIL", 2), Column("SINCE", 3))
+    session.show(users, lambda: put_table(columns, rows, wide=session.wide), "No users.")
 
 
-@command(user_app, "disable")
+@command(user_app, "disable", pb.User)
 def user_disable(session: Session, login: LoginArgument, request_id: RequestIdOption = None) -> None:
     """Has a user's tokens refused, until the user is enabled again; needs a site admin."""
     _put_disabled(session, login, True, request_id)
 
 
-@command(user_app, "enable")
+@command(user_app, "enable", pb.User)
 def user_enable(session: Session, login: LoginArgument, request_id: RequestIdOption = None) -> None:
     """Has a disabled user's tokens taken again; needs a site admin."""
     _put_disabled(session, login, False, request_id)
@@ -263,10 +257,8 @@ def _put_disabled(session: Session, login: str, disabled: bool, request_id: str 
     user = session.client.update_user(
         login=login, update_mask=["disabled"], user=pb.User(disabled=disabled), request_id=request_id
     )
-    if session.json:
-        put_json(user)
-        return
-    put(f"User {user.login} {'disabled' if user.disabled else 'enabled'}")
+    told = f"User {user.login} {'disabled' if user.disabled else 'enabled'}"
+    session.show(user, lambda: put(told))
 
 
 def _kind(user: pb.User) -> str:

@@ -10,7 +10,7 @@ from shiplift import was_replayed
 from shiplift._methods import BuildEventWord, BuildStatusWord
 from shiplift.cli.following import TimeoutOption, until_ended
 from shiplift.cli.naming import number_of
-from shiplift.cli.output import first_line, put, put_fields, put_json, put_table, say, when, word
+from shiplift.cli.output import first_line, put, say, when, word
 from shiplift.cli.pairs import params_of
 from shiplift.cli.session import (
     RepositoryOption,
@@ -20,6 +20,7 @@ from shiplift.cli.session import (
     chosen,
     command,
 )
+from shiplift.cli.tables import Column, put_fields, put_table
 from shiplift.v1 import builds_pb2 as pb
 
 app = typer.Typer()
@@ -52,7 +53,7 @@ InheritedOption = Annotated[
 ]
 
 
-@command(app, "promote")
+@command(app, "promote", pb.Build)
 def promote(
     session: Session,
     build: BuildArgument,
@@ -99,10 +100,10 @@ def promote(
     if wait:
         until_ended(session, made, timeout)
     else:
-        _put_build(session, made)
+        _show_build(session, made)
 
 
-@command(app, "retry")
+@command(app, "retry", pb.Build)
 def retry(
     session: Session,
     build: BuildArgument,
@@ -119,10 +120,10 @@ def retry(
     )
     earlier = " (by an earlier call)" if was_replayed() else ""
     say(f"{made.owner}/{made.repo}: build {made.number} tries build {made.retry_of} again{earlier}")
-    _put_build(session, made)
+    _show_build(session, made)
 
 
-@command(app, "cancel")
+@command(app, "cancel", pb.Build)
 def cancel(
     session: Session,
     build: BuildArgument,
@@ -133,21 +134,19 @@ def cancel(
     owner, repo = session.repository(repository)
     number = number_of(session.client, owner, repo, build)
     stopped = session.client.cancel_build(owner=owner, repo=repo, build=number, request_id=request_id)
-    if session.json:
-        put_json(stopped)
-        return
-    put(f"{stopped.owner}/{stopped.repo}: build {stopped.number} is {word(pb.BuildStatus, stopped.status)}")
+    told = f"build {stopped.number} is {word(pb.BuildStatus, stopped.status)}"
+    session.show(stopped, lambda: put(f"{stopped.owner}/{stopped.repo}: {told}"))
 
 
-@command(app, "show")
+@command(app, "show", pb.Build)
 def show(session: Session, build: BuildArgument, repository: RepositoryOption = None) -> None:
     """Shows a build with its parameters, stages and steps."""
     owner, repo = session.repository(repository)
     number = number_of(session.client, owner, repo, build)
-    _put_build(session, session.client.get_build(owner=owner, repo=repo, build=number))
+    _show_build(session, session.client.get_build(owner=owner, repo=repo, build=number))
 
 
-@command(app, "builds")
+@command(app, "builds", pb.Build)
 def builds(
     session: Session,
     repository: RepositoryOption = None,
@@ -187,14 +186,26 @@ def builds(
         page_size=min(limit, 1000),
     )
     listed = list(itertools.islice(found, limit))
-    if session.json:
-        put_json(listed)
-        return
-    headings = (
-        *("BUILD", "STATUS", "EVENT", "ENVIRONMENT", "RELEASE", "COMMIT"),
-        *("BRANCH", "BY", "CREATED", "MESSAGE"),
+    filters = (event, status, environment, release, commit, branch, origin)
+    session.show(
+        listed,
+        lambda: put_table(_BUILD_COLUMNS, map(_row, listed), wide=session.wide),
+        f"No builds of {owner}/{repo}{' that fit' if any(filters) else ''}.",
     )
-    put_table(headings, map(_row, listed))
+
+
+_BUILD_COLUMNS = (
+    Column("BUILD"),
+    Column("STATUS"),
+    Column("EVENT", 6),
+    Column("ENVIRONMENT", 1),
+    Column("RELEASE", 2),
+    Column("COMMIT"),
+    Column("BRANCH", 7),
+    Column("BY", 4),
+    Column("CREATED", 3),
+    Column("MESSAGE", 5, is_text=True),
+)
 
 
 def _row(build: pb.Build) -> Sequence[str]:
@@ -217,10 +228,11 @@ def _event(build: pb.Build) -> str:
     return f"{event} of {build.parent}" if build.parent else event
 
 
-def _put_build(session: Session, build: pb.Build) -> None:
-    if session.json:
-        put_json(build)
-        return
+def _show_build(session: Session, build: pb.Build) -> None:
+    session.show(build, lambda: _put_build(build, wide=session.wide))
+
+
+def _put_build(build: pb.Build, *, wide: bool) -> None:
     author = f"{build.author_name} <{build.author_email}>" if build.author_email else build.author_name
     put_fields(
         (
@@ -252,12 +264,23 @@ def _put_build(session: Session, build: pb.Build) -> None:
     )
     if build.stages:
         put("")
-        headings = ("STAGE", "NAME", "STATUS", "KIND", "TYPE", "PLATFORM", "MESSAGE", "LINK")
-        put_table(headings, map(_stage_row, build.stages))
+        put_table(_STAGE_COLUMNS, map(_stage_row, build.stages), wide=wide)
     steps = [_step_row(stage, step) for stage in build.stages for step in stage.steps]
     if steps:
         put("")
-        put_table(("STEP", "NAME", "STATUS", "EXIT", "BEGAN", "ENDED", "ERROR"), steps)
+        put_table(_STEP_COLUMNS, steps, wide=wide)
+
+
+_STAGE_COLUMNS = (
+    Column("STAGE"),
+    Column("NAME"),
+    Column("STATUS"),
+    Column("KIND", 3),
+    Column("TYPE", 4),
+    Column("PLATFORM", 5),
+    Column("MESSAGE", 1, is_text=True),
+    Column("LINK", 2),
+)
 
 
 def _stage_row(stage: pb.Stage) -> Sequence[str]:
@@ -271,6 +294,17 @@ def _stage_row(stage: pb.Stage) -> Sequence[str]:
         stage.error or stage.message,
         stage.link,
     )
+
+
+_STEP_COLUMNS = (
+    Column("STEP"),
+    Column("NAME"),
+    Column("STATUS"),
+    Column("EXIT", 1),
+    Column("BEGAN", 3),
+    Column("ENDED", 4),
+    Column("ERROR", 2, is_text=True),
+)
 
 
 def _step_row(stage: pb.Stage, step: pb.Step) -> Sequence[str]:

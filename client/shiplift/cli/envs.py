@@ -5,15 +5,16 @@ from typing import Annotated
 
 import typer
 
-from shiplift.cli.output import put, put_json, put_table, when, word
+from shiplift.cli.output import put, when, word
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
+from shiplift.cli.tables import Column, put_table
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import environments_pb2
 
 app = typer.Typer()
 
 
-@command(app, "envs")
+@command(app, "envs", environments_pb2.Deployment)
 def envs(
     session: Session,
     environment: Annotated[str, typer.Argument(metavar="[ENVIRONMENT]", help="Only this one.")] = "",
@@ -30,14 +31,26 @@ def envs(
         except UsageError as error:
             raise UsageError(f"{error}; or --all") from None
     found = list(session.client.iterate_deployments(owner=owner, repo=repo, environment=environment))
-    if session.json:
-        put_json(found)
-        return
-    headings = (
-        *("REPOSITORY", "ENVIRONMENT", "CURRENT", "RELEASE", "COMMIT", "SINCE"),
-        *("IN FLIGHT", "LAST FAILED", "UNCERTAIN"),
+    where = "any repository" if everywhere else f"{owner}/{repo}"
+    session.show(
+        found,
+        lambda: put_table(
+            (Column("REPOSITORY", 0 if everywhere else 6), *_COLUMNS), map(_row, found), wide=session.wide
+        ),
+        f"Nothing was promoted{environment and f' to {environment}'} in {where} yet.",
     )
-    put_table(headings, map(_row, found))
+
+
+_COLUMNS = (
+    Column("ENVIRONMENT"),
+    Column("CURRENT"),
+    Column("RELEASE", 1),
+    Column("COMMIT"),
+    Column("SINCE", 5),
+    Column("IN FLIGHT", 2),
+    Column("LAST FAILED", 4),
+    Column("UNCERTAIN", 3, is_text=True),
+)
 
 
 def _row(deployment: environments_pb2.Deployment) -> Sequence[str]:
@@ -71,7 +84,7 @@ def _uncertain(deployment: environments_pb2.Deployment) -> str:
     return f"{lost.build} was lost on {lost.machine or 'its machine'} in {lost.stage}, {since}"
 
 
-@command(app, "settle")
+@command(app, "settle", environments_pb2.Deployment)
 def settle(
     session: Session,
     environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Which one.")],
@@ -93,8 +106,6 @@ def settle(
         comment=comment,
         request_id=request_id,
     )
-    if session.json:
-        put_json(settled)
-        return
     there = f"build {settled.current.number}" if settled.current.number else "nothing"
-    put(f"{settled.owner}/{settled.repo}: {there} is in {settled.environment}")
+    told = f"{settled.owner}/{settled.repo}: {there} is in {settled.environment}"
+    session.show(settled, lambda: put(told))

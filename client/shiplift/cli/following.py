@@ -12,7 +12,7 @@ import typer
 
 from shiplift import AsyncClient, Unavailable, WaitTimeout
 from shiplift._waiting import ENDED, PATIENCE_SECONDS, PAUSE_SECONDS
-from shiplift.cli.output import clean, put_json, say, word
+from shiplift.cli.output import clean, say, word
 from shiplift.cli.session import REFUSED, UNREACHABLE, Session
 from shiplift.v1 import builds_pb2 as pb
 
@@ -54,8 +54,7 @@ def until_ended(session: Session, build: pb.Build, timeout: float | None) -> Non
     except (KeyboardInterrupt, Unavailable):
         say(come_back)
         raise
-    if session.json:
-        put_json(ended)
+    session.show(ended, lambda: None)
     if ended.status != pb.BUILD_STATUS_SUCCESS:
         raise typer.Exit(REFUSED)
 
@@ -69,7 +68,7 @@ async def _until_ended(session: Session, build: pb.Build, timeout: float | None)
     moved(build)
     async with session.connect_async() as client:
         shown = Shown(client, build, "", as_json=False)
-        log = asyncio.create_task(_nothing() if session.json else shown.show(follow=True))
+        log = asyncio.create_task(_nothing() if session.for_programs else shown.show(follow=True))
         try:
             build = await client.wait(build, timeout, on_change=moved)
             if build.status in ENDED:

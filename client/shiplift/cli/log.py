@@ -26,6 +26,7 @@ def log(
     ] = "",
     repository: RepositoryOption = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Put out each line as an object.")] = False,
 ) -> None:
     """Shows what the steps of a build printed, in their order.
 
@@ -37,19 +38,19 @@ def log(
     found = session.client.get_build(owner=owner, repo=repo, build=number)
     if follow and found.status not in ENDED and not found.HasField("started"):
         say(state(found))
-    is_there = asyncio.run(_show(session, found, where, follow=follow))
+    is_there = asyncio.run(_show(session, found, where, follow=follow, as_json=as_json))
     if not is_there and where:
         raise UnresolvedError(f"build {number} of {owner}/{repo} has no step {where!r}")
     if not is_there:
         say(f"build {number} of {owner}/{repo} has no steps")
 
 
-async def _show(session: Session, build: pb.Build, where: str, *, follow: bool) -> bool:
+async def _show(session: Session, build: pb.Build, where: str, *, follow: bool, as_json: bool) -> bool:
     async with session.connect_async() as client:
-        return await Shown(client, build, where, as_json=session.json).show(follow=follow)
+        return await Shown(client, build, where, as_json=as_json).show(follow=follow)
 
 
-@command(app, "wait")
+@command(app, "wait", pb.Build)
 def wait(
     session: Session,
     build: BuildArgument,

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import typer
 
-from shiplift.cli.output import put, put_json
+from shiplift.cli.output import put
 from shiplift.cli.session import Session, UsageError, command
 from shiplift.settings import Login, Logins, TokenFile
+from shiplift.v1 import access_pb2
 
 app = typer.Typer()
 
 
-@command(app, "login")
+@command(app, "login", access_pb2.WhoAmIResponse)
 def login(session: Session) -> None:
     """Checks a token and keeps it for later calls.
 
@@ -38,10 +39,8 @@ def login(session: Session) -> None:
         ),
     )
     path = logins.write()
-    if session.json:
-        put_json(answer)
-        return
-    put(f"Logged in to {found.server} as {answer.user.login}; kept in {path}")
+    told = f"Logged in to {found.server} as {answer.user.login}; kept in {path}"
+    session.show(answer, lambda: put(told))
 
 
 def _server(session: Session) -> str:

@@ -12,7 +12,7 @@ from shiplift import ShipliftError, was_replayed
 from shiplift.cli import ci, git
 from shiplift.cli.builds import ParameterOption
 from shiplift.cli.facts import OF_COMMIT, Facts, known, without
-from shiplift.cli.output import put, put_json, say, word
+from shiplift.cli.output import put, say, word
 from shiplift.cli.pairs import pairs_of
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.v1 import access_pb2
@@ -29,7 +29,7 @@ _HEX = re.compile(r"[0-9A-Fa-f]{4,64}")
 _DIGEST = re.compile(r"(?P<uri>.*)@(?P<digest>[A-Za-z0-9+._-]+:[0-9A-Fa-f]+)")
 
 
-@command(app, "record")
+@command(app, "record", pb.Build)
 def record(
     session: Session,
     repository: RepositoryOption = None,
@@ -88,9 +88,10 @@ def record(
     # Before another call is made.
     done = "was recorded before" if was_replayed() else "recorded"
     told = _fill_clone_url(session, owner, repo)
-    if session.json:
-        put_json(made)
-        return
+    session.show(made, lambda: _put_recorded(made, done, told))
+
+
+def _put_recorded(made: pb.Build, done: str, told: str) -> None:
     for warning in made.warnings:
         say(f"warning: {warning}")
     parts = (

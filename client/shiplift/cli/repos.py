@@ -7,8 +7,9 @@ import typer
 
 from shiplift._methods import VisibilityWord
 from shiplift.cli import git
-from shiplift.cli.output import put_fields, put_json, put_table, when, word
+from shiplift.cli.output import when, word
 from shiplift.cli.session import RequestIdOption, Session, UsageError, command
+from shiplift.cli.tables import Column, put_fields, put_table
 from shiplift.v1 import access_pb2 as pb
 
 app = typer.Typer()
@@ -23,7 +24,7 @@ SlugArgument = Annotated[
 ]
 
 
-@command(repo_app, "add")
+@command(repo_app, "add", pb.Repository)
 def repo_add(
     session: Session,
     slug: SlugArgument = None,
@@ -52,42 +53,50 @@ def repo_add(
         request_id=request_id,
         **(git.clone_of(owner, repo) if git_url is None else git.clone_url(git_url)),
     )
-    _put_repository(session, made)
+    _show_repository(session, made)
 
 
-@command(repo_app, "list")
+@command(repo_app, "list", pb.Repository)
 def repo_list(
     session: Session,
     owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this owner's.")] = "",
 ) -> None:
     """Lists the repositories that you may read."""
     repositories = list(session.client.iterate_repositories(owner=owner))
-    if session.json:
-        put_json(repositories)
-        return
-    put_table(
-        ("REPOSITORY", "VISIBILITY", "BUILDS", "BRANCH", "YOU MAY"),
+    rows = [
         (
-            (
-                repository.slug,
-                word(pb.Visibility, repository.visibility),
-                str(repository.counter),
-                repository.default_branch,
-                _permissions(repository),
-            )
-            for repository in repositories
-        ),
+            repository.slug,
+            word(pb.Visibility, repository.visibility),
+            str(repository.counter),
+            repository.default_branch,
+            _permissions(repository),
+        )
+        for repository in repositories
+    ]
+    session.show(
+        repositories,
+        lambda: put_table(_COLUMNS, rows, wide=session.wide),
+        f"No repositories{owner and f' of {owner}'} that you may read.",
     )
 
 
-@command(repo_app, "show")
+_COLUMNS = (
+    Column("REPOSITORY"),
+    Column("VISIBILITY", 2),
+    Column("BUILDS", 3),
+    Column("BRANCH", 4),
+    Column("YOU MAY", 1),
+)
+
+
+@command(repo_app, "show", pb.Repository)
 def repo_show(session: Session, slug: SlugArgument = None) -> None:
     """Shows a repository, with what you may do there."""
     owner, repo = session.repository(slug)
-    _put_repository(session, session.client.get_repository(owner=owner, repo=repo))
+    _show_repository(session, session.client.get_repository(owner=owner, repo=repo))
 
 
-@command(repo_app, "set")
+@command(repo_app, "set", pb.Repository)
 def repo_set(
     session: Session,
     slug: SlugArgument = None,
@@ -136,13 +145,14 @@ def repo_set(
         repository=pb.Repository(**settings),  # type: ignore[arg-type]  # each is of its field's type
         request_id=request_id,
     )
-    _put_repository(session, changed)
+    _show_repository(session, changed)
 
 
-def _put_repository(session: Session, repository: pb.Repository) -> None:
-    if session.json:
-        put_json(repository)
-        return
+def _show_repository(session: Session, repository: pb.Repository) -> None:
+    session.show(repository, lambda: _put_repository(repository))
+
+
+def _put_repository(repository: pb.Repository) -> None:
     put_fields(
         (
             ("repository", repository.slug),

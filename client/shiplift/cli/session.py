@@ -1,4 +1,4 @@
-"""What every command has: the options of the connection, `--json`, and the exit codes.
+"""What every command has: the options of the connection, the forms of its answer, and the exit codes.
 
 Exit codes: 0 done; 1 refused by the server, or it has no such build, or the one that was waited for did
 not end in success; 2 usage: nothing was sent that changes anything; 3 no answer: a write may have been
@@ -16,10 +16,13 @@ from typing import Annotated, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import grpc
 import typer
+from google.protobuf.message import Message
+from typer.core import TyperCommand
 
 from shiplift import AsyncClient, Client, ShipliftError, Unavailable
 from shiplift.cli import git
-from shiplift.cli.output import say
+from shiplift.cli.formats import Answer, Form, as_fields, as_json, as_names, as_yaml, fields_of
+from shiplift.cli.output import put_lines, say
 from shiplift.settings import Settings
 
 P = ParamSpec("P")
@@ -49,9 +52,22 @@ class UnresolvedError(Exception):
 class Session:
     """A command's run: what it was called with, and its client. The fields are every command's options."""
 
+    output: Annotated[
+        Form | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="json, yaml, name (what other commands take), or wide (all columns of a table).",
+        ),
+    ] = None
     json: Annotated[
-        bool, typer.Option("--json", help="Put out JSON: protobuf's, with snake_case names.")
-    ] = False
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="[=FIELDS]",
+            help="As -o json; with fields (--json=number,status) these alone, in plain words.",
+        ),
+    ] = None
     server: Annotated[
         str | None,
         typer.Option(
@@ -86,6 +102,7 @@ class Session:
         bool, typer.Option("--insecure", help="Plaintext to another machine. [SHIPLIFT_INSECURE=1]")
     ] = False
     _open: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+    _fields: list[str] = field(default_factory=list, init=False)
 
     @cached_property
     def settings(self) -> Settings:
@@ -112,6 +129,44 @@ class Session:
     def connect_async(self) -> AsyncClient:
         """A client for asyncio, to be closed by who calls."""
         return _client(AsyncClient, self.settings, _PATIENT_SECONDS)
+
+    def choose(self, answers: type[Message] | None) -> None:
+        """Looks whether the answer can be had as it is wanted. Raises UsageError, ValueError."""
+        if self.json is not None and self.output not in (None, "json"):
+            raise UsageError(f"--json and -o {self.output} are both given: leave one out")
+        if self.json and answers is not None:
+            self._fields = fields_of(self.json, answers)
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether a program reads the answer, and not a person."""
+        return self.json is not None or self.output in ("json", "yaml", "name")
+
+    @property
+    def wide(self) -> bool:
+        """Whether tables have all their columns."""
+        return self.output == "wide"
+
+    def show(self, answer: Answer, text: Callable[[], None], empty: str = "") -> None:
+        """Puts out what a command has, in the form that was asked for.
+
+        Args:
+            answer: What there is, for programs.
+            text: Puts it out for people.
+            empty: What people are told of an empty list.
+        """
+        if self._fields:
+            put_lines(as_fields(answer, self._fields))
+        elif self.json is not None or self.output == "json":
+            put_lines(as_json(answer))
+        elif self.output == "yaml":
+            put_lines(as_yaml(answer))
+        elif self.output == "name":
+            put_lines(as_names(answer))
+        elif empty and not answer:
+            say(empty)
+        else:
+            text()
 
     def repository(self, given: str | None, known: str = "") -> tuple[str, str]:
         """Owner and name: as given, else SHIPLIFT_REPO, else as known, else git's remote.
@@ -167,25 +222,51 @@ RequestIdOption = Annotated[
 Body = Callable[Concatenate[Session, P], None]
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
-    """Makes a function a command: its own parameters, then those that every command has."""
+class _Command(TyperCommand):
+    """A command with the option `--json`, whose value is optional: Typer has none such."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # Typer's own click
+        """Called with the words of the command line. The value is what stands behind `=` alone."""
+        end = args.index("--") if "--" in args else len(args)
+        ours = ["--json=" if each == "--json" else each for each in args[:end]]
+        return super().parse_args(ctx, [*ours, *args[end:]])
+
+
+# The options of the answer's form, which a command without one has not.
+_OF_FORM = ("output", "json")
+
+
+def command(
+    app: typer.Typer, name: str, answers: type[Message] | None = None
+) -> Callable[[Body[P]], Body[P]]:
+    """Makes a function a command: its own parameters, then those that every command has.
+
+    `answers` is the message that it shows, alone or in a list; None when it shows something else.
+    """
 
     def register(function: Body[P]) -> Body[P]:
         own = list(inspect.signature(function).parameters.values())[1:]
         shared = [
             each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for each in inspect.signature(Session).parameters.values()
+            if answers is not None or each.name not in _OF_FORM
         ]
 
         def run(*args: P.args, **options: P.kwargs) -> None:
             mine = {each.name: options.pop(each.name) for each in shared}
             session = Session(**mine)  # type: ignore[arg-type]  # Typer gives what the fields say
-            _ending_well(session, lambda: function(session, *args, **options))
+
+            def chosen_and_run() -> None:
+                session.choose(answers)
+                function(session, *args, **options)
+
+            _ending_well(session, chosen_and_run)
 
         # Typer reads a command's parameters from these two.
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # Python knows it
         run.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
-        app.command(name, help=inspect.getdoc(function))(run)
+        kind = TyperCommand if answers is None else _Command
+        app.command(name, cls=kind, help=inspect.getdoc(function))(run)
         return function
 
     return register

@@ -11,8 +11,9 @@ import typer
 
 from shiplift import AsyncClient
 from shiplift.cli.builds import BuildArgument
+from shiplift.cli.formats import as_json
 from shiplift.cli.naming import number_of
-from shiplift.cli.output import put, put_json, say, word
+from shiplift.cli.output import put, put_lines, say, word
 from shiplift.cli.session import (
     RepositoryOption,
     RequestIdOption,
@@ -88,7 +89,7 @@ async def _take(session: Session, wanted: Wanted, program: Sequence[str], second
         if lease is None:
             raise UnresolvedError(f"nothing came to be taken for {wanted.environment} within {seconds:g} s")
         if not program:
-            put_json(lease)
+            put_lines(as_json(lease))
             return 0
         return await _deploy(client, lease, program)
 
@@ -124,7 +125,7 @@ async def _run(holding: Holding, program: Sequence[str], environment: dict[str, 
     return Outcome("failure", f"{program[0]}: exit code {code}", code) if code else Outcome("success")
 
 
-@command(app, "report")
+@command(app, "report", pb.Build)
 def report(
     session: Session,
     build: BuildArgument,
@@ -146,7 +147,5 @@ def report(
         link=link,
         request_id=request_id,
     )
-    if session.json:
-        put_json(made)
-        return
-    put(f"{made.owner}/{made.repo}: build {made.number} is {word(pb.BuildStatus, made.status)}")
+    told = f"{made.owner}/{made.repo}: build {made.number} is {word(pb.BuildStatus, made.status)}"
+    session.show(made, lambda: put(told))
