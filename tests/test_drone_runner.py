@@ -14,6 +14,7 @@ import grpc
 import pytest
 import yaml
 from shiplift.v1 import access_pb2, builds_pb2
+from shipliftd.plans import BUILT_IN
 
 from tests.harness import Gateway, Shipliftd
 from tests.patience import until, within
@@ -76,8 +77,14 @@ def test_a_runner_does_a_stage(served: Shipliftd, gateway: Gateway, alone: bool)
     detail = runner.call("GET", f"/stage/{stage['id']}").json
     data = base64.b64decode(detail["config"]["Data"]).decode()
     assert yaml.safe_load(data) == yaml.safe_load(PIPELINE)
+    params = detail["build"].pop("params")
+    assert params.pop("SHIPLIFT_ENVIRONMENT") == "production"
+    # All that our own variables are; the others Drone's runner makes of what it is told.
+    ours = {name for name in BUILT_IN if name.startswith("SHIPLIFT_")}
+    assert {name: value for name, value in params.items() if name not in ours} == {"REPLICAS": "3"}
+    assert ours <= {*params, "SHIPLIFT_ENVIRONMENT"}
     assert detail == {
-        "build": shown,
+        "build": {name: value for name, value in shown.items() if name != "params"},
         "stage": stage,
         "repository": {**api.call("GET").json, "secret": ""},
         "config": {"Data": ANY, "Hash": None},

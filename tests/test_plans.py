@@ -10,9 +10,11 @@ from shipliftd.conditions import Facts
 from shipliftd.errors import Invalid
 from shipliftd.pipelines import Pipeline, Secret, Step, parse
 from shipliftd.plans import (
+    Artifact,
     BuildFacts,
     Inputs,
     PlannedStep,
+    Previous,
     RepositoryFacts,
     StageFacts,
     SystemFacts,
@@ -47,6 +49,16 @@ INPUTS = Inputs(
         trigger="hubot",
         title="no pull request",
         failed_stages=("lint", "test"),
+        origin=41,
+        release="v1.2.3",
+        external_id="github/1.1",
+        # Of two that come to one name the first.
+        artifacts=(
+            Artifact("image", "registry/app", "sha256:9fc1"),
+            Artifact("helm-chart", "oci://registry/chart:1", ""),
+            Artifact("helm.chart", "oci://registry/other:1", "sha256:1"),
+        ),
+        previous=Previous(40, "v1.2.2", "e332"),
     ),
     repository=RepositoryFacts(
         owner="octocat",
@@ -159,6 +171,26 @@ BUILT_IN = {
     "DRONE_SYSTEM_VERSION": "0.2.0",
     "DRONE_TAG": "v1.2.3",
     "DRONE_TARGET_BRANCH": "main",
+    "SHIPLIFT_ARTIFACT_HELM_CHART": "oci://registry/chart:1",
+    "SHIPLIFT_ARTIFACT_HELM_CHART_DIGEST": "",
+    "SHIPLIFT_ARTIFACT_IMAGE": "registry/app",
+    "SHIPLIFT_ARTIFACT_IMAGE_DIGEST": "sha256:9fc1",
+    "SHIPLIFT_BRANCH": "main",
+    "SHIPLIFT_BUILD": "43",
+    "SHIPLIFT_COMMIT": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
+    "SHIPLIFT_ENVIRONMENT": "production",
+    "SHIPLIFT_EVENT": "promote",
+    "SHIPLIFT_EXTERNAL_ID": "github/1.1",
+    "SHIPLIFT_LINK": "https://shiplift.example.com:8443/octocat/hello-world/43",
+    "SHIPLIFT_ORIGIN": "41",
+    "SHIPLIFT_PARENT": "42",
+    "SHIPLIFT_PREVIOUS_BUILD": "40",
+    "SHIPLIFT_PREVIOUS_COMMIT": "e332",
+    "SHIPLIFT_PREVIOUS_RELEASE": "v1.2.2",
+    "SHIPLIFT_REF": "refs/tags/v1.2.3",
+    "SHIPLIFT_RELEASE": "v1.2.3",
+    "SHIPLIFT_REPO": "octocat/hello-world",
+    "SHIPLIFT_TRIGGER": "hubot",
 }
 # These are there without any facts, too.
 ALWAYS = {
@@ -186,7 +218,8 @@ def test_the_environment_in_full() -> None:
 
 
 def test_what_is_absent_is_empty() -> None:
-    assert environment(Inputs(), {}) == dict.fromkeys(BUILT_IN, "") | ALWAYS
+    fixed = [name for name in BUILT_IN if not name.startswith("SHIPLIFT_ARTIFACT_")]
+    assert environment(Inputs(), {}) == dict.fromkeys(fixed, "") | ALWAYS
 
 
 @pytest.mark.parametrize(

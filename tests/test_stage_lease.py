@@ -6,7 +6,7 @@ import grpc
 import pytest
 import yaml
 from google.protobuf.timestamp_pb2 import Timestamp
-from shiplift.v1 import access_pb2
+from shiplift.v1 import access_pb2, builds_pb2
 from shiplift.v1 import stages_pb2 as pb
 from shipliftd import __version__
 
@@ -65,6 +65,8 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
         author_name="Mona",
         author_email="mona@example.com",
         author_avatar="https://a/1.png",
+        release="v1.2.3",
+        artifacts=[builds_pb2.Artifact(name="image", uri="registry/app", digest="sha256:9fc1")],
     )
     there = repository.promote(recorded.number)
     there = repository.report(there.number, SUCCESS)
@@ -137,6 +139,23 @@ def test_a_lease_has_all_that_a_runner_needs(staged: Staged) -> None:
                 "DRONE_SYSTEM_VERSION": __version__,
                 "DRONE_TAG": "v1",
                 "DRONE_TARGET_BRANCH": "main",
+                "SHIPLIFT_ARTIFACT_IMAGE": "registry/app",
+                "SHIPLIFT_ARTIFACT_IMAGE_DIGEST": "sha256:9fc1",
+                "SHIPLIFT_BRANCH": "main",
+                "SHIPLIFT_BUILD": "3",
+                "SHIPLIFT_COMMIT": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
+                "SHIPLIFT_ENVIRONMENT": "production",
+                "SHIPLIFT_EVENT": "promote",
+                "SHIPLIFT_LINK": f"http://{repository.server.http}/{repository.slug}/3",
+                "SHIPLIFT_ORIGIN": "1",
+                "SHIPLIFT_PARENT": "1",
+                "SHIPLIFT_PREVIOUS_BUILD": "2",
+                "SHIPLIFT_PREVIOUS_COMMIT": "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e",
+                "SHIPLIFT_PREVIOUS_RELEASE": "v1.2.3",
+                "SHIPLIFT_REF": "refs/tags/v1",
+                "SHIPLIFT_RELEASE": "v1.2.3",
+                "SHIPLIFT_REPO": repository.slug,
+                "SHIPLIFT_TRIGGER": "admin",
             },
             clone_disabled=True,
             workspace="/src",

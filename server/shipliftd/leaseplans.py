@@ -4,6 +4,7 @@ All of it can be made again from the lease, so what is forgotten costs time alon
 """
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,13 @@ def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
             author_avatar=build.author_avatar,
             trigger=build.trigger,
             failed_stages=failed,
+            origin=build.origin or build.number,
+            release=build.release,
+            external_id=build.external_id or "",
+            artifacts=tuple(plans.Artifact(*each) for each in json.loads(build.artifacts)),
+            previous=plans.Previous(leased.current.number, leased.current.release, leased.current.after)
+            if leased.current is not None
+            else plans.Previous(),
         ),
         repository=plans.RepositoryFacts(
             owner=repository.owner,

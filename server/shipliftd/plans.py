@@ -27,12 +27,33 @@ RUNTIME = frozenset(
         *("DRONE_STEP_NAME", "DRONE_STEP_NUMBER"),
     }
 )
+_NO_NAME = re.compile(r"[^A-Za-z0-9]")
 _PULL_REQUEST = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/([0-9]+)(?:/.*)?", re.DOTALL)
+
+
+class Artifact(NamedTuple):
+    """What the build produced."""
+
+    name: str
+    uri: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What is in the environment that the build goes to; zero and empty for nothing."""
+
+    build: int = 0
+    release: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFacts:
-    """The build; times are Unix seconds, `status` success until something failed, `link` the commit's."""
+    """The build; times are Unix seconds, `status` success until something failed, `link` the commit's.
+
+    `origin` is the recorded build that it deploys, itself where it is none.
+    """
 
     number: int = 0
     parent: int = 0
@@ -57,6 +78,11 @@ class BuildFacts:
     author_avatar: str = ""
     trigger: str = ""
     failed_stages: tuple[str, ...] = ()
+    origin: int = 0
+    release: str = ""
+    external_id: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    previous: Previous = Previous()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +251,42 @@ def _built_in(inputs: Inputs) -> dict[str, str]:
         "DRONE_SYSTEM_HOSTNAME": inputs.system.hostname,
         "DRONE_SYSTEM_VERSION": inputs.system.version,
         "DRONE_BUILD_LINK": _page(inputs),
+        **_ours(inputs),
     }
+
+
+def _ours(inputs: Inputs) -> dict[str, str]:
+    """What Drone has no word for, or a deployer that knows no Drone would look for under our own name."""
+    build = inputs.build
+    return {
+        "SHIPLIFT_REPO": _slug(inputs.repository),
+        "SHIPLIFT_BUILD": _number(build.number),
+        "SHIPLIFT_PARENT": _number(build.parent),
+        "SHIPLIFT_ORIGIN": _number(build.origin),
+        "SHIPLIFT_EVENT": build.event,
+        "SHIPLIFT_ENVIRONMENT": build.deploy_to,
+        "SHIPLIFT_RELEASE": build.release,
+        "SHIPLIFT_COMMIT": build.after,
+        "SHIPLIFT_REF": build.ref,
+        "SHIPLIFT_BRANCH": build.target,
+        "SHIPLIFT_EXTERNAL_ID": build.external_id,
+        "SHIPLIFT_TRIGGER": build.trigger,
+        "SHIPLIFT_LINK": _page(inputs),
+        "SHIPLIFT_PREVIOUS_BUILD": _number(build.previous.build),
+        "SHIPLIFT_PREVIOUS_RELEASE": build.previous.release,
+        "SHIPLIFT_PREVIOUS_COMMIT": build.previous.commit,
+        **_of_artifacts(build.artifacts),
+    }
+
+
+def _of_artifacts(artifacts: Iterable[Artifact]) -> dict[str, str]:
+    """Where each is, and its digest; of several that come to one name the first."""
+    found: dict[str, str] = {}
+    for name, uri, digest in artifacts:
+        stem = f"SHIPLIFT_ARTIFACT_{_NO_NAME.sub('_', name).upper()}"
+        found.setdefault(stem, uri)
+        found.setdefault(f"{stem}_DIGEST", digest)
+    return found
 
 
 def _of_build(build: BuildFacts) -> dict[str, str]:

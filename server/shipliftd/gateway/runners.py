@@ -105,10 +105,13 @@ async def detail(exchange: RunnerExchange) -> Reply:
         # The file itself would have the runner put parameters into commands.
         told = "the server is older than this gateway: upgrade it"
         raise Failure(503, grpc.StatusCode.UNAVAILABLE, told)
-    repository = REPO.json(lease.repository)
+    repository, build = REPO.json(lease.repository), BUILD.json(lease.build)
+    # Drone's runners make a step's variables themselves, of what they know and the parameters.
+    ours = {name: value for name, value in lease.plan.environment.items() if name.startswith("SHIPLIFT_")}
+    build["params"] = {**build.get("params", {}), **ours}
     return _json(
         {
-            "build": BUILD.json(lease.build),
+            "build": build,
             "stage": STAGE.json(lease.stage),
             "repository": {
                 **repository,
