@@ -7,6 +7,7 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
 from tests.harness import Shipliftd
+from tests.patience import until
 from tests.repository import Repository
 from tests.staged import AT_ONCE, Staged, runner_of, stored
 
@@ -27,8 +28,10 @@ def test_runners_are_listed_by_token_and_what_they_ask_for(own_server: Shipliftd
         "kernel": "6",
         "labels": {"a": "1"},
     }
-    at: dict[str, Any] = {"owner": "octocat", "repo": "app", "environment": "qa"}
+    at: dict[str, Any] = {"owner": "octocat", "repo": "app", "environments": ["production", "qa"]}
     other.offered(AT_ONCE, **asked, **at)
+    # In another order they are the same.
+    other.offered(AT_ONCE, **asked, **{**at, "environments": ["qa", "production"]})
     staged.runner.offered(AT_ONCE, machine="one")
     # Another machine that asks for the same is no other entry.
     staged.runner.offered(AT_ONCE, machine="two")
@@ -65,6 +68,19 @@ def test_runners_are_listed_by_token_and_what_they_ask_for(own_server: Shipliftd
     pages.append(listed(own_server, page_size=2, page_token=pages[0].next_page_token))
     found = [runner.kind for page in pages for runner in page.runners]
     assert (found, pages[1].next_page_token) == ([runner.kind for runner in runners], "")
+
+
+def test_what_a_runner_asks_for_is_known_after_a_restart(own_server: Shipliftd) -> None:
+    staged = Staged.of(Repository.make(own_server, "octocat", "app"))
+    staged.runner.offered(AT_ONCE, environments=["qa", "production"])
+    staged.runner.offered(AT_ONCE, environments=["qa"])
+    staged.runner.offered(AT_ONCE)
+    until(lambda: stored(own_server, "SELECT count(*) FROM runners") == [(3,)])
+    before = listed(own_server)
+    assert [list(each.environments) for each in before.runners] == [["production", "qa"], ["qa"], []]
+    own_server.stop()
+    with Shipliftd(own_server.database) as again:
+        assert listed(again) == before
 
 
 def test_who_has_not_asked_for_an_hour_is_not_listed(own_server: Shipliftd) -> None:

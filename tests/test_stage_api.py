@@ -85,7 +85,8 @@ def test_a_stage_is_offered_as_it_is(staged: Staged) -> None:
         ({"node": {"zone": "a"}}, {"labels": {"zone": "a"}}, {}),
         ({}, {}, {"labels": {"zone": "a"}}),
         ({}, {"kind": "pipeline"}, {"kind": "external"}),
-        ({}, {"environment": "production"}, {"environment": "Production"}),
+        ({}, {"environments": ["production"]}, {"environments": ["Production", "staging"]}),
+        ({}, {"environments": ["staging", "production"]}, {"environments": ["staging"]}),
         ({}, {"owner": "octocat"}, {"owner": "other"}),
     ],
     ids=str,
@@ -150,10 +151,10 @@ def test_each_who_waits_is_offered_a_stage_of_its_own(staged: Staged) -> None:
 
 def test_external_stages_go_to_who_asks_for_them(staged: Staged) -> None:
     promoted = staged.external("staging")
-    for want in ({}, {"kind": "external", "environment": "production"}):
+    for want in ({}, {"kind": "external", "environments": ["production"]}):
         assert staged.runner.offered(AT_ONCE, **want) == ""
-    answer = staged.runner.stages.AcquireStage(staged.runner.wants(kind="external", environment="staging"))
-    assert answer.offer == promoted.stages[0]
+    wanted = staged.runner.wants(kind="external", environments=["staging"])
+    assert staged.runner.stages.AcquireStage(wanted).offer == promoted.stages[0]
 
 
 def test_stages_without_a_file_have_no_steps_to_run(staged: Staged) -> None:
@@ -196,7 +197,10 @@ def test_a_runner_is_offered_stages_of_its_tokens_environments_alone(staged: Sta
     assert runner.offered(AT_ONCE) == ""
     for build in (recorded, production):
         assert refusal(runner.accept, build.stages[0].id) == not_found(build.stages[0].id)
-    assert runner.offered(AT_ONCE, environment="production") == ""
+    for asked in (["production"], ["production", "qa"]):
+        assert runner.offered(AT_ONCE, environments=asked) == ""
+    staging = staged.repository.promote(recorded.number, "staging")
+    assert runner.take(environments=["production", "staging"]).stage.id == staging.stages[0].id
     staging = staged.repository.promote(recorded.number, "staging")
     assert runner.take().stage.id == staging.stages[0].id
 
@@ -241,10 +245,12 @@ def test_a_token_that_is_no_runners_takes_nothing(server: Shipliftd, name: str, 
         ({"labels": {"k" * 101: ""}}, ("labels", "has 101 characters: at most 100 are taken")),
         ({"labels": {"k": "v" * 201}}, ("labels['k']", "has 201 characters: at most 200 are taken")),
         ({"repo": "app"}, ("owner", "is empty: a repository is named by both")),
+        ({"environments": ["qa", "a b"]}, ("environments", f"'a b' {BAD_TARGET}")),
         (
-            {"environment": "a b"},
-            ("environment", f"'a b' {BAD_TARGET}"),
+            {"environments": ["qa", "staging", "qa", "qa"]},
+            ("environments", "'qa' stands there twice: each name may stand once"),
         ),
+        ({"environments": [f"e{n}" for n in range(101)]}, ("environments", "101 of them: at most 100")),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

@@ -1481,7 +1481,7 @@ class Methods:
         labels: Mapping[str, str] | None = None,
         owner: str = "",
         repo: str = "",
-        environment: str = "",
+        environments: Sequence[str] = (),
         timeout: float | None = None,
     ) -> stages_pb2.AcquireStageResponse:
         """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
@@ -1506,7 +1506,8 @@ class Methods:
                 names of at most 100 characters, values of at most 200.
             owner: Only stages of this owner's repositories.
             repo: Only stages of this repository; goes with `owner`.
-            environment: Only promotions and rollbacks to this environment.
+            environments: Only promotions and rollbacks to these environments, at most 100; to any
+                when empty.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1522,7 +1523,7 @@ class Methods:
                 labels=_values.texts("labels", labels),
                 owner=owner,
                 repo=repo,
-                environment=environment,
+                environments=environments,
             ),
             timeout,
         )
@@ -3209,7 +3210,7 @@ class AsyncMethods:
         labels: Mapping[str, str] | None = None,
         owner: str = "",
         repo: str = "",
-        environment: str = "",
+        environments: Sequence[str] = (),
         timeout: float | None = None,
     ) -> stages_pb2.AcquireStageResponse:
         """Waits for a stage that the caller can do, and offers it: oldest first, within its limits. A
@@ -3234,7 +3235,8 @@ class AsyncMethods:
                 names of at most 100 characters, values of at most 200.
             owner: Only stages of this owner's repositories.
             repo: Only stages of this repository; goes with `owner`.
-            environment: Only promotions and rollbacks to this environment.
+            environments: Only promotions and rollbacks to these environments, at most 100; to any
+                when empty.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -3250,7 +3252,7 @@ class AsyncMethods:
                 labels=_values.texts("labels", labels),
                 owner=owner,
                 repo=repo,
-                environment=environment,
+                environments=environments,
             ),
             timeout,
         )

@@ -7,7 +7,7 @@ Nothing polls the store. Offers live in memory alone: what counts is AcceptStage
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import clock, leases
-from shipliftd.errors import Unavailable
+from shipliftd.errors import Unavailable, shown
 from shipliftd.fields import Faults
 from shipliftd.guard import Caller, reachable
 from shipliftd.known import KnownRunners, Want
@@ -29,6 +29,7 @@ OFFER_SECONDS = 10.0
 _CHUNK = 100
 _MOST_PAUSE_SECONDS = 0.1
 _MOST_LOOKED_AT = 5000
+_MOST_ENVIRONMENTS = 100
 
 
 # A repository's stages of a name, or all of it.
@@ -196,8 +197,7 @@ def _want(request: pb.AcquireStageRequest) -> Want:
         faults.text("labels", label, MOST_NAME)
         faults.text(f"labels[{label[:60]!r}]", value, MOST_LABEL)
     faults.only_of(request.owner, request.repo)
-    if request.environment:
-        faults.target("environment", request.environment)
+    _check_environments(request, faults)
     faults.refuse()
     return Want(
         request.kind or "pipeline",
@@ -209,8 +209,17 @@ def _want(request: pb.AcquireStageRequest) -> Want:
         tuple(sorted(labels)),
         request.owner,
         request.repo,
-        request.environment,
+        tuple(sorted(request.environments)),
     )
+
+
+def _check_environments(request: pb.AcquireStageRequest, faults: Faults) -> None:
+    environments = faults.few("environments", request.environments, _MOST_ENVIRONMENTS)
+    for environment in environments:
+        faults.target("environments", environment)
+    for environment, times in Counter(environments).items():
+        if times > 1:
+            faults.add("environments", f"{shown(environment)} stands there twice: each name may stand once")
 
 
 # Stand in the query for what is known when it runs.
@@ -235,13 +244,11 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
             fn.EXISTS(Token.select(Token.id).join(User).where(*_works(caller.token_id))),
         )
     )
-    for column, word in (
-        (Repository.owner, want.owner),
-        (Repository.name, want.repo),
-        (Build.deploy_to, want.environment),
-    ):
+    for column, word in ((Repository.owner, want.owner), (Repository.name, want.repo)):
         if word:
             query = query.where(column == word)
+    if want.environments:
+        query = query.where(Build.deploy_to.in_(want.environments))
     # What a CI system records is its own to do, and without a file there are no steps to run.
     query = query.where(Build.parent > 0 if want.kind == "external" else Build.pipeline_id.is_null(False))
     environments = caller.cut.environments if caller.cut is not None else ()

@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 KNOWN_MS = 60 * 60 * 1000
 _NOTE_MS = 5 * 60 * 1000
-# Of machines, kinds: each is a query whenever there may be work, and has up to 11,000 characters.
+# Of machines, kinds: each is a query whenever there may be work, and has up to 21,000 characters.
 MOST_WANTS = 100
 
 
 class Want(NamedTuple):
-    """What a runner can do, and where it asks for it; '' stands for anything. Labels are sorted."""
+    """What a runner can do, and where it asks for it; '' and () stand for anything. All is sorted."""
 
     kind: str
     type: str
@@ -41,7 +41,7 @@ class Want(NamedTuple):
     labels: tuple[tuple[str, str], ...]
     owner: str
     repo: str
-    environment: str
+    environments: tuple[str, ...]
 
     @property
     def _names_platform(self) -> bool:
@@ -150,7 +150,7 @@ class Roster:
                 seen.at > oldest
                 and want.owner in ("", whole.owner)
                 and want.repo in ("", whole.repo)
-                and want.environment in ("", deploy_to)
+                and (not want.environments or deploy_to in want.environments)
                 and is_within(seen.repositories, whole.owner, whole.repo)
                 and (not seen.environments or deploy_to in seen.environments)
                 and (lacks := want.lacks(stage)) is not None
@@ -174,8 +174,7 @@ class KnownRunners(Roster):
         self._wants: Counter[int] = Counter()
         self._kept: set[asyncio.Future[None]] = set()
         for row in Runner.select().where(Runner.seen > now() - KNOWN_MS).order_by(Runner.seen):
-            want = Want(*json.loads(row.wants))
-            want = want._replace(labels=tuple((name, value) for name, value in want.labels))
+            want = _want_of(row.wants)
             cuts = tuple(json.loads(row.repositories)), tuple(json.loads(row.environments))
             self._remember(_Key(row.token_id, want), _Seen(row.seen, *cuts))
 
@@ -258,11 +257,24 @@ def forget_old() -> None:
     Runner.delete().where(Runner.seen <= now() - KNOWN_MS).execute()
 
 
+def _stored(want: Want) -> str:
+    # The release before has one environment here, a text, and must be able to read it: no name has a comma.
+    return json.dumps([*want[:-1], ",".join(want.environments)])
+
+
+def _want_of(wants: str) -> Want:
+    want, environments = Want(*json.loads(wants)), json.loads(wants)[-1]
+    return want._replace(
+        labels=tuple((name, value) for name, value in want.labels),
+        environments=tuple(environments.split(",")) if environments else (),
+    )
+
+
 def _keep(key: _Key, seen: _Seen) -> None:
     Runner.insert(
         token_id=key.token_id,
         machine="",
-        wants=json.dumps(key.want),
+        wants=_stored(key.want),
         repositories=json.dumps(seen.repositories),
         environments=json.dumps(seen.environments),
         seen=seen.at,
@@ -275,5 +287,4 @@ def _keep(key: _Key, seen: _Seen) -> None:
 def _drop(keys: list[_Key]) -> None:
     for key in keys:
         # The release before has a row for each machine.
-        wants = json.dumps(key.want)
-        Runner.delete().where(Runner.token_id == key.token_id, Runner.wants == wants).execute()
+        Runner.delete().where(Runner.token_id == key.token_id, Runner.wants == _stored(key.want)).execute()

@@ -163,7 +163,7 @@ class RunnerRow(NamedTuple):
     labels: tuple[tuple[str, str], ...]
     owner: str
     repo: str
-    environment: str
+    environments: tuple[str, ...]
     token_repositories: tuple[str, ...]
     token_environments: tuple[str, ...]
     last_seen: int

@@ -70,7 +70,7 @@ def take(
     if repository or os.environ.get("SHIPLIFT_REPO"):
         owner, repo = session.repository(repository)
     wanted = Wanted(
-        machine=name or host_name(), kind="external", owner=owner, repo=repo, environment=environment
+        machine=name or host_name(), kind="external", owner=owner, repo=repo, environments=[environment]
     )
     code = asyncio.run(_take(session, wanted, program or [], timeout))
     if code:
@@ -87,7 +87,8 @@ async def _take(session: Session, wanted: Wanted, program: Sequence[str], second
         if lease is None and taker.is_stopping:
             raise KeyboardInterrupt
         if lease is None:
-            raise UnresolvedError(f"nothing came to be taken for {wanted.environment} within {seconds:g} s")
+            where = ", ".join(wanted.environments)
+            raise UnresolvedError(f"nothing came to be taken for {where} within {seconds:g} s")
         if not program:
             put_lines(as_json(lease))
             return 0

@@ -4,7 +4,7 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
@@ -42,7 +42,7 @@ class Wanted:
     labels: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     repo: str = ""
-    environment: str = ""
+    environments: Sequence[str] = ()
 
 
 def this_platform() -> tuple[str, str]:
@@ -114,7 +114,7 @@ class Taker:
                 labels=wanted.labels,
                 owner=wanted.owner,
                 repo=wanted.repo,
-                environment=wanted.environment,
+                environments=wanted.environments,
                 timeout=min(_POLL_SECONDS, max(_LEAST_SECONDS, left)),
             )
         )

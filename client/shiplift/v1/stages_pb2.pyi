@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AcquireStageRequest(_message.Message):
-    __slots__ = ("machine", "kind", "type", "os", "arch", "variant", "kernel", "labels", "owner", "repo", "environment")
+    __slots__ = ("machine", "kind", "type", "os", "arch", "variant", "kernel", "labels", "owner", "repo", "environments")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -30,7 +30,7 @@ class AcquireStageRequest(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
-    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
     machine: str
     kind: str
     type: str
@@ -41,8 +41,8 @@ class AcquireStageRequest(_message.Message):
     labels: _containers.ScalarMap[str, str]
     owner: str
     repo: str
-    environment: str
-    def __init__(self, machine: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ...) -> None: ...
+    environments: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, machine: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., environments: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AcquireStageResponse(_message.Message):
     __slots__ = ("offer",)
@@ -300,7 +300,7 @@ class ListRunnersResponse(_message.Message):
     def __init__(self, runners: _Optional[_Iterable[_Union[Runner, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Runner(_message.Message):
-    __slots__ = ("token_id", "login", "kind", "type", "os", "arch", "variant", "kernel", "labels", "owner", "repo", "environment", "token_repositories", "token_environments", "last_seen")
+    __slots__ = ("token_id", "login", "kind", "type", "os", "arch", "variant", "kernel", "labels", "owner", "repo", "environments", "token_repositories", "token_environments", "last_seen")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -319,7 +319,7 @@ class Runner(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
-    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
     TOKEN_REPOSITORIES_FIELD_NUMBER: _ClassVar[int]
     TOKEN_ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
     LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
@@ -334,8 +334,8 @@ class Runner(_message.Message):
     labels: _containers.ScalarMap[str, str]
     owner: str
     repo: str
-    environment: str
+    environments: _containers.RepeatedScalarFieldContainer[str]
     token_repositories: _containers.RepeatedScalarFieldContainer[str]
     token_environments: _containers.RepeatedScalarFieldContainer[str]
     last_seen: _timestamp_pb2.Timestamp
-    def __init__(self, token_id: _Optional[int] = ..., login: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., token_repositories: _Optional[_Iterable[str]] = ..., token_environments: _Optional[_Iterable[str]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, token_id: _Optional[int] = ..., login: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., environments: _Optional[_Iterable[str]] = ..., token_repositories: _Optional[_Iterable[str]] = ..., token_environments: _Optional[_Iterable[str]] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -28,7 +28,7 @@ func main() {
 	ctx := metadata.AppendToOutgoingContext(context.Background(), "authorization", bearer)
 	for {
 		got, err := stages.AcquireStage(ctx,
-			&pb.AcquireStageRequest{Machine: "go", Kind: "external", Environment: os.Args[2]})
+			&pb.AcquireStageRequest{Machine: "go", Kind: "external", Environments: []string{os.Args[2]}})
 		if err == nil && got.GetOffer() != nil {
 			err = deploy(ctx, stages, got.GetOffer().GetId())
 		}
