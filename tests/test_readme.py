@@ -173,9 +173,14 @@ def test_the_helm_example_takes_what_was_promoted(environment: dict[str, str], t
     build = json.loads(output(["shiplift", "builds", "-n", "1", "--json"], variables))[0]["number"]
     output(["shiplift", "promote", str(build), "production", "-p", "CHART=1.4.2"], variables)
     variables["SHIPLIFT_TOKEN"] = environment["RUNNER_TOKEN"]
-    printed = output(["sh", "-c", block("sh", "helm")], variables)
+    taking = subprocess.Popen(["sh", "-c", f"exec {block('sh', 'helm')}"], env=variables, cwd=tmp_path)
+    waiting = ["shiplift", "wait", str(build + 1), "--timeout", str(SECONDS)]
+    try:
+        printed = output(waiting, {**variables, "SHIPLIFT_TOKEN": environment["SHIPLIFT_TOKEN"]})
+    finally:
+        taking.terminate()
+        assert taking.wait(timeout=SECONDS) == 0
     assert "helm upgrade --install --wait app oci://registry/app --version 1.4.2\n" in printed
-    assert printed.endswith(f"build {build + 1} to production: success\n")
 
 
 def test_the_pipeline_example_runs(environment: dict[str, str], tmp_path: Path) -> None:

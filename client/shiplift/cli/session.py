@@ -237,11 +237,15 @@ _OF_FORM = ("output", "json")
 
 
 def command(
-    app: typer.Typer, name: str, answers: type[Message] | None = None
+    app: typer.Typer,
+    name: str,
+    answers: type[Message] | None = None,
+    kind: type[TyperCommand] | None = None,
 ) -> Callable[[Body[P]], Body[P]]:
     """Makes a function a command: its own parameters, then those that every command has.
 
-    `answers` is the message that it shows, alone or in a list; None when it shows something else.
+    `answers` is the message that it shows, alone or in a list; None when it shows something else. `kind`
+    reads its command line, where Typer's own does not.
     """
 
     def register(function: Body[P]) -> Body[P]:
@@ -265,8 +269,8 @@ def command(
         # Typer reads a command's parameters from these two.
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # Python knows it
         run.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
-        kind = TyperCommand if answers is None else _Command
-        app.command(name, cls=kind, help=inspect.getdoc(function))(run)
+        reader = kind or (TyperCommand if answers is None else _Command)
+        app.command(name, cls=reader, help=inspect.getdoc(function))(run)
         return function
 
     return register

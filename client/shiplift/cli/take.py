@@ -3,13 +3,12 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
-from functools import partial
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
-from shiplift import AsyncClient
 from shiplift.cli.builds import BuildArgument
 from shiplift.cli.formats import as_json
 from shiplift.cli.naming import number_of
@@ -21,28 +20,38 @@ from shiplift.cli.session import (
     UnresolvedError,
     command,
 )
-from shiplift.runner.holding import Holding
-from shiplift.runner.processes import Group
-from shiplift.runner.stage import Outcome
+from shiplift.runner.deploying import Deployer
 from shiplift.runner.taking import Taker, Wanted, host_name
 from shiplift.v1 import builds_pb2 as pb
-from shiplift.v1 import stages_pb2
 
 app = typer.Typer()
 
 ReportedStatus = Literal["pending", "running", "success", "failure", "error", "killed"]
-# As a shell says that it found no program.
-_NOT_FOUND, _NOT_STARTED = 127, 126
 
 
-@command(app, "take")
+class _WithProgram(TyperCommand):
+    """A command line with another one behind `--`: that is left in the context's `args`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # Typer's own has no public name
+        at = args.index("--") if "--" in args else len(args)
+        super().parse_args(ctx, args[:at])
+        ctx.args = args[at + 1 :]
+        return args[at + 1 :]
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401  # as above
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
+
+
+@command(app, "take", kind=_WithProgram)
 def take(
     session: Session,
-    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Where the promotion goes.")],
-    program: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[-- COMMAND...]", show_default=False, help="What deploys it."),
-    ] = None,
+    context: typer.Context,
+    environments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ENVIRONMENT", help="Where the promotions go. Behind `--` stands what deploys them."
+        ),
+    ],
     repository: Annotated[
         str | None,
         typer.Option(
@@ -52,78 +61,98 @@ def take(
             help="Only this repository's. [SHIPLIFT_REPO, else all that the token reaches]",
         ),
     ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Take one; its exit code is the command's.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="How long to wait for one. [for ever]"),
+        typer.Option(metavar="SECONDS", min=0, help="End when none came for so long. [wait for ever]"),
     ] = None,
     name: Annotated[
         str, typer.Option(metavar="NAME", help="What this machine is called. [the host's name]")
     ] = "",
 ) -> None:
-    """Takes a promotion that waits for a deployer, and runs a command for it.
+    """Takes promotions that wait for a deployer, one after the other, and runs a command for each.
 
     The command finds the parameters and the DRONE_* variables in its environment, beside those that are
-    there. Its exit code is reported, and is this one's. Where the build is cancelled, it is ended with all
-    that it started. Without a command, puts out the lease as JSON: `shiplift report` is to follow.
+    there, but for SHIPLIFT_TOKEN and SHIPLIFT_TOKEN_FILE. What it prints is put out, and kept as the log
+    of the step "deploy"; its exit code is reported. Where the build is cancelled, it is ended with all that
+    it started. Without a command, takes one promotion and puts out its lease as JSON: `shiplift report` is
+    to follow.
+
+    It goes on until it is stopped: by SIGTERM with exit code 0, unless a command ran, which is then ended
+    and reported as killed; its exit code is this one's. Where none came for --timeout SECONDS it is 0 if
+    something was taken before, and else 1.
     """
     owner, repo = "", ""
     if repository or os.environ.get("SHIPLIFT_REPO"):
         owner, repo = session.repository(repository)
     wanted = Wanted(
-        machine=name or host_name(), kind="external", owner=owner, repo=repo, environments=[environment]
+        machine=name or host_name(), kind="external", owner=owner, repo=repo, environments=environments
     )
-    code = asyncio.run(_take(session, wanted, program or [], timeout))
+    code = asyncio.run(
+        _deploy(session, wanted, context.args, timeout, once=once)
+        if context.args
+        else _take(session, wanted, timeout)
+    )
     if code:
         raise typer.Exit(code)
 
 
-async def _take(session: Session, wanted: Wanted, program: Sequence[str], seconds: float | None) -> int:
+async def _deploy(
+    session: Session, wanted: Wanted, program: list[str], seconds: float | None, *, once: bool
+) -> int:
+    if once:
+        say(_beginning(session, wanted, "one promotion", "."))
+    else:
+        say(_beginning(session, wanted, "promotions", " until stopped; --once takes one."))
+    async with session.connect_async() as client:
+        deployer = Deployer(client, wanted, program, say)
+        signals = _stopped_by(deployer.stop)
+        code = await deployer.run(once=once, seconds=seconds)
+    if code is not None:
+        return code
+    if signals:
+        return 0 if signals[0] == signal.SIGTERM and not once else 128 + signals[0]
+    if not deployer.count:
+        raise _nothing_came(wanted, seconds)
+    say(f"Nothing came within {seconds:g} s.")
+    return 0
+
+
+async def _take(session: Session, wanted: Wanted, seconds: float | None) -> int:
+    say(_beginning(session, wanted, "one promotion", ", and has no command."))
     async with session.connect_async() as client:
         taker = Taker(client, wanted, say)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, taker.stop)
+        signals = _stopped_by(taker.stop)
         lease = await taker.take(seconds)
-        if lease is None and taker.is_stopping:
-            raise KeyboardInterrupt
-        if lease is None:
-            where = ", ".join(wanted.environments)
-            raise UnresolvedError(f"nothing came to be taken for {where} within {seconds:g} s")
-        if not program:
-            put_lines(as_json(lease))
-            return 0
-        return await _deploy(client, lease, program)
+    if lease is not None:
+        put_lines(as_json(lease))
+        return 0
+    if signals:
+        return 128 + signals[0]
+    raise _nothing_came(wanted, seconds)
 
 
-async def _deploy(client: AsyncClient, lease: stages_pb2.StageLease, program: Sequence[str]) -> int:
-    build = lease.build
-    what = f"{build.owner}/{build.repo}: build {build.number} to {build.deploy_to}"
-    say(f"{what}: begins")
-    async with Holding(client, lease) as holding:
-        stop = partial(holding.stop, "killed", "the deployer was stopped", hurry=True)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
-        await holding.update_stage("running")
-        outcome = await _run(holding, program, {**os.environ, **lease.plan.environment})
-        await holding.finish(*outcome)
-    say(f"{what}: {': '.join(filter(None, (outcome.status, outcome.error)))}")
-    return outcome.exit_code
+def _beginning(session: Session, wanted: Wanted, what: str, end: str) -> str:
+    where = ", ".join(wanted.environments)
+    return f"{wanted.machine} takes {what} to {where} from {session.settings.server}{end}"
 
 
-async def _run(holding: Holding, program: Sequence[str], environment: dict[str, str]) -> Outcome:
-    if holding.stopped is not None:
-        return Outcome(*holding.stopped, exit_code=1)
-    try:
-        group = await Group.start(program, environment)
-    except (OSError, ValueError) as error:
-        words = f"{program[0]} could not be started: {error}"
-        return Outcome("error", words, _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_STARTED)
-    code = await holding.unless_stopped(group.wait())
-    # What it left behind, too.
-    await group.end()
-    if code is None:
-        return Outcome(*holding.why_stopped, exit_code=await group.wait() or 1)
-    return Outcome("failure", f"{program[0]}: exit code {code}", code) if code else Outcome("success")
+def _stopped_by(stop: Callable[[], None]) -> list[int]:
+    """Has SIGTERM and Ctrl-C stop it; which of them came."""
+    came: list[int] = []
+
+    def handle(number: int) -> None:
+        came.append(number)
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, handle, number)
+    return came
+
+
+def _nothing_came(wanted: Wanted, seconds: float | None) -> UnresolvedError:
+    where = ", ".join(wanted.environments)
+    return UnresolvedError(f"nothing came to be taken for {where} within {seconds:g} s")
 
 
 @command(app, "report", pb.Build)

@@ -4,11 +4,13 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
 
 from shiplift.runner.holding import Holding
 from shiplift.v1 import builds_pb2 as pb
+
+Echo = Callable[[bytes], Awaitable[None]]
 
 MOST_LINE_BYTES = 64 * 1024
 MOST_LINES = 500
@@ -166,8 +168,8 @@ class Pipe:
         """The process has it now: when all who have it are gone, it ends."""
         os.close(self.end)
 
-    async def read_into(self, log: StepLog) -> None:
-        """Reads to the end."""
+    async def read_into(self, log: StepLog, echo: Echo | None = None) -> None:
+        """Reads to the end; `echo` is given all of it as it came."""
         splitter = Splitter()
         try:
             while data := await self._reader.read(MOST_LINE_BYTES):
@@ -175,6 +177,8 @@ class Pipe:
                     log.leave_out(data)
                 else:
                     log.add(splitter.feed(data))
+                if echo is not None:
+                    await echo(data)
         finally:
             # Of a full log the end of that line has been counted.
             if not log.is_full:

@@ -7,14 +7,12 @@ from typing import NamedTuple
 from shiplift._methods import BuildStatusWord
 from shiplift.runner import place as places
 from shiplift.runner.holding import Holding
-from shiplift.runner.output import Pipe, StepLog
+from shiplift.runner.logged import logged
+from shiplift.runner.output import StepLog
 from shiplift.runner.processes import Group
 from shiplift.runner.waiting import first
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import stages_pb2
-
-# How long what a step printed may take to come out once all of its processes are gone.
-_DRAIN_SECONDS = 1.0
 
 
 class Outcome(NamedTuple):
@@ -156,30 +154,14 @@ class StageRun:
 
     async def _commands(self, step: stages_pb2.PlanStep, log: StepLog) -> Outcome:
         script = await asyncio.to_thread(self._place.script, step.number, step.commands)
-        pipe = await Pipe.open()
-        try:
-            group = await Group.start(
-                places.shell(step.shell, script),
-                self._environment(step),
-                directory=self._place.workspace,
-                stdin=asyncio.subprocess.DEVNULL,
-                output=pipe.end,
-            )
-        except BaseException:
-            pipe.close()
-            raise
-        finally:
-            pipe.started()
-        reading = asyncio.create_task(pipe.read_into(log))
-        try:
+        async with logged(
+            log,
+            places.shell(step.shell, script),
+            self._environment(step),
+            directory=self._place.workspace,
+            stdin=asyncio.subprocess.DEVNULL,
+        ) as group:
             return await self._ended(step, group)
-        finally:
-            # What a step left behind in its group ends with it.
-            await group.end()
-            # One that has left the group can hold the pipe for ever.
-            await asyncio.wait([reading], timeout=_DRAIN_SECONDS)
-            reading.cancel()
-            pipe.close()
 
     def _environment(self, step: stages_pb2.PlanStep) -> Mapping[str, str]:
         common = self._plan.environment
