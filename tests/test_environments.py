@@ -63,6 +63,13 @@ def short(repository: Repository, number: int) -> api.Build:
     return found[number]
 
 
+def in_flight(repository: Repository, number: int) -> api.Build:
+    """The same, with what it waits for."""
+    build = short(repository, number)
+    build.waiting_for = repository.get(number).waiting_for
+    return build
+
+
 def test_where_nothing_went_nothing_is(repository: Repository) -> None:
     repository.record()
     assert listed(repository) == []
@@ -82,7 +89,7 @@ def test_what_is_where(staged: Staged) -> None:
             environment="production",
             current=short(repository, 3),
             # It has not begun, and is on its way.
-            in_flight=short(repository, 4),
+            in_flight=in_flight(repository, 4),
             latest=short(repository, 4),
         ),
         pb.Deployment(
@@ -99,7 +106,7 @@ def test_what_is_where(staged: Staged) -> None:
             **of,
             environment="production",
             current=short(repository, 3),
-            in_flight=short(repository, 4),
+            in_flight=in_flight(repository, 4),
             latest=short(repository, 5),
         )
     ]

@@ -128,14 +128,17 @@ class Roster:
         return [row._replace(login=logins[row.token_id]) for row in rows]
 
     def waiting_for(self, whole: BuildWithStages) -> str:
-        """In words, the first pending stage of a build that no known runner can take; else nothing."""
-        if whole.build.status not in ("pending", "running") or whole.build.pipeline_id is None:
-            # Without a file there are no steps to run: whoever deploys it reports it.
+        """In words, the first pending stage of a build that nobody who is known can take; else nothing."""
+        if whole.build.status not in ("pending", "running"):
             return ""
         for stage in whole.stages:
-            is_waiting = stage.status == "pending" and stage.lease_hash is None
-            # A deployer need not ask before there is something to take.
-            if is_waiting and stage.kind == "pipeline":
+            if stage.status != "pending" or stage.lease_hash is not None:
+                continue
+            if stage.kind == "external" and whole.build.deploy_to:
+                if () not in self._lacking(whole, stage):
+                    return _waits_for_deployer(whole, stage)
+            # Without a file there are no steps to run: whoever deploys it reports it.
+            elif stage.kind == "pipeline" and whole.build.pipeline_id is not None:
                 nearest = min(self._lacking(whole, stage), key=len, default=None)
                 if nearest != ():
                     return _waits(stage, nearest)
@@ -241,6 +244,14 @@ def _waits(stage: StageRow, nearest: tuple[str, ...] | None) -> str:
     return (
         f"stage {stage.name!r} waits for a runner of type {stage.type} for {stage.os}/{stage.arch}{told}:"
         f" none that may take it has asked in the last hour{near}"
+    )
+
+
+def _waits_for_deployer(whole: BuildWithStages, stage: StageRow) -> str:
+    environment = whole.build.deploy_to
+    return (
+        f"stage {stage.name!r} waits for a deployer of {environment}: none that may take it has asked in"
+        f" the last hour (shiplift take {environment} -- COMMAND)"
     )
 
 

@@ -119,7 +119,9 @@ async def _run(
     for door in (server, cast(grpc.aio.Server, inprocess)):
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
-        environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(EnvironmentService(store), door)
+        environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
+            EnvironmentService(store, runs), door
+        )
         stages = StageService(store, runs, logins, link)
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(settings), door)

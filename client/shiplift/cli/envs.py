@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shiplift.cli.output import put, when, word
+from shiplift.cli.output import put, say, when, word
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.cli.tables import Column, put_table
 from shiplift.v1 import builds_pb2 as pb
@@ -32,13 +32,19 @@ def envs(
             raise UsageError(f"{error}; or --all") from None
     found = list(session.client.iterate_deployments(owner=owner, repo=repo, environment=environment))
     where = "any repository" if everywhere else f"{owner}/{repo}"
+    columns = (Column("REPOSITORY", 0 if everywhere else 6), *_COLUMNS)
     session.show(
         found,
-        lambda: put_table(
-            (Column("REPOSITORY", 0 if everywhere else 6), *_COLUMNS), map(_row, found), wide=session.wide
-        ),
+        lambda: _put(columns, found, wide=session.wide),
         f"Nothing was promoted{environment and f' to {environment}'} in {where} yet.",
     )
+
+
+def _put(columns: Sequence[Column], found: Sequence[environments_pb2.Deployment], *, wide: bool) -> None:
+    put_table(columns, map(_row, found), wide=wide)
+    for each in found:
+        if each.in_flight.waiting_for:
+            say(f"{each.environment}: build {each.in_flight.number}: {each.in_flight.waiting_for}")
 
 
 _COLUMNS = (

@@ -3,42 +3,59 @@
 from shiplift.v1 import environments_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceServicer
 
-from shipliftd import environments, messages, pages
+from shipliftd import builds, environments, messages, pages
+from shipliftd.compiled import Executor
 from shipliftd.guard import CALLER, Caller
+from shipliftd.known import Roster
+from shipliftd.rows import BuildWithStages, Standing
 from shipliftd.services import Context, resource
+from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 
 
 class EnvironmentService(EnvironmentServiceServicer):
     """What is where; see `environments.proto`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, runs: Runs) -> None:
         self._store = store
+        self._runs = runs
 
     async def ListDeployments(
         self, request: pb.ListDeploymentsRequest, context: Context
     ) -> pb.ListDeploymentsResponse:
         """Lists what is in each environment."""
 
-        def read(caller: Caller) -> pb.ListDeploymentsResponse:
+        def read(caller: Caller, roster: Roster) -> pb.ListDeploymentsResponse:
             page, token = pages.fill(
                 request,
                 pages.size(request.page_size),
                 environments.page(caller, request),
-                messages.deployment,
+                lambda row: _message(self._store.writer, row, roster),
                 environments.key_of,
             )
             return pb.ListDeploymentsResponse(deployments=page, next_page_token=token)
 
-        return await self._store.listing(read, CALLER.get())
+        return await self._store.listing(read, CALLER.get(), self._runs.dispatcher.known.copy())
 
     async def SettleEnvironment(
         self, request: pb.SettleEnvironmentRequest, context: Context
     ) -> pb.Deployment:
         """Says what is in an environment."""
         written = await self._store.write(environments.settle, CALLER.get(), request)
-        return messages.deployment(resource(written, context))
+        return _message(self._store.reader, resource(written, context), self._runs.dispatcher.known)
 
     async def GetDeployment(self, request: pb.GetDeploymentRequest, context: Context) -> pb.Deployment:
         """Returns what is in one environment."""
-        return messages.deployment(await self._store.listing(environments.get, CALLER.get(), request))
+        row = await self._store.listing(environments.get, CALLER.get(), request)
+        return _message(self._store.reader, row, self._runs.dispatcher.known)
+
+
+def _message(database: Executor, row: Standing, roster: Roster) -> pb.Deployment:
+    """An environment, and what a promotion to it waits for."""
+    message = messages.deployment(row)
+    if row.in_flight is not None:
+        stages = builds.stages_of(database, row.in_flight.id)
+        whole = BuildWithStages(row.in_flight, row.owner, row.repo, stages, ())
+        if waiting_for := roster.waiting_for(whole):
+            message.in_flight.waiting_for = waiting_for
+    return message
