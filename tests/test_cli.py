@@ -57,6 +57,8 @@ def test_promotes_and_echoes_what_goes_where(cli: Cli, client: Client, repo: str
         f"repository   {repo}\n"
         "build        2\n"
         "status       pending\n"
+        "waiting for  stage 'default' waits for a deployer of production: none that may take it has asked"
+        " in the last hour (shiplift take production -- COMMAND)\n"
         "event        promote of 1\n"
         "environment  production\n"
         "release      v1.4.2\n"

@@ -1,4 +1,4 @@
-"""Whether client and server disagree about TLS.
+"""Whether client and server disagree about the protocol.
 
 gRPC says of both no more than that it could not connect, in words of OpenSSL, or of another address of the
 same host. So the server is asked once more, by hand.
@@ -16,6 +16,9 @@ from shiplift._channel import Route
 _SECONDS = 2.0
 # What OpenSSL calls an answer that is no TLS at all.
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE", "HTTP_REQUEST"})
+# As gRPC's core says it of an answer that begins like one of HTTP/1.1.
+_HTTP_1 = "http1.x server"
+_REFUSED = "Connection refused"
 _FAILED_TO_CONNECT = "failed to connect to all addresses"
 
 
@@ -26,6 +29,13 @@ def mismatch(route: Route, error: grpc.RpcError) -> str:
     """
     if error.code() is not grpc.StatusCode.UNAVAILABLE or _FAILED_TO_CONNECT not in (error.details() or ""):
         return ""
+    if _HTTP_1 in (error.details() or ""):
+        return (
+            f"{route.server} speaks HTTP/1.1, and no gRPC: it may be the server's JSON gateway, and gRPC"
+            " has an address of its own (port 50051, unless it was told otherwise)"
+        )
+    if _REFUSED in (error.details() or ""):
+        return f"nothing listens on {route.server}: is the server running, and is this its address?"
     spoken = _spoken(route)
     if spoken == "tls" and not route.has_tls:
         return (

@@ -15,7 +15,7 @@ from shiplift.v1 import builds_pb2 as pb
 LATEST = "latest"
 WHICH = "which build? Say its number, release, external id or commit, latest, a branch or an environment"
 # A promotion has the commit and the release of what it promotes; names mean what was recorded.
-_RECORDED = (
+RECORDED = (
     pb.BUILD_EVENT_PUSH,
     pb.BUILD_EVENT_PULL_REQUEST,
     pb.BUILD_EVENT_TAG,
@@ -23,7 +23,7 @@ _RECORDED = (
     pb.BUILD_EVENT_CUSTOM,
 )
 # Some CI systems build a pull request under the reference of the branch that it is to go to.
-_OF_A_BRANCH = tuple(event for event in _RECORDED if event != pb.BUILD_EVENT_PULL_REQUEST)
+_OF_A_BRANCH = tuple(event for event in RECORDED if event != pb.BUILD_EVENT_PULL_REQUEST)
 _COMMIT = re.compile(r"[0-9A-Fa-f]{7,64}")
 _COMMIT_DIGITS = 7
 _HIGHEST = 2**31 - 1
@@ -92,7 +92,7 @@ class Name(NamedTuple):
         return Question(method, {"owner": self.owner, "repo": self.repo, **arguments})
 
     def _recorded(self, **filters: str) -> _Meaning:
-        page = yield self._ask("list_builds", events=_RECORDED, page_size=_MOST_LISTED, **filters)
+        page = yield self._ask("list_builds", events=RECORDED, page_size=_MOST_LISTED, **filters)
         return list(page.builds)
 
     def _of_release(self) -> _Meaning:

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, get_args
 
 import typer
 
-from shiplift import was_replayed
+from shiplift import Denied, was_replayed
 from shiplift._methods import BuildEventWord, BuildStatusWord
+from shiplift._waiting import ENDED
 from shiplift.cli.following import TimeoutOption, until_ended
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, say, when, word
@@ -16,10 +18,12 @@ from shiplift.cli.session import (
     RepositoryOption,
     RequestIdOption,
     Session,
+    UnresolvedError,
     UsageError,
     chosen,
     command,
 )
+from shiplift.cli.slips import look_for_slip
 from shiplift.cli.tables import Column, put_fields, put_table
 from shiplift.v1 import builds_pb2 as pb
 
@@ -68,6 +72,9 @@ def promote(
         int,
         typer.Option(metavar="NUMBER", help="Promote although this promotion was lost on its way there."),
     ] = 0,
+    new_environment: Annotated[
+        bool, typer.Option("--new-environment", help="It is new, and its name is no slip.")
+    ] = False,
     request_id: RequestIdOption = None,
     wait: Annotated[
         bool,
@@ -81,6 +88,8 @@ def promote(
     owner, repo = session.repository(repository)
     params, dropped = params_of(param or [])
     number = number_of(session.client, owner, repo, build)
+    if not new_environment:
+        look_for_slip(session, owner, repo, environment)
     made = session.client.promote_build(
         owner=owner,
         repo=repo,
@@ -133,9 +142,19 @@ def cancel(
     """Stops a build: what runs is ended, what waits is left out."""
     owner, repo = session.repository(repository)
     number = number_of(session.client, owner, repo, build)
+    _refuse_if_ended(session, owner, repo, number)
     stopped = session.client.cancel_build(owner=owner, repo=repo, build=number, request_id=request_id)
     told = f"build {stopped.number} is {word(pb.BuildStatus, stopped.status)}"
     session.show(stopped, lambda: put(f"{stopped.owner}/{stopped.repo}: {told}"))
+
+
+def _refuse_if_ended(session: Session, owner: str, repo: str, number: int) -> None:
+    # The server takes it, as a repeat of the call that ended the build would be; whoever types it is late.
+    with suppress(Denied):
+        found = session.client.get_build(owner=owner, repo=repo, build=number)
+        if found.status in ENDED:
+            told = f"build {number} of {owner}/{repo} has ended in {word(pb.BuildStatus, found.status)}"
+            raise UnresolvedError(f"{told}: there is nothing to stop")
 
 
 @command(app, "show", pb.Build)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from shiplift import ShipliftError, was_replayed
+from shiplift._naming import RECORDED
 from shiplift.cli import ci, git
 from shiplift.cli.builds import ParameterOption
 from shiplift.cli.facts import OF_COMMIT, Facts, known, without
@@ -74,6 +75,11 @@ def record(
     owner, repo = session.repository(repository, job.repository if job else "")
     artifacts = [_artifact(each) for each in artifact or []]
     params = pairs_of("-p", param or [])
+    if job is None and number is None:
+        earlier = _recorded_before(session, owner, repo, facts)
+        if earlier is not None:
+            session.show(earlier, lambda: _put_recorded(earlier, "was recorded before", ""))
+            return
     made = session.client.create_build(
         owner=owner,
         repo=repo,
@@ -89,6 +95,24 @@ def record(
     done = "was recorded before" if was_replayed() else "recorded"
     told = _fill_clone_url(session, owner, repo)
     session.show(made, lambda: _put_recorded(made, done, told))
+
+
+def _recorded_before(session: Session, owner: str, repo: str, facts: Facts) -> pb.Build | None:
+    """What was recorded of the same release and commit, outside of CI, where no run tells two apart."""
+    release, commit = facts.get("release", ""), facts.get("after", "")
+    if not (release and commit) or "external_id" in facts:
+        return None
+    try:
+        found = session.client.list_builds(owner=owner, repo=repo, release=release, events=RECORDED).builds
+    except ShipliftError:
+        # A token that may only record does not see them.
+        return None
+    for build in found:
+        if build.after == commit:
+            return build
+    if found:
+        say(f"warning: release {release} is also build {found[0].number}, of commit {found[0].after[:12]}")
+    return None
 
 
 def _put_recorded(made: pb.Build, done: str, told: str) -> None:

@@ -299,9 +299,7 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
             say(f"It may have been done. To repeat it safely, add: --request-id {error.request_id}")
         raise typer.Exit(UNREACHABLE) from None
     except ShipliftError as error:
-        say(f"shiplift: refused ({error.code.name}): {error.message}")
-        if error.code is grpc.StatusCode.UNAUTHENTICATED:
-            say("Run `shiplift login`, or set SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE.")
+        _say_refused(error)
         raise typer.Exit(REFUSED) from None
     except UnresolvedError as error:
         say(f"shiplift: {error}")
@@ -319,6 +317,25 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
         raise typer.Exit(_INTERRUPTED) from None
     finally:
         session.close()
+
+
+# What shows what there is, as the server has it, and as it is called here.
+_LISTS = {"ListBuilds": "builds", "ListDeployments": "envs", "ListTokens": "token list"}
+
+
+def _say_refused(error: ShipliftError) -> None:
+    """A refusal in the words of the command: the server's are for callers in every language."""
+    message = error.message
+    for rpc, words in _LISTS.items():
+        message = message.replace(f"{rpc} shows", f"`shiplift {words}` shows")
+    if error.reason == "NO_TOKEN":
+        message = f"{error.metadata.get('method', 'this')} needs a token, and none was given"
+    say(f"shiplift: refused ({error.code.name}): {message}")
+    if error.code is grpc.StatusCode.UNAUTHENTICATED:
+        say("Run `shiplift login`, or set SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE.")
+    if error.reason == "REPOSITORY_NOT_FOUND" and {"owner", "repo"} <= error.metadata.keys():
+        slug = f"{error.metadata['owner']}/{error.metadata['repo']}"
+        say(f"If it is new here: shiplift repo add {slug}")
 
 
 def _leave_quietly() -> NoReturn:
