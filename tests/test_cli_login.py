@@ -31,9 +31,11 @@ def test_login_keeps_the_token_where_only_the_user_can_read_it(server: Shipliftd
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in path.parent.iterdir()] == ["login.json"]
     assert json.loads(path.read_text()) == {
-        "server": server.address,
-        "logins": {
+        "current": server.address,
+        "contexts": {
             server.address: {
+                "server": server.address,
+                "user": "admin",
                 "token": server.admin_token,
                 "ca_file": None,
                 "cert_file": None,
@@ -66,7 +68,7 @@ def test_each_server_has_its_own_login_and_the_last_one_is_the_default(
         file.write_text(each.admin_token)
         assert stranger.run("login", "--server", each.address, "--token-file", str(file)).code == 0
     kept = json.loads((stranger.home / "config" / "shiplift" / "login.json").read_text())
-    assert {name: login["token"] for name, login in kept["logins"].items()} == {
+    assert {name: login["token"] for name, login in kept["contexts"].items()} == {
         server.address: server.admin_token,
         own_server.address: own_server.admin_token,
     }
@@ -112,6 +114,87 @@ def test_a_broken_login_file_is_said_so(stranger: Cli) -> None:
             "",
             f"shiplift: {path} is not what `shiplift login` writes: remove it and log in again\n",
         )
+
+
+def logged_in(cli: Cli, server: Shipliftd, *words: str) -> None:
+    """Logs the admin in."""
+    assert cli.run("login", "--server", server.address, *words, stdin=f"{server.admin_token}\n").code == 0
+
+
+def test_contexts_are_listed_and_chosen(server: Shipliftd, own_server: Shipliftd, stranger: Cli) -> None:
+    assert stranger.run("context", "list") == (0, "", "No contexts: `shiplift login` makes one.\n")
+    logged_in(stranger, server, "--context", "work")
+    logged_in(stranger, own_server)
+
+    def rows() -> list[list[str]]:
+        return [line.split() for line in stranger.run("context", "list").out.splitlines()[1:]]
+
+    def reached(*words: str, **variables: str) -> str:
+        return stranger.run("whoami", *words, **variables).out.split()[1]
+
+    assert rows() == [
+        [own_server.address, "*", own_server.address, "admin"],
+        ["work", server.address, "admin"],
+    ]
+    assert reached() == own_server.address
+    for chosen in (reached("--context", "work"), reached(SHIPLIFT_CONTEXT="work")):
+        assert chosen == server.address
+    # What is said in the command line comes before what the environment says.
+    assert reached("--server", own_server.address, SHIPLIFT_CONTEXT="work") == own_server.address
+    assert reached("--context", "work", SHIPLIFT_SERVER=own_server.address) == server.address
+    told = f"Context work is the current one: {server.address}\n"
+    assert stranger.run("context", "use", "work") == (0, told, "")
+    assert reached() == server.address
+    # The same server again renews its context.
+    logged_in(stranger, server, "--context", "work")
+    assert [row[0] for row in rows()] == [own_server.address, "work"]
+
+
+def test_a_context_that_there_is_not_is_refused(server: Shipliftd, stranger: Cli) -> None:
+    logged_in(stranger, server, "--context", "work")
+    told = "shiplift: context 'home' is not known: there is work (shiplift login makes one)\n"
+    for words in (
+        ("whoami", "--context", "home"),
+        ("context", "use", "home"),
+        ("logout", "--context", "home"),
+    ):
+        assert stranger.run(*words) == (2, "", told)
+    assert stranger.run("whoami", SHIPLIFT_CONTEXT="home") == (2, "", told)
+    assert stranger.run("whoami", "--context", "work", "--server", "a") == (
+        2,
+        "",
+        "shiplift: --context and --server are both given: leave one out\n",
+    )
+
+
+def test_who_logs_out_is_forgotten(server: Shipliftd, stranger: Cli) -> None:
+    logged_in(stranger, server, "--context", "work")
+    path = stranger.home / "config" / "shiplift" / "login.json"
+    assert stranger.run("logout") == (
+        0,
+        f"Logged out of {server.address}: context work is forgotten\n",
+        "Its token works on until it is revoked: shiplift token list, shiplift token revoke ID\n",
+    )
+    assert json.loads(path.read_text()) == {"current": "", "contexts": {}}
+    assert stranger.run("logout") == (
+        1,
+        "",
+        "shiplift: nobody is logged in: `shiplift context list` shows who is\n",
+    )
+
+
+def test_the_file_of_the_release_before_is_read_and_renewed(
+    server: Shipliftd, own_server: Shipliftd, stranger: Cli
+) -> None:
+    path = stranger.home / "config" / "shiplift" / "login.json"
+    path.parent.mkdir(parents=True)
+    usual = {"ca_file": None, "cert_file": None, "key_file": None, "insecure": False}
+    logins = {each.address: {"token": each.admin_token, **usual} for each in (server, own_server)}
+    path.write_text(json.dumps({"server": server.address, "logins": logins}))
+    assert stranger.run("whoami").out.split()[1] == server.address
+    assert stranger.run("context", "use", own_server.address).code == 0
+    assert stranger.run("whoami").out.split()[1] == own_server.address
+    assert json.loads(path.read_text())["contexts"].keys() == logins.keys()
 
 
 class Terminal:

@@ -1,4 +1,4 @@
-"""The settings that the `shiplift` command and `Client.from_env` share, and the file of logins."""
+"""The settings that the `shiplift` command and `Client.from_env` share, and the file of contexts."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shiplift._channel import DEFAULT_SERVER, Route
 
@@ -25,6 +26,7 @@ class Settings:
     def find(
         cls,
         *,
+        context: str | None = None,
         server: str | None = None,
         token: str | None = None,
         token_file: str | None = None,
@@ -34,17 +36,26 @@ class Settings:
         insecure: bool = False,
         environment: Mapping[str, str] = os.environ,
     ) -> "Settings":
-        """The arguments, else the variables `SHIPLIFT_*`, else what `shiplift login` left.
+        """The arguments, else the variables `SHIPLIFT_*`, else the context that `shiplift login` left.
 
         Raises:
-            ValueError: The file of logins is none, or a token is given in two ways.
+            ValueError: The file of contexts is none, there is no such context, or a token is given twice.
             OSError: It cannot be read.
         """
         if token and token_file:
             raise ValueError("--token and --token-file are both given: leave one out")
-        logins = Logins.read()
-        server = server or environment.get("SHIPLIFT_SERVER") or logins.server or DEFAULT_SERVER
-        login = logins.logins.get(Route(server).target, Login())
+        contexts = Contexts.read()
+        name = context or ("" if server else environment.get("SHIPLIFT_CONTEXT"))
+        if context and server:
+            raise ValueError("--context and --server are both given: leave one out")
+        if name:
+            known: Context | None = contexts.get(name)
+        else:
+            server = server or environment.get("SHIPLIFT_SERVER")
+            current = contexts.contexts.get(contexts.current)
+            known = contexts.of_server(server) if server else current
+        login = known or Context(server or DEFAULT_SERVER)
+        server = server or login.server
         way = (
             ca_file or environment.get("SHIPLIFT_CA") or None,
             cert_file or environment.get("SHIPLIFT_CERT") or None,
@@ -84,9 +95,11 @@ class TokenFile:
 
 
 @dataclass(frozen=True)
-class Login:
-    """What `shiplift login` keeps for a server."""
+class Context:
+    """What `shiplift login` keeps: a server, and who calls it how."""
 
+    server: str
+    user: str = ""
     token: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     cert_file: str | None = None
@@ -95,11 +108,11 @@ class Login:
 
 
 @dataclass
-class Logins:
-    """The file of logins: by server, and the server that was logged into last."""
+class Contexts:
+    """The file of contexts by name, and which of them is the current one; empty: none is."""
 
-    server: str | None = None
-    logins: dict[str, Login] = field(default_factory=dict)
+    current: str = ""
+    contexts: dict[str, Context] = field(default_factory=dict)
 
     @staticmethod
     def path() -> Path:
@@ -110,7 +123,7 @@ class Logins:
         return user_config_path("shiplift") / "login.json"
 
     @classmethod
-    def read(cls) -> "Logins":
+    def read(cls) -> "Contexts":
         """The file; empty when there is none. Raises ValueError when it is something else."""
         try:
             text = cls.path().read_text()
@@ -119,17 +132,37 @@ class Logins:
             return cls()
         try:
             kept = json.loads(text)
-            logins = {target: Login(**login) for target, login in kept["logins"].items()}
-            return cls(kept["server"], logins)
+            if "logins" in kept:
+                return cls._of_servers(kept)
+            contexts = {name: Context(**context) for name, context in kept["contexts"].items()}
+            return cls(kept["current"], contexts)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise ValueError(
                 f"{cls.path()} is not what `shiplift login` writes: remove it and log in again"
             ) from None
 
-    def add(self, server: str, login: Login) -> None:
-        """Keeps a login and makes its server the default."""
-        self.server = server
-        self.logins[Route(server).target] = login
+    @classmethod
+    def _of_servers(cls, kept: dict[str, Any]) -> "Contexts":
+        """The form of 0.1, which had a login for each server, without a name."""
+        contexts = {target: Context(server=target, **login) for target, login in kept["logins"].items()}
+        last = Route(kept["server"]).target if kept["server"] else ""
+        return cls(last if last in contexts else "", contexts)
+
+    def get(self, name: str) -> Context:
+        """A context. Raises ValueError when there is none of this name."""
+        if name not in self.contexts:
+            there = ", ".join(sorted(self.contexts)) or "none"
+            raise ValueError(f"context {name!r} is not known: there is {there} (shiplift login makes one)")
+        return self.contexts[name]
+
+    def of_server(self, server: str) -> Context | None:
+        """The context for a server: the current one if it is that, else the first by name."""
+        target = Route(server).target
+        names = sorted(self.contexts, key=lambda name: (name != self.current, name))
+        return next(
+            (self.contexts[name] for name in names if Route(self.contexts[name].server).target == target),
+            None,
+        )
 
     def write(self) -> Path:
         """Writes the file, readable by its owner alone: all of it or nothing. Raises OSError."""

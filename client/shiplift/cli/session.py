@@ -68,11 +68,17 @@ class Session:
             help="As -o json; with fields (--json=number,status) these alone, in plain words.",
         ),
     ] = None
+    context: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A context that `login` made. [SHIPLIFT_CONTEXT, else the current]"
+        ),
+    ] = None
     server: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="The server. [SHIPLIFT_SERVER, else the last login's, else 127.0.0.1:50051]",
+            help="The server. [SHIPLIFT_SERVER, else the context's, else 127.0.0.1:50051]",
         ),
     ] = None
     token: Annotated[
@@ -108,6 +114,7 @@ class Session:
     def settings(self) -> Settings:
         """The options, the environment and the file of logins together."""
         return Settings.find(
+            context=self.context,
             server=self.server,
             token=self.token,
             token_file=self.token_file,

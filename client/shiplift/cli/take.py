@@ -45,7 +45,7 @@ class _WithProgram(TyperCommand):
 @command(app, "take", kind=_WithProgram)
 def take(
     session: Session,
-    context: typer.Context,
+    invocation: typer.Context,
     environments: Annotated[
         list[str],
         typer.Argument(
@@ -89,8 +89,8 @@ def take(
         machine=name or host_name(), kind="external", owner=owner, repo=repo, environments=environments
     )
     code = asyncio.run(
-        _deploy(session, wanted, context.args, timeout, once=once)
-        if context.args
+        _deploy(session, wanted, invocation.args, timeout, once=once)
+        if invocation.args
         else _take(session, wanted, timeout)
     )
     if code:
