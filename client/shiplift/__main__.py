@@ -12,8 +12,12 @@ def main() -> None:
         # A name that the terminal's character set lacks is no reason to fail.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # always a text file here
     try:
-        from shiplift.cli.app import app
+        from shiplift.cli.app import COMPLETE_VARIABLE, app
 
+        if COMPLETE_VARIABLE in os.environ:
+            from typer.completion import completion_init  # type: ignore[attr-defined]  # Typer has it for itself
+
+            completion_init()
         app(prog_name="shiplift")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,11 +1,15 @@
 """The command's wiring."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Literal
 
 import typer
 
 from shiplift.cli import access, builds, envs, log, login, record, repos, runner, take
 from shiplift.cli.output import put
+
+# What the scripts of `completion` have in the environment when they ask.
+COMPLETE_VARIABLE = "_SHIPLIFT_COMPLETE"
 
 app = typer.Typer(
     name="shiplift",
@@ -21,6 +25,22 @@ for part in (
     *(take.app, runner.app, access.app, repos.app),
 ):
     app.add_typer(part)
+
+
+@app.command("completion")
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="For which shell.")],
+) -> None:
+    """Puts out a script that has a shell complete commands, builds, environments and repositories.
+
+    bash: source <(shiplift completion bash), in ~/.bashrc; zsh: the same in ~/.zshrc, behind compinit;
+    fish: shiplift completion fish > ~/.config/fish/completions/shiplift.fish
+    """
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # Typer has it for itself
+
+    sys.stdout.write(
+        get_completion_script(prog_name="shiplift", complete_var=COMPLETE_VARIABLE, shell=shell) + "\n"
+    )
 
 
 def _show_version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 from shiplift import Denied, was_replayed
 from shiplift._methods import BuildEventWord, BuildStatusWord
 from shiplift._waiting import ENDED
+from shiplift.cli import completing
 from shiplift.cli.following import TimeoutOption, until_ended
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, say, when, word
@@ -36,8 +37,15 @@ BuildArgument = Annotated[
     str,
     typer.Argument(
         metavar="BUILD",
+        autocompletion=completing.builds,
         help="Its number, release, external id or commit (7 digits on); latest, latest@BRANCH or a branch:"
         " the newest that succeeded; an environment: what is there.",
+    ),
+]
+EnvironmentArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENVIRONMENT", autocompletion=completing.environments, help="Where to, such as production."
     ),
 ]
 ParameterOption = Annotated[
@@ -61,7 +69,7 @@ InheritedOption = Annotated[
 def promote(
     session: Session,
     build: BuildArgument,
-    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Where to.")],
+    environment: EnvironmentArgument,
     repository: RepositoryOption = None,
     param: InheritedOption = None,
     expected_current: Annotated[
@@ -180,7 +188,13 @@ def builds(
         ),
     ] = None,
     environment: Annotated[
-        str | None, typer.Option("--environment", "-e", help="Only promotions and rollbacks to it.")
+        str | None,
+        typer.Option(
+            "--environment",
+            "-e",
+            autocompletion=completing.environments,
+            help="Only promotions and rollbacks to it.",
+        ),
     ] = None,
     release: Annotated[str | None, typer.Option(help="Only of this release.")] = None,
     commit: Annotated[str | None, typer.Option(metavar="HASH", help="Only of this commit.")] = None,

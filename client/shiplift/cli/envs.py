@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from shiplift.cli import completing
 from shiplift.cli.output import put, say, when, word
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.cli.tables import Column, put_table
@@ -17,7 +18,12 @@ app = typer.Typer()
 @command(app, "envs", environments_pb2.Deployment)
 def envs(
     session: Session,
-    environment: Annotated[str, typer.Argument(metavar="[ENVIRONMENT]", help="Only this one.")] = "",
+    environment: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ENVIRONMENT]", autocompletion=completing.environments, help="Only this one."
+        ),
+    ] = "",
     repository: RepositoryOption = None,
     everywhere: Annotated[
         bool, typer.Option("--all", help="Of all repositories that the token may read.")
@@ -93,7 +99,10 @@ def _uncertain(deployment: environments_pb2.Deployment) -> str:
 @command(app, "settle", environments_pb2.Deployment)
 def settle(
     session: Session,
-    environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", help="Which one.")],
+    environment: Annotated[
+        str,
+        typer.Argument(metavar="ENVIRONMENT", autocompletion=completing.environments, help="Which one."),
+    ],
     current: Annotated[
         int,
         typer.Option(metavar="NUMBER", min=0, help="The promotion or rollback that is there; 0: none is."),

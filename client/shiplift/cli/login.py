@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from shiplift._channel import Route
+from shiplift.cli import completing
 from shiplift.cli.output import put, say
 from shiplift.cli.session import Session, UnresolvedError, UsageError, command
 from shiplift.cli.tables import Column, put_table
@@ -87,7 +88,10 @@ def context_list(session: Session) -> None:
 
 @command(context_app, "use")
 def context_use(
-    session: Session, name: Annotated[str, typer.Argument(metavar="CONTEXT", help="Its name.")]
+    session: Session,
+    name: Annotated[
+        str, typer.Argument(metavar="CONTEXT", autocompletion=completing.contexts, help="Its name.")
+    ],
 ) -> None:
     """Makes a context the current one."""
     contexts = Contexts.read()

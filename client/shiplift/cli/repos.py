@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from shiplift._methods import VisibilityWord
-from shiplift.cli import git
+from shiplift.cli import completing, git
 from shiplift.cli.output import when, word
 from shiplift.cli.session import RequestIdOption, Session, UsageError, command
 from shiplift.cli.tables import Column, put_fields, put_table
@@ -19,7 +19,9 @@ app.add_typer(repo_app, name="repo", help="Registers, shows and changes reposito
 SlugArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="OWNER/REPO", help="The repository. [SHIPLIFT_REPO, else the git remote origin]"
+        metavar="OWNER/REPO",
+        autocompletion=completing.repositories,
+        help="The repository. [SHIPLIFT_REPO, else the git remote origin]",
     ),
 ]
 

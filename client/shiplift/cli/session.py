@@ -48,6 +48,18 @@ class UnresolvedError(Exception):
     """What the command line names is not there, or is not one thing: said in words, exit code 1."""
 
 
+def _contexts(incomplete: str) -> list[tuple[str, str]]:
+    from shiplift.cli import completing  # it needs this module
+
+    return completing.contexts(incomplete)
+
+
+def _repositories(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from shiplift.cli import completing  # as above
+
+    return completing.repositories(ctx, incomplete)
+
+
 @dataclass
 class Session:
     """A command's run: what it was called with, and its client. The fields are every command's options."""
@@ -71,7 +83,9 @@ class Session:
     context: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="A context that `login` made. [SHIPLIFT_CONTEXT, else the current]"
+            metavar="NAME",
+            autocompletion=_contexts,
+            help="A context that `login` made. [SHIPLIFT_CONTEXT, else the current]",
         ),
     ] = None
     server: Annotated[
@@ -217,6 +231,7 @@ RepositoryOption = Annotated[
         "--repository",
         "-R",
         metavar="OWNER/REPO",
+        autocompletion=_repositories,
         help="The repository. [SHIPLIFT_REPO, else the git remote origin]",
     ),
 ]

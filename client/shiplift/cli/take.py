@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from shiplift.cli import completing
 from shiplift.cli.builds import BuildArgument
 from shiplift.cli.formats import as_json
 from shiplift.cli.naming import number_of
@@ -49,7 +50,9 @@ def take(
     environments: Annotated[
         list[str],
         typer.Argument(
-            metavar="ENVIRONMENT", help="Where the promotions go. Behind `--` stands what deploys them."
+            metavar="ENVIRONMENT",
+            autocompletion=completing.environments,
+            help="Where the promotions go. Behind `--` stands what deploys them.",
         ),
     ],
     repository: Annotated[
