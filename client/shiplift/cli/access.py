@@ -8,17 +8,31 @@ import typer
 
 from shiplift._methods import TokenActionWord
 from shiplift.cli.output import put, say, when, word
-from shiplift.cli.session import RequestIdOption, Session, chosen, command
+from shiplift.cli.session import RequestIdOption, Session, chosen, command, group
 from shiplift.cli.tables import Column, put_fields, put_table
 from shiplift.v1 import access_pb2 as pb
 
 app = typer.Typer()
-token_app = typer.Typer(no_args_is_help=True)
-grant_app = typer.Typer(no_args_is_help=True)
-user_app = typer.Typer(no_args_is_help=True)
-app.add_typer(token_app, name="token", help="Creates, lists and revokes tokens.")
-app.add_typer(grant_app, name="grant", help="Gives users access to repositories, and takes it back.")
-app.add_typer(user_app, name="user", help="Creates, lists and disables users.")
+token_app = group(
+    app,
+    "token",
+    "Creates, lists and revokes tokens.",
+    "shiplift token create --login deploy-bot --action run -R octocat/hello-world",
+    "shiplift token list",
+)
+grant_app = group(
+    app,
+    "grant",
+    "Gives users access to repositories, and takes it back.",
+    "shiplift grant add mona write -R octocat/hello-world",
+)
+user_app = group(
+    app,
+    "user",
+    "Creates, lists and disables users.",
+    "shiplift user add mona --email mona@example.org",
+    "shiplift user list",
+)
 
 ACTIONS: tuple[TokenActionWord, ...] = get_args(TokenActionWord)
 
@@ -35,7 +49,13 @@ GrantedRepository = Annotated[
 ]
 
 
-@command(app, "whoami", pb.WhoAmIResponse)
+@command(
+    app,
+    "whoami",
+    "shiplift whoami",
+    "shiplift whoami --server deploy.example.org",
+    answers=pb.WhoAmIResponse,
+)
 def whoami(session: Session) -> None:
     """Shows who the token is of, and what it may do."""
     answer = session.client.who_am_i()
@@ -68,7 +88,13 @@ def _actions(token: pb.Token) -> str:
     return ", ".join(word(pb.TokenAction, action) for action in token.actions)
 
 
-@command(token_app, "create", pb.Token)
+@command(
+    token_app,
+    "create",
+    "shiplift token create --name ci --action record -R octocat/hello-world",
+    "shiplift token create --login deploy-bot --action run --expires-in 90",
+    answers=pb.Token,
+)
 def token_create(
     session: Session,
     login: LoginOption = "",
@@ -117,7 +143,9 @@ def _put_secret(token: pb.Token) -> None:
         )
 
 
-@command(token_app, "list", pb.Token)
+@command(
+    token_app, "list", "shiplift token list", "shiplift token list --login deploy-bot", answers=pb.Token
+)
 def token_list(session: Session, login: LoginOption = "") -> None:
     """Lists tokens, newest first, without their secrets."""
     tokens = list(session.client.iterate_tokens(login=login))
@@ -150,7 +178,7 @@ _TOKEN_COLUMNS = (
 )
 
 
-@command(token_app, "revoke", pb.Token)
+@command(token_app, "revoke", "shiplift token revoke 7", answers=pb.Token)
 def token_revoke(
     session: Session,
     token_id: Annotated[int, typer.Argument(metavar="ID", help="Its number in the list, not its secret.")],
@@ -162,7 +190,13 @@ def token_revoke(
     session.show(revoked, lambda: put(told))
 
 
-@command(grant_app, "add", pb.Grant)
+@command(
+    grant_app,
+    "add",
+    "shiplift grant add mona write -R octocat/hello-world",
+    "shiplift grant add mona read -R 'octocat/*'",
+    answers=pb.Grant,
+)
 def grant_add(
     session: Session,
     login: LoginArgument,
@@ -179,7 +213,7 @@ def grant_add(
     session.show(grant, lambda: put(told))
 
 
-@command(grant_app, "remove", pb.Grant)
+@command(grant_app, "remove", "shiplift grant remove mona -R octocat/hello-world", answers=pb.Grant)
 def grant_remove(
     session: Session,
     login: LoginArgument,
@@ -193,7 +227,7 @@ def grant_remove(
     session.show(grant, lambda: put(told))
 
 
-@command(grant_app, "list", pb.Grant)
+@command(grant_app, "list", "shiplift grant list -R octocat/hello-world", answers=pb.Grant)
 def grant_list(session: Session, repository: GrantedRepository = None) -> None:
     """Lists who was given access to a repository, or to all of its owner's."""
     owner, repo = session.repository(repository)
@@ -215,7 +249,13 @@ def grant_list(session: Session, repository: GrantedRepository = None) -> None:
     )
 
 
-@command(user_app, "add", pb.User)
+@command(
+    user_app,
+    "add",
+    "shiplift user add mona --email mona@example.org",
+    "shiplift user add deploy-bot --machine",
+    answers=pb.User,
+)
 def user_add(
     session: Session,
     login: LoginArgument,
@@ -232,7 +272,7 @@ def user_add(
     session.show(user, lambda: put(told))
 
 
-@command(user_app, "list", pb.User)
+@command(user_app, "list", "shiplift user list", answers=pb.User)
 def user_list(session: Session) -> None:
     """Lists the users; needs a site admin."""
     users = list(session.client.iterate_users())
@@ -241,13 +281,13 @@ def user_list(session: Session) -> None:
     session.show(users, lambda: put_table(columns, rows, wide=session.wide), "No users.")
 
 
-@command(user_app, "disable", pb.User)
+@command(user_app, "disable", "shiplift user disable mona", answers=pb.User)
 def user_disable(session: Session, login: LoginArgument, request_id: RequestIdOption = None) -> None:
     """Has a user's tokens refused, until the user is enabled again; needs a site admin."""
     _put_disabled(session, login, True, request_id)
 
 
-@command(user_app, "enable", pb.User)
+@command(user_app, "enable", "shiplift user enable mona", answers=pb.User)
 def user_enable(session: Session, login: LoginArgument, request_id: RequestIdOption = None) -> None:
     """Has a disabled user's tokens taken again; needs a site admin."""
     _put_disabled(session, login, False, request_id)

@@ -7,12 +7,15 @@ import typer
 
 from shiplift.cli import access, builds, envs, log, login, record, repos, runner, take
 from shiplift.cli.output import put
+from shiplift.cli.pages import Group
+from shiplift.cli.session import Session, command, with_global_options
 
 # What the scripts of `completion` have in the environment when they ask.
 COMPLETE_VARIABLE = "_SHIPLIFT_COMPLETE"
 
 app = typer.Typer(
     name="shiplift",
+    cls=Group,
     add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -27,8 +30,9 @@ for part in (
     app.add_typer(part)
 
 
-@app.command("completion")
+@command(app, "completion", "shiplift completion bash")
 def completion(
+    _session: Session,
     shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="For which shell.")],
 ) -> None:
     """Puts out a script that has a shell complete commands, builds, environments and repositories.
@@ -51,8 +55,14 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    epilog="shiplift login --server deploy.example.org\n"
+    "shiplift promote v1.4.2 production\n"
+    "shiplift builds --environment production"
+)
+@with_global_options
 def main(
+    _called: typer.Context,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,

@@ -65,7 +65,13 @@ InheritedOption = Annotated[
 ]
 
 
-@command(app, "promote", pb.Build)
+@command(
+    app,
+    "promote",
+    "shiplift promote 42 production -p REGION=eu-west-1",
+    "shiplift promote v1.4.2 staging --wait",
+    answers=pb.Build,
+)
 def promote(
     session: Session,
     build: BuildArgument,
@@ -120,7 +126,7 @@ def promote(
         _show_build(session, made)
 
 
-@command(app, "retry", pb.Build)
+@command(app, "retry", "shiplift retry 42", "shiplift retry 42 -p REPLICAS=3", answers=pb.Build)
 def retry(
     session: Session,
     build: BuildArgument,
@@ -140,7 +146,7 @@ def retry(
     _show_build(session, made)
 
 
-@command(app, "cancel", pb.Build)
+@command(app, "cancel", "shiplift cancel 42", answers=pb.Build)
 def cancel(
     session: Session,
     build: BuildArgument,
@@ -165,7 +171,7 @@ def _refuse_if_ended(session: Session, owner: str, repo: str, number: int) -> No
             raise UnresolvedError(f"{told}: there is nothing to stop")
 
 
-@command(app, "show", pb.Build)
+@command(app, "show", "shiplift show 42", "shiplift show v1.4.2 -R octocat/hello-world", answers=pb.Build)
 def show(session: Session, build: BuildArgument, repository: RepositoryOption = None) -> None:
     """Shows a build with its parameters, stages and steps."""
     owner, repo = session.repository(repository)
@@ -173,7 +179,13 @@ def show(session: Session, build: BuildArgument, repository: RepositoryOption = 
     _show_build(session, session.client.get_build(owner=owner, repo=repo, build=number))
 
 
-@command(app, "builds", pb.Build)
+@command(
+    app,
+    "builds",
+    "shiplift builds --environment production --status success",
+    "shiplift builds --branch main -n 5",
+    answers=pb.Build,
+)
 def builds(
     session: Session,
     repository: RepositoryOption = None,

@@ -69,9 +69,8 @@ def contexts(incomplete: str) -> list[Offer]:
 def _offered(
     ctx: typer.Context, incomplete: str, found: Callable[[Client, str, str], Iterable[Offer]]
 ) -> list[Offer]:
-    # What stands on the line before it: --server, -R and so on.
-    given = {name: value for name, value in ctx.params.items() if name in _CONNECTION and value}
-    session = Session(**given)
+    # With what stands on the line before it: --server, -R and so on.
+    session = Session.of(ctx)
     try:
         try:
             owner, repo = session.repository(ctx.params.get("repository"))
@@ -90,6 +89,3 @@ def _offered(
             return [offer for offer in found(client, owner, repo) if offer[0].startswith(incomplete)]
     except (ShipliftError, OSError, ValueError):
         return []
-
-
-_CONNECTION = ("context", "server", "token", "token_file", "ca", "cert", "key", "insecure")

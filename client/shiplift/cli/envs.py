@@ -15,7 +15,9 @@ from shiplift.v1 import environments_pb2
 app = typer.Typer()
 
 
-@command(app, "envs", environments_pb2.Deployment)
+@command(
+    app, "envs", "shiplift envs", "shiplift envs production --all", answers=environments_pb2.Deployment
+)
 def envs(
     session: Session,
     environment: Annotated[
@@ -96,7 +98,12 @@ def _uncertain(deployment: environments_pb2.Deployment) -> str:
     return f"{lost.build} was lost on {lost.machine or 'its machine'} in {lost.stage}, {since}"
 
 
-@command(app, "settle", environments_pb2.Deployment)
+@command(
+    app,
+    "settle",
+    "shiplift settle production --current 42 --comment 'rolled back by hand'",
+    answers=environments_pb2.Deployment,
+)
 def settle(
     session: Session,
     environment: Annotated[

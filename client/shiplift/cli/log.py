@@ -16,7 +16,7 @@ from shiplift.v1 import builds_pb2 as pb
 app = typer.Typer()
 
 
-@command(app, "log")
+@command(app, "log", "shiplift log 42 --follow", "shiplift log 42 default/deploy")
 def log(
     session: Session,
     build: BuildArgument,
@@ -26,7 +26,6 @@ def log(
     ] = "",
     repository: RepositoryOption = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Put out each line as an object.")] = False,
 ) -> None:
     """Shows what the steps of a build printed, in their order.
 
@@ -38,7 +37,7 @@ def log(
     found = session.client.get_build(owner=owner, repo=repo, build=number)
     if follow and found.status not in ENDED and not found.HasField("started"):
         say(state(found))
-    is_there = asyncio.run(_show(session, found, where, follow=follow, as_json=as_json))
+    is_there = asyncio.run(_show(session, found, where, follow=follow, as_json=session.json is not None))
     if not is_there and where:
         raise UnresolvedError(f"build {number} of {owner}/{repo} has no step {where!r}")
     if not is_there:
@@ -50,7 +49,7 @@ async def _show(session: Session, build: pb.Build, where: str, *, follow: bool, 
         return await Shown(client, build, where, as_json=as_json).show(follow=follow)
 
 
-@command(app, "wait", pb.Build)
+@command(app, "wait", "shiplift wait 42 --timeout 600", answers=pb.Build)
 def wait(
     session: Session,
     build: BuildArgument,

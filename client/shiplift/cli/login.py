@@ -10,17 +10,18 @@ import typer
 from shiplift._channel import Route
 from shiplift.cli import completing
 from shiplift.cli.output import put, say
-from shiplift.cli.session import Session, UnresolvedError, UsageError, command
+from shiplift.cli.session import Session, UnresolvedError, UsageError, command, group
 from shiplift.cli.tables import Column, put_table
 from shiplift.settings import Context, Contexts, TokenFile
 from shiplift.v1 import access_pb2
 
 app = typer.Typer()
-context_app = typer.Typer(no_args_is_help=True)
-app.add_typer(context_app, name="context", help="Lists contexts, and chooses one.")
+context_app = group(
+    app, "context", "Lists contexts, and chooses one.", "shiplift context list", "shiplift context use work"
+)
 
 
-@command(app, "login", access_pb2.WhoAmIResponse)
+@command(app, "login", "shiplift login --server deploy.example.org", answers=access_pb2.WhoAmIResponse)
 def login(session: Session) -> None:
     """Checks a token and keeps it with its server as a context, which is the current one from then on.
 
@@ -52,7 +53,7 @@ def login(session: Session) -> None:
     session.show(answer, lambda: put(told))
 
 
-@command(app, "logout")
+@command(app, "logout", "shiplift logout", "shiplift logout --context work")
 def logout(session: Session) -> None:
     """Forgets the current context, or that of --context, and its token.
 
@@ -71,7 +72,7 @@ def logout(session: Session) -> None:
     say("Its token works on until it is revoked: shiplift token list, shiplift token revoke ID")
 
 
-@command(context_app, "list")
+@command(context_app, "list", "shiplift context list")
 def context_list(session: Session) -> None:
     """Lists the contexts, the current one with a star."""
     contexts = Contexts.read()
@@ -86,7 +87,7 @@ def context_list(session: Session) -> None:
     put_table(columns, rows)
 
 
-@command(context_app, "use")
+@command(context_app, "use", "shiplift context use work")
 def context_use(
     session: Session,
     name: Annotated[

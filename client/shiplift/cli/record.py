@@ -30,7 +30,13 @@ _HEX = re.compile(r"[0-9A-Fa-f]{4,64}")
 _DIGEST = re.compile(r"(?P<uri>.*)@(?P<digest>[A-Za-z0-9+._-]+:[0-9A-Fa-f]+)")
 
 
-@command(app, "record", pb.Build)
+@command(
+    app,
+    "record",
+    "shiplift record --release v1.4.2",
+    "shiplift record --artifact image=registry/app@sha256:9fc1ad6e",
+    answers=pb.Build,
+)
 def record(
     session: Session,
     repository: RepositoryOption = None,

@@ -8,13 +8,14 @@ import typer
 from shiplift._methods import VisibilityWord
 from shiplift.cli import completing, git
 from shiplift.cli.output import when, word
-from shiplift.cli.session import RequestIdOption, Session, UsageError, command
+from shiplift.cli.session import RequestIdOption, Session, UsageError, command, group
 from shiplift.cli.tables import Column, put_fields, put_table
 from shiplift.v1 import access_pb2 as pb
 
 app = typer.Typer()
-repo_app = typer.Typer(no_args_is_help=True)
-app.add_typer(repo_app, name="repo", help="Registers, shows and changes repositories.")
+repo_app = group(
+    app, "repo", "Registers, shows and changes repositories.", "shiplift repo add octocat/hello-world"
+)
 
 SlugArgument = Annotated[
     str | None,
@@ -26,7 +27,13 @@ SlugArgument = Annotated[
 ]
 
 
-@command(repo_app, "add", pb.Repository)
+@command(
+    repo_app,
+    "add",
+    "shiplift repo add octocat/hello-world",
+    "shiplift repo add --visibility internal",
+    answers=pb.Repository,
+)
 def repo_add(
     session: Session,
     slug: SlugArgument = None,
@@ -58,7 +65,7 @@ def repo_add(
     _show_repository(session, made)
 
 
-@command(repo_app, "list", pb.Repository)
+@command(repo_app, "list", "shiplift repo list", "shiplift repo list octocat", answers=pb.Repository)
 def repo_list(
     session: Session,
     owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this owner's.")] = "",
@@ -91,14 +98,20 @@ _COLUMNS = (
 )
 
 
-@command(repo_app, "show", pb.Repository)
+@command(repo_app, "show", "shiplift repo show octocat/hello-world", answers=pb.Repository)
 def repo_show(session: Session, slug: SlugArgument = None) -> None:
     """Shows a repository, with what you may do there."""
     owner, repo = session.repository(slug)
     _show_repository(session, session.client.get_repository(owner=owner, repo=repo))
 
 
-@command(repo_app, "set", pb.Repository)
+@command(
+    repo_app,
+    "set",
+    "shiplift repo set octocat/hello-world --default-branch trunk",
+    "shiplift repo set --inactive",
+    answers=pb.Repository,
+)
 def repo_set(
     session: Session,
     slug: SlugArgument = None,

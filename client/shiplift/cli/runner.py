@@ -16,7 +16,7 @@ from shiplift.runner.taking import Wanted, host_name, this_platform, user_name
 app = typer.Typer()
 
 
-@command(app, "runner")
+@command(app, "runner", "shiplift runner --capacity 4 --label region=eu", "shiplift runner --once")
 def runner(
     session: Session,
     once: Annotated[

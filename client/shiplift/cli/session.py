@@ -1,10 +1,11 @@
-"""What every command has: the options of the connection, the forms of its answer, and the exit codes.
+"""What every command has: the global options, the forms of its answer, and the exit codes.
 
 Exit codes: 0 done; 1 refused by the server, or it has no such build, or the one that was waited for did
 not end in success; 2 usage: nothing was sent that changes anything; 3 no answer: a write may have been
 done, and the same request_id repeats it safely; or what was waited for had not ended in time.
 """
 
+import functools
 import inspect
 import os
 import sys
@@ -12,17 +13,17 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec, TypeVar, get_args
 
 import grpc
 import typer
 from google.protobuf.message import Message
-from typer.core import TyperCommand
 
 from shiplift import AsyncClient, Client, ShipliftError, Unavailable
 from shiplift.cli import git
 from shiplift.cli.formats import Answer, Form, as_fields, as_json, as_names, as_yaml, fields_of
 from shiplift.cli.output import put_lines, say
+from shiplift.cli.pages import GLOBAL, Command, Group
 from shiplift.settings import Settings
 
 P = ParamSpec("P")
@@ -62,7 +63,7 @@ def _repositories(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
 @dataclass
 class Session:
-    """A command's run: what it was called with, and its client. The fields are every command's options."""
+    """A command's run: what it was called with, and its client. The fields are the global options."""
 
     output: Annotated[
         Form | None,
@@ -122,7 +123,28 @@ class Session:
         bool, typer.Option("--insecure", help="Plaintext to another machine. [SHIPLIFT_INSECURE=1]")
     ] = False
     _open: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+    # What stood behind `--`, for a command that takes another one there.
+    behind: list[str] = field(default_factory=list, init=False)
     _fields: list[str] = field(default_factory=list, init=False)
+
+    @classmethod
+    def of(cls, called: typer.Context) -> "Session":
+        """A run with the global options of a command line: each may be before or after a command's name.
+
+        The last one holds where an option is given in several places.
+        """
+        given: dict[str, Any] = {}
+        at: Any = called
+        while at is not None:
+            for each in _SHARED:
+                source = at.get_parameter_source(each.name)
+                if each.name not in given and source is not None and source.name == "COMMANDLINE":
+                    given[each.name] = at.params[each.name]
+            at = at.parent
+        usual = {each.name: called.params.get(each.name, each.default) for each in _SHARED}
+        made = cls(**{**usual, **given})
+        made.behind = called.args
+        return made
 
     @cached_property
     def settings(self) -> Settings:
@@ -155,6 +177,8 @@ class Session:
         """Looks whether the answer can be had as it is wanted. Raises UsageError, ValueError."""
         if self.json is not None and self.output not in (None, "json"):
             raise UsageError(f"--json and -o {self.output} are both given: leave one out")
+        if self.json and answers is None:
+            raise UsageError(f"--json={self.json}: this command has no fields")
         if self.json and answers is not None:
             self._fields = fields_of(self.json, answers)
 
@@ -241,46 +265,37 @@ RequestIdOption = Annotated[
 ]
 
 
+def _shared() -> list[inspect.Parameter]:
+    """The global options, as parameters of a function."""
+    parameters = list(inspect.signature(Session).parameters.values())
+    for each in parameters:
+        get_args(each.annotation)[1].rich_help_panel = GLOBAL
+    return [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+
+
+_SHARED = _shared()
+
 Body = Callable[Concatenate[Session, P], None]
-
-
-class _Command(TyperCommand):
-    """A command with the option `--json`, whose value is optional: Typer has none such."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # Typer's own click
-        """Called with the words of the command line. The value is what stands behind `=` alone."""
-        end = args.index("--") if "--" in args else len(args)
-        ours = ["--json=" if each == "--json" else each for each in args[:end]]
-        return super().parse_args(ctx, [*ours, *args[end:]])
-
-
-# The options of the answer's form, which a command without one has not.
-_OF_FORM = ("output", "json")
 
 
 def command(
     app: typer.Typer,
     name: str,
+    *examples: str,
     answers: type[Message] | None = None,
-    kind: type[TyperCommand] | None = None,
+    kind: type[Command] | None = None,
 ) -> Callable[[Body[P]], Body[P]]:
-    """Makes a function a command: its own parameters, then those that every command has.
+    """Makes a function a command: its own parameters, then the global options. Help shows the examples.
 
-    `answers` is the message that it shows, alone or in a list; None when it shows something else. `kind`
-    reads its command line, where Typer's own does not.
+    `answers` is the message that it shows, alone or in a list; None when it shows something else, for which
+    `--json` and `-o` mean nothing, or what the command itself says. `kind` reads its command line, where the
+    usual one does not.
     """
 
     def register(function: Body[P]) -> Body[P]:
-        own = list(inspect.signature(function).parameters.values())[1:]
-        shared = [
-            each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for each in inspect.signature(Session).parameters.values()
-            if answers is not None or each.name not in _OF_FORM
-        ]
-
-        def run(*args: P.args, **options: P.kwargs) -> None:
-            mine = {each.name: options.pop(each.name) for each in shared}
-            session = Session(**mine)  # type: ignore[arg-type]  # Typer gives what the fields say
+        @functools.wraps(function)
+        def run(called: typer.Context, *args: P.args, **options: P.kwargs) -> None:
+            session = Session.of(called)
 
             def chosen_and_run() -> None:
                 session.choose(answers)
@@ -288,14 +303,37 @@ def command(
 
             _ending_well(session, chosen_and_run)
 
-        # Typer reads a command's parameters from these two.
-        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # Python knows it
-        run.__annotations__ = {each.name: each.annotation for each in (*own, *shared)}
-        reader = kind or (TyperCommand if answers is None else _Command)
-        app.command(name, cls=reader, help=inspect.getdoc(function))(run)
+        made = app.command(
+            name, cls=kind or Command, help=inspect.getdoc(function), epilog="\n".join(examples)
+        )
+        made(with_global_options(run))
         return function
 
     return register
+
+
+def group(app: typer.Typer, name: str, words: str, *examples: str) -> typer.Typer:
+    """Makes a group of commands, which takes the global options before their names."""
+    made = typer.Typer(cls=Group, no_args_is_help=True)
+    made.callback()(with_global_options(lambda called: None))
+    app.add_typer(made, name=name, help=words, epilog="\n".join(examples))
+    return made
+
+
+def with_global_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, as Typer gets it: its parameters after the first one, then the global options."""
+    own = list(inspect.signature(function).parameters.values())[1:]
+
+    def run(called: typer.Context, **given: Any) -> None:  # noqa: ANN401  # as Typer gives it
+        function(called, **{each.name: given[each.name] for each in own})
+
+    called = inspect.Parameter("called", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [called, *own, *_SHARED]
+    # Typer reads a command's parameters from these two.
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Python knows it
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__doc__ = function.__doc__
+    return run
 
 
 def chosen(option: str, given: Sequence[str] | None, allowed: Sequence[W]) -> list[W]:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand
 
 from shiplift.cli import completing
 from shiplift.cli.builds import BuildArgument
 from shiplift.cli.formats import as_json
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import put, put_lines, say, word
+from shiplift.cli.pages import Command
 from shiplift.cli.session import (
     RepositoryOption,
     RequestIdOption,
@@ -30,7 +30,7 @@ app = typer.Typer()
 ReportedStatus = Literal["pending", "running", "success", "failure", "error", "killed"]
 
 
-class _WithProgram(TyperCommand):
+class _WithProgram(Command):
     """A command line with another one behind `--`: that is left in the context's `args`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # Typer's own has no public name
@@ -43,10 +43,15 @@ class _WithProgram(TyperCommand):
         return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
 
 
-@command(app, "take", kind=_WithProgram)
+@command(
+    app,
+    "take",
+    "shiplift take production -- ./deploy.sh",
+    "shiplift take production -R octocat/hello-world --timeout 60",
+    kind=_WithProgram,
+)
 def take(
     session: Session,
-    invocation: typer.Context,
     environments: Annotated[
         list[str],
         typer.Argument(
@@ -92,8 +97,8 @@ def take(
         machine=name or host_name(), kind="external", owner=owner, repo=repo, environments=environments
     )
     code = asyncio.run(
-        _deploy(session, wanted, invocation.args, timeout, once=once)
-        if invocation.args
+        _deploy(session, wanted, session.behind, timeout, once=once)
+        if session.behind
         else _take(session, wanted, timeout)
     )
     if code:
@@ -158,7 +163,13 @@ def _nothing_came(wanted: Wanted, seconds: float | None) -> UnresolvedError:
     return UnresolvedError(f"nothing came to be taken for {where} within {seconds:g} s")
 
 
-@command(app, "report", pb.Build)
+@command(
+    app,
+    "report",
+    "shiplift report 42 running --message 'half of the machines'",
+    "shiplift report 42 success",
+    answers=pb.Build,
+)
 def report(
     session: Session,
     build: BuildArgument,
