@@ -13,7 +13,7 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
 from tests.harness import Shipliftd
-from tests.patience import SECONDS
+from tests.patience import before_deadline
 from tests.refusals import code_of
 from tests.repository import Repository
 from tests.test_pipelines import file
@@ -50,14 +50,9 @@ class Runner:
 
     def offered(self, seconds: float = 20.0, **want: object) -> str:
         """The name of the stage that is offered; '' without one."""
-        while True:
-            try:
-                return self.stages.AcquireStage(self.wants(**want), timeout=seconds).offer.name
-            except grpc.RpcError as error:
-                # A machine that is too busy for an answer by then.
-                if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED or seconds > SECONDS:
-                    raise
-                seconds *= 2
+        request = self.wants(**want)
+        answer = before_deadline(lambda left: self.stages.AcquireStage(request, timeout=left), seconds)
+        return answer.offer.name
 
     def accept(self, stage: int, **fields: object) -> pb.StageLease:
         """AcceptStage."""

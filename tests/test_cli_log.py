@@ -86,7 +86,7 @@ def test_a_log_is_followed_through_a_restart_of_the_server(own_server: Shipliftd
             until(lambda: shown.read_text().count("\n") > 1)
             own_server.stop()
             counted = len((tmp_path / "count").read_text())
-            until(lambda: len((tmp_path / "count").read_text()) > counted + 30)
+            until(lambda: len((tmp_path / "count").read_text()) > counted + 10)
             own_server.listen = listen
             own_server.start()
             (tmp_path / "go").touch()

@@ -79,7 +79,7 @@ def test_who_disagrees_about_tls_is_told_so(tmp_path: Path) -> None:
     other, _ = certificate(tmp_path, "other")
 
     def told(address: str, **options: Any) -> list[str]:  # noqa: ANN401
-        with Client(address, **options) as client, pytest.raises(Unavailable) as failed, within(20):
+        with Client(address, **options) as client, within(20), pytest.raises(Unavailable) as failed:
             client.who_am_i()
 
         async def run() -> str:

@@ -25,7 +25,7 @@ CALLERS = 8
 PLAIN = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
 
 
-@pytest.mark.timeout(900 if LONG else 120)
+@pytest.mark.timeout(900 if LONG else 300)
 @pytest.mark.parametrize("kind", ["one after the other", "without waiting"])
 @pytest.mark.parametrize("end", ["answered", "its limit"])
 def test_a_drain_cancels_no_call(tmp_path: Path, kind: str, end: str) -> None:

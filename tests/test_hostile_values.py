@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from shiplift.v1 import builds_pb2 as pb
 
 from tests.harness import Shipliftd
 from tests.hostile import PWNED, VALUES
+from tests.patience import within
 from tests.repository import Repository
 from tests.runner_wire import Work
 from tests.runners import Fleet, pipeline
@@ -162,15 +162,14 @@ def test_a_plan_takes_no_time_of_others(staged: Staged, command: str) -> None:
     steps = [{"name": f"s{n}", "commands": [command]} for n in range(15)]
     build = staged.promoted({"name": "d", "steps": steps}, params={"A": "a" * 32 * 1024})
     stage = build.stages[0].id
-    began = time.monotonic()
-    if command == HEAVY:
-        accepted = staged.runner.accept(stage)
-        lease = staged.runner.lease(stage)
-        assert len(lease.plan.steps) == 15
-        assert lease.plan == accepted.plan
-    else:
-        told = "its steps hold more than 4000 '${...}' and '$$'"
-        with pytest.raises(grpc.RpcError, match="cannot be done") as refused:
-            staged.runner.accept(stage)
-        assert told in str(refused.value)
-    assert time.monotonic() - began < 2
+    with within(1):
+        if command == HEAVY:
+            accepted = staged.runner.accept(stage)
+            lease = staged.runner.lease(stage)
+            assert len(lease.plan.steps) == 15
+            assert lease.plan == accepted.plan
+        else:
+            told = "its steps hold more than 4000 '${...}' and '$$'"
+            with pytest.raises(grpc.RpcError, match="cannot be done") as refused:
+                staged.runner.accept(stage)
+            assert told in str(refused.value)

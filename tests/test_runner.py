@@ -347,7 +347,7 @@ def test_a_server_that_starts_again_loses_nothing(tmp_path: Path) -> None:
         listen = first.address
     # It goes on while nobody takes what it prints.
     counted = len((tmp_path / "count").read_text())
-    until(lambda: len((tmp_path / "count").read_text()) > counted + 30)
+    until(lambda: len((tmp_path / "count").read_text()) > counted + 10)
     with Shipliftd(database, listen=listen) as second:
         (tmp_path / "go").touch()
         assert process.wait(timeout=SECONDS) == 0, log.read_text()

@@ -287,9 +287,9 @@ def command(
 ) -> Callable[[Body[P]], Body[P]]:
     """Makes a function a command: its own parameters, then the global options. Help shows the examples.
 
-    `answers` is the message that it shows, alone or in a list; None when it shows something else, for which
-    `--json` and `-o` mean nothing, or what the command itself says. `kind` reads its command line, where the
-    usual one does not.
+    `answers` is the message that it shows, alone or in a list; None when it shows something else: there
+    `--json` and `-o` mean nothing, or what the command itself says. `kind` reads its command line, where
+    the usual one does not.
     """
 
     def register(function: Body[P]) -> Body[P]:
