@@ -23,6 +23,8 @@ from tests.patience import SECONDS, until, within
 from tests.refusals import code_of
 from tests.repository import COMMIT
 
+TOKEN = ("token", "create", "--login", "admin")
+GRANT = ("grant", "add", "admin", "read", "-R", "o/r")
 SECRET = re.compile(r"shl_[A-Za-z0-9_-]{43}\n")
 
 
@@ -80,7 +82,7 @@ def test_a_user_token_and_grant_take_effect_at_once(server: Shipliftd, name: str
     record(server, repo)
     database = server.database
     added = said("user", "add", name, "--machine", "--database", database)
-    made = said("token", "create", name, "--database", database)
+    made = said("token", "create", "--login", name, "--database", database)
     assert added == f"created user {name}\n"
     assert SECRET.fullmatch(made)
     token = made.strip()
@@ -90,11 +92,17 @@ def test_a_user_token_and_grant_take_effect_at_once(server: Shipliftd, name: str
     with pytest.raises(grpc.RpcError) as error:
         promote(server.builds(token), repo)
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
-    assert said("grant", name, repo, "read", "--database", database) == f"{name} has read on {repo}\n"
+    assert (
+        said("grant", "add", name, "read", "-R", repo, "--database", database)
+        == f"{name} has read on {repo}\n"
+    )
     with pytest.raises(grpc.RpcError) as error:
         promote(server.builds(token), repo)
     assert error.value.code() == grpc.StatusCode.PERMISSION_DENIED
-    assert said("grant", name, repo, "write", "--database", database) == f"{name} has write on {repo}\n"
+    assert (
+        said("grant", "add", name, "write", "-R", repo, "--database", database)
+        == f"{name} has write on {repo}\n"
+    )
     promotion = promote(server.builds(token), repo)
     assert (promotion.number, promotion.trigger) == (2, name)
 
@@ -113,7 +121,9 @@ def test_a_user_token_and_grant_take_effect_at_once(server: Shipliftd, name: str
 def test_a_token_is_cut_as_told(server: Shipliftd) -> None:
     cuts = ("--name", "ci", "--action", "promote", "--action", "read", "--expires-in", "30")
     places = ("--repository", "octocat/*", "--environment", "staging")
-    token = said("token", "create", "admin", *cuts, *places, "--database", server.database).strip()
+    token = said(
+        "token", "create", "--login", "admin", *cuts, *places, "--database", server.database
+    ).strip()
     made = server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).token
     assert (made.login, made.name, made.hint) == ("admin", "ci", token[:8])
     assert list(made.actions) == [access_pb2.TOKEN_ACTION_READ, access_pb2.TOKEN_ACTION_PROMOTE]
@@ -125,7 +135,7 @@ def test_a_grant_on_all_of_an_owners_repositories_holds_for_later_ones(
     server: Shipliftd, name: str
 ) -> None:
     token = server.user(name)
-    granted = said("grant", name, f"{name}/*", "write", "--database", server.database)
+    granted = said("grant", "add", name, "write", "-R", f"{name}/*", "--database", server.database)
     assert granted == f"{name} has write on {name}/*\n"
     server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner=name, repo="later"))
     record(server, f"{name}/later")
@@ -181,7 +191,7 @@ def test_a_level_that_is_lowered_counts_within_moments_on_a_busy_server(
 ) -> None:
     builds = own_server.builds(own_server.user("dora", "octocat/app", access_pb2.ACCESS_LEVEL_WRITE))
     assert promote(builds).trigger == "dora"
-    said("grant", "dora", "octocat/app", "read", "--database", own_server.database)
+    said("grant", "add", "dora", "read", "-R", "octocat/app", "--database", own_server.database)
 
     # The server looks every second whether another process has written to its store.
     with within(3):
@@ -346,7 +356,7 @@ def test_restore_and_commands_that_write_exclude_each_other(store: Path, filled:
         assert said("user", "add", "dora", "--database", store) == "created user dora\n"
     being_restored = f"the store {store} is being restored: wait until that has ended"
     with closing(Lock.of_restore(store)):
-        for command in (ADD, ("token", "create", "admin"), ("grant", "admin", "o/r", "read")):
+        for command in (ADD, TOKEN, GRANT):
             assert refusal(*command, "--database", store) == being_restored
 
 
@@ -476,7 +486,7 @@ def test_a_store_can_be_filled_before_its_first_server(tmp_path: Path) -> None:
     database = tmp_path / "shiplift.db"
     said("migrate", "--database", database)
     assert said("user", "add", "root", "--admin", "--database", database) == "created site admin root\n"
-    token = said("token", "create", "root", "--database", database).strip()
+    token = said("token", "create", "--login", "root", "--database", database).strip()
     with Shipliftd(database) as server:
         assert server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).user.admin
     # Whoever made a site admin needs no second admin that nobody asked for.
@@ -489,8 +499,8 @@ def test_a_store_can_be_filled_before_its_first_server(tmp_path: Path) -> None:
         ("check",),
         ("backup", "copy.db"),
         ("user", "add", "dora"),
-        ("token", "create", "admin"),
-        ("grant", "admin", "o/r", "read"),
+        TOKEN,
+        GRANT,
     ],
     ids=lambda command: command[0],
 )
@@ -658,14 +668,14 @@ def test_a_backup_into_a_directory_that_is_not_there_is_refused(filled: Path, tm
     ("command", "words"),
     [
         (("user", "add", "admin"), "user admin exists already"),
-        (("token", "create", "nobody"), "user nobody not found: a site admin can create one"),
+        (("token", "create", "--login", "nobody"), "user nobody not found: a site admin can create one"),
         (
-            ("grant", "admin", "octocat", "read"),
+            ("grant", "add", "admin", "read", "-R", "octocat"),
             "repo: '' is not a name: wanted 1 to 100 of letters, digits, '.', '_', '-',"
             " and not '.' or '..'",
         ),
         (
-            ("token", "create", "admin", "--repository", "octocat"),
+            (*TOKEN, "--repository", "octocat"),
             "repositories: 'octocat': wanted owner/repo or owner/*",
         ),
     ],
@@ -685,9 +695,9 @@ def test_a_store_of_another_kind_is_refused() -> None:
     ("command", "words"),
     [
         (("frobnicate",), "No such command 'frobnicate'"),
-        (("grant", "admin", "o/r", "owner"), "'owner': wanted one of read, write, admin"),
-        (("token", "create", "admin", "--action", "sing"), "'sing': wanted one of read, record,"),
-        (("token", "create", "admin", "--expires-in", "99999999999"), "--expires-in"),
+        (("grant", "add", "admin", "owner", "-R", "o/r"), "'owner' is not one of 'read', 'write', 'admin'"),
+        ((*TOKEN, "--action", "sing"), "'sing': wanted one of read, record,"),
+        ((*TOKEN, "--expires-in", "99999999999"), "--expires-in"),
         (("serve", "--drain-seconds", "soon"), "--drain-seconds"),
     ],
 )

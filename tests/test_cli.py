@@ -312,10 +312,32 @@ def test_administers_repositories_users_tokens_and_grants(cli: Cli, name: str, s
     assert f"login         {name}\nkind          machine user\n" in shown
     assert f"actions       read, record\nrepositories  {repo}\nenvironments  qa\n" in shown
     number = me["token"]["id"]
+    shown = timeless(theirs.run("whoami").out).partition("\n")[2]
+    mine = cli.run("token", "show", number, "--login", name)
+    assert timeless(mine.out) == shown.replace("kind          machine user\n", "")
+    assert cli.run("token", "show", number, "--login", name, "--json").json()["id"] == number
+    assert cli.run("user", "show", name, "--json").json() == me["user"]
+    assert timeless(cli.run("user", "show", name).out) == (
+        f"login    {name}\nkind     machine user\ncreated  TIME\n"
+    )
     assert f"\n{number:<5}" in cli.run("token", "list", "--login", name).out
     revoked = cli.run("token", "revoke", number)
     assert timeless(revoked.out) == f"Token {number} of {name} revoked TIME\n"
     assert theirs.run("whoami").code == 1
+
+
+def test_shows_the_own_user_and_token_unless_told_another(cli: Cli, name: str) -> None:
+    me = cli.run("whoami", "--json").json()
+    assert cli.run("token", "show", "--json").json()["hint"] == me["token"]["hint"]
+    assert cli.run("token", "show", me["token"]["id"], "--json").json()["id"] == me["token"]["id"]
+    assert cli.run("user", "show", "--json").json() == me["user"]
+    assert cli.run("token", "show", "999999") == (
+        1,
+        "",
+        "shiplift: you: no token 999999; `shiplift token list` has the numbers\n",
+    )
+    assert cli.run("token", "show", "--login", name).code == 2
+    assert cli.run("user", "show", name).err.startswith("shiplift: refused (NOT_FOUND): ")
 
 
 def test_a_lost_token_is_not_shown_again(cli: Cli, name: str) -> None:

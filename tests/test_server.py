@@ -113,7 +113,7 @@ def test_starts_with_nothing_configured(tmp_path: Path, given: bool) -> None:
 
 def test_listens_on_the_loopback_when_not_told_otherwise() -> None:
     told = shipliftd("serve", "--help", environment={"COLUMNS": "200"})
-    assert "[default: 127.0.0.1:50051]" in told.stdout
+    assert "default: 127.0.0.1:50051]" in told.stdout
 
 
 def test_the_second_start_makes_no_other_token(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_user_admin_who_is_no_site_admin_stays_that(tmp_path: Path) -> None:
     said("migrate", "--database", database)
     said("user", "add", "admin", "--database", database)
     with Shipliftd(database) as server:
-        token = said("token", "create", "admin", "--database", database).strip()
+        token = said("token", "create", "--login", "admin", "--database", database).strip()
         assert not server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).user.admin
     (line,) = [line for line in server.log if line["event"] == "no site admin"]
     assert line["error"] == (

@@ -125,7 +125,7 @@ def test_what_a_step_is_called_and_prints_does_not_steer_a_terminal(fleet: Fleet
         ("builds", "--token-file", HOSTILE),
         ("record", "--pipeline", HOSTILE),
         ("user", "add", HOSTILE),
-        ("grant", HOSTILE, HOSTILE, HOSTILE),
+        ("grant", "add", HOSTILE, HOSTILE, "-R", HOSTILE),
     ],
     ids=lambda words: " ".join("HOSTILE" if HOSTILE in word else word for word in words),
 )
@@ -137,7 +137,8 @@ def test_an_error_does_not_steer_a_terminal(fleet: Fleet, words: tuple[str, ...]
 def test_the_server_does_not_steer_its_operators_terminal(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path)}
     odd = f"{tmp_path}/{HOSTILE}.db"
-    for words in (("check",), ("user", "add", HOSTILE), ("token", "create", HOSTILE), ("restore", odd)):
+    token = ("token", "create", "--login", HOSTILE)
+    for words in (("check",), ("user", "add", HOSTILE), token, ("restore", odd)):
         text = on_terminal(command(*words, "--database", odd), environment, tmp_path)
         assert not STEERING.findall(text.replace(LINE_END, "\n")), text
 

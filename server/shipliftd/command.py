@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 import peewee
 import typer
@@ -29,7 +29,7 @@ from shipliftd.settings import (
 )
 from shipliftd.store import Lock, Store, is_defect
 from shipliftd.users import create_user
-from shipliftd.words import ACTION_WORD, LEVEL_WORD
+from shipliftd.words import ACTION_WORD
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -39,12 +39,17 @@ app = typer.Typer(
     help="Promotes builds: the server, and administration of its store.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # As `shiplift` has it: a log shows an error as it is.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 users = typer.Typer(help="Users.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens.", no_args_is_help=True)
+grants = typer.Typer(help="Access to repositories.", no_args_is_help=True)
 app.add_typer(users, name="user")
 app.add_typer(tokens, name="token")
+app.add_typer(grants, name="grant")
 
 Database = Annotated[
     str,
@@ -94,11 +99,8 @@ DrainSeconds = Annotated[
     float,
     typer.Option(envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."),
 ]
+LoginArgument = Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")]
 _DEFAULT_DATABASE = str(default_database())
-_GRANTED = {
-    level: LEVEL_WORD[level]
-    for level in (pb.ACCESS_LEVEL_READ, pb.ACCESS_LEVEL_WRITE, pb.ACCESS_LEVEL_ADMIN)
-}
 
 
 @app.command()
@@ -189,10 +191,10 @@ def gateway(
 
 @users.command("add")
 def user_add(
-    login: str,
-    admin: Annotated[bool, typer.Option("--admin", help="A site admin.")] = False,
+    login: LoginArgument,
+    email: Annotated[str, typer.Option(help="The mail address.")] = "",
     machine: Annotated[bool, typer.Option("--machine", help="A service, not a person.")] = False,
-    email: str = "",
+    admin: Annotated[bool, typer.Option("--admin", help="A site admin, who may do everything.")] = False,
     database: Database = _DEFAULT_DATABASE,
 ) -> None:
     """Create a user."""
@@ -203,16 +205,27 @@ def user_add(
 
 @tokens.command("create")
 def token_create(
-    login: str,
+    login: Annotated[str, typer.Option(metavar="LOGIN", help="Whose token it is.")],
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     action: Annotated[
         list[str] | None,
-        typer.Option(help=f"Cut it to this action: {', '.join(ACTION_WORD.values())}."),
+        typer.Option(
+            metavar="ACTION",
+            help=f"Only for this ({', '.join(ACTION_WORD.values())}); may be repeated. Else for all.",
+        ),
     ] = None,
-    repository: Annotated[list[str] | None, typer.Option(help="Cut it to owner/repo or owner/*.")] = None,
-    environment: Annotated[list[str] | None, typer.Option(help="Cut it to this environment.")] = None,
+    repository: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--repository", "-R", metavar="OWNER/REPO", help="Only there, or 'OWNER/*'; may be repeated."
+        ),
+    ] = None,
+    environment: Annotated[
+        list[str] | None,
+        typer.Option("--environment", "-e", metavar="NAME", help="Only to there; may be repeated."),
+    ] = None,
     expires_in: Annotated[
-        int | None, typer.Option(min=1, max=36500, help="Days until it stops working.")
+        int | None, typer.Option(metavar="DAYS", min=1, max=36_500, help="Never when left out.")
     ] = None,
     database: Database = _DEFAULT_DATABASE,
 ) -> None:
@@ -229,14 +242,22 @@ def token_create(
     _say(_write(database, access.create_token, request).resource.secret)
 
 
-@app.command()
-def grant(
-    login: str,
-    repository: Annotated[str, typer.Argument(help="owner/repo, or owner/* for all of them.")],
-    level: Annotated[str, typer.Argument(help="read, write or admin.")],
+@grants.command("add")
+def grant_add(
+    login: LoginArgument,
+    level: Annotated[Literal["read", "write", "admin"], typer.Argument(help="How much.")],
+    repository: Annotated[
+        str,
+        typer.Option(
+            "--repository",
+            "-R",
+            metavar="OWNER/REPO",
+            help="The repository, or 'OWNER/*' for all of them.",
+        ),
+    ],
     database: Database = _DEFAULT_DATABASE,
 ) -> None:
-    """Give a user a level on a repository."""
+    """Give a user access to a repository, in place of what they had there."""
     owner, _, repo = repository.partition("/")
     faults = Faults()
     faults.name("owner", owner)
@@ -244,7 +265,7 @@ def grant(
         faults.name("repo", repo)
     faults.refuse()
     request = pb.GrantAccessRequest(
-        owner=owner, repo=repo, login=login, level=_value("level", _GRANTED, level)
+        owner=owner, repo=repo, login=login, level=f"ACCESS_LEVEL_{level.upper()}"
     )
     _write(database, access.grant_access, request)
     _say(f"{login} has {level} on {repository}")

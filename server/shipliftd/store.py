@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# How long a batch waits for another process (`shipliftd grant`, say) to let go of the file.
+# How long a batch waits for another process (`shipliftd grant add`, say) to let go of the file.
 _BUSY_SECONDS = 10.0
 _BUSY_PAUSE = 0.005
 _TURN_SECONDS = 0.02

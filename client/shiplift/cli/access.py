@@ -8,7 +8,15 @@ import typer
 
 from shiplift._methods import TokenActionWord
 from shiplift.cli.output import put, say, when, word
-from shiplift.cli.session import RequestIdOption, Session, chosen, command, group
+from shiplift.cli.session import (
+    RequestIdOption,
+    Session,
+    UnresolvedError,
+    UsageError,
+    chosen,
+    command,
+    group,
+)
 from shiplift.cli.tables import Column, put_fields, put_table
 from shiplift.v1 import access_pb2 as pb
 
@@ -16,7 +24,7 @@ app = typer.Typer()
 token_app = group(
     app,
     "token",
-    "Creates, lists and revokes tokens.",
+    "Creates, lists, shows and revokes tokens.",
     "shiplift token create --login deploy-bot --action run -R octocat/hello-world",
     "shiplift token list",
 )
@@ -29,7 +37,7 @@ grant_app = group(
 user_app = group(
     app,
     "user",
-    "Creates, lists and disables users.",
+    "Creates, lists, shows and disables users.",
     "shiplift user add mona --email mona@example.org",
     "shiplift user list",
 )
@@ -37,7 +45,7 @@ user_app = group(
 ACTIONS: tuple[TokenActionWord, ...] = get_args(TokenActionWord)
 
 LoginArgument = Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")]
-LoginOption = Annotated[str, typer.Option(help="Another user's; needs a site admin.")]
+LoginOption = Annotated[str, typer.Option(metavar="LOGIN", help="Another user's; needs a site admin.")]
 GrantedRepository = Annotated[
     str | None,
     typer.Option(
@@ -62,12 +70,14 @@ def whoami(session: Session) -> None:
     user = answer.user
     fields = (
         ("server", session.settings.server),
-        ("login", user.login),
-        ("kind", _kind(user)),
-        ("email", user.email),
+        *_user_fields(user),
         *_token_fields(answer.token),
     )
     session.show(answer, lambda: put_fields(fields))
+
+
+def _user_fields(user: pb.User) -> Sequence[tuple[str, str]]:
+    return (("login", user.login), ("kind", _kind(user)), ("email", user.email))
 
 
 def _token_fields(token: pb.Token) -> Sequence[tuple[str, str]]:
@@ -178,6 +188,32 @@ _TOKEN_COLUMNS = (
 )
 
 
+@command(
+    token_app, "show", "shiplift token show", "shiplift token show 7 --login deploy-bot", answers=pb.Token
+)
+def token_show(
+    session: Session,
+    token_id: Annotated[
+        int | None, typer.Argument(metavar="[ID]", help="Its number in the list. [the one that calls]")
+    ] = None,
+    login: LoginOption = "",
+) -> None:
+    """Shows a token, without its secret."""
+    if token_id is None and login:
+        raise UsageError(f"which token of {login}? `shiplift token list --login {login}` has their numbers")
+    token = session.client.who_am_i().token if token_id is None else _token_of(session, token_id, login)
+    session.show(token, lambda: put_fields((("login", token.login), *_token_fields(token))))
+
+
+def _token_of(session: Session, number: int, login: str) -> pb.Token:
+    for token in session.client.iterate_tokens(login=login):
+        if token.id == number:
+            return token
+    whose = f" --login {login}" if login else ""
+    there = f"`shiplift token list{whose}` has the numbers"
+    raise UnresolvedError(f"{login or 'you'}: no token {number}; {there}")
+
+
 @command(token_app, "revoke", "shiplift token revoke 7", answers=pb.Token)
 def token_revoke(
     session: Session,
@@ -279,6 +315,18 @@ def user_list(session: Session) -> None:
     rows = [(user.login, _kind(user), user.email, when(user, "created")[:16]) for user in users]
     columns = (Column("LOGIN"), Column("KIND", 1), Column("EMAIL", 2), Column("SINCE", 3))
     session.show(users, lambda: put_table(columns, rows, wide=session.wide), "No users.")
+
+
+@command(user_app, "show", "shiplift user show", "shiplift user show mona", answers=pb.User)
+def user_show(
+    session: Session,
+    login: Annotated[
+        str, typer.Argument(metavar="[LOGIN]", help="The user; another one needs a site admin. [you]")
+    ] = "",
+) -> None:
+    """Shows a user."""
+    user = session.client.get_user(login=login)
+    session.show(user, lambda: put_fields((*_user_fields(user), ("created", when(user, "created")))))
 
 
 @command(user_app, "disable", "shiplift user disable mona", answers=pb.User)
