@@ -55,6 +55,10 @@ def test_contexts_are_offered(cli: Cli, server: Shipliftd) -> None:
     assert cli.run("login", "--context", "work", stdin=f"{server.admin_token}\n").code == 0
     assert offered(cli, "shiplift context use ") == ["work"]
     assert offered(cli, "shiplift builds --context w") == ["work"]
+    # Some shells evaluate what they are offered.
+    hostile = "w$(touch x)"
+    assert cli.run("login", "--context", hostile, stdin=f"{server.admin_token}\n").code == 0
+    assert offered(cli, "shiplift context use w") == ["work"]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid", "a b"])

@@ -191,6 +191,7 @@ def promotion(stored: Json, number: int, target: str, params: dict[str, str]) ->
         "created": stored["created"],
         "updated": stored["created"],
         "version": 1,
+        **({"waitingFor": stored["waitingFor"]} if "waitingFor" in stored else {}),
         "stages": [
             {
                 **demo.STAGE,

@@ -132,6 +132,7 @@ def test_a_promotion_has_what_its_parent_is_and_not_how_it_went(repository: Repo
     stage = promoted.stages[0]
     assert promoted == pb.Build(
         **copied,  # type: ignore[arg-type]
+        waiting_for=promoted.waiting_for,
         id=promoted.id,
         repo_id=promoted.repo_id,
         owner=repository.owner,

@@ -4,71 +4,65 @@ A shell waits meanwhile, and shows whatever is put out: so it is a second at the
 of what fails.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 import typer
 
 from shiplift import Client, ShipliftError
-from shiplift.cli.output import first_line, word
 from shiplift.cli.session import Session, UsageError
 from shiplift.settings import Contexts
-from shiplift.v1 import builds_pb2 as pb
 
 _SECONDS = 1.0
 _MOST = 30
-
-# A word, and what is said of it.
-Offer = tuple[str, str]
+_PLAIN = re.compile(r"[A-Za-z0-9._/:@+-]+")
 
 
-def builds(ctx: typer.Context, incomplete: str) -> list[Offer]:
+def builds(ctx: typer.Context, incomplete: str) -> list[str]:
     """The newest builds, by number."""
 
-    def found(client: Client, owner: str, repo: str) -> Iterable[Offer]:
-        for build in client.list_builds(owner=owner, repo=repo, page_size=_MOST).builds:
-            about = (
-                word(pb.BuildStatus, build.status),
-                build.release or build.after[:8],
-                build.deploy_to and f"to {build.deploy_to}",
-                first_line(build.title or build.message)[:40],
-            )
-            yield str(build.number), ", ".join(filter(None, about))
+    def found(client: Client, owner: str, repo: str) -> Iterable[str]:
+        page = client.list_builds(owner=owner, repo=repo, page_size=_MOST)
+        return (str(build.number) for build in page.builds)
 
     return _offered(ctx, incomplete, found)
 
 
-def environments(ctx: typer.Context, incomplete: str) -> list[Offer]:
+def environments(ctx: typer.Context, incomplete: str) -> list[str]:
     """Where builds of the repository went."""
 
-    def found(client: Client, owner: str, repo: str) -> Iterable[Offer]:
-        for each in client.list_deployments(owner=owner, repo=repo).deployments:
-            yield each.environment, each.current.release or each.current.after[:8]
+    def found(client: Client, owner: str, repo: str) -> Iterable[str]:
+        return (each.environment for each in client.list_deployments(owner=owner, repo=repo).deployments)
 
     return _offered(ctx, incomplete, found)
 
 
-def repositories(ctx: typer.Context, incomplete: str) -> list[Offer]:
+def repositories(ctx: typer.Context, incomplete: str) -> list[str]:
     """Those that may be read."""
 
-    def found(client: Client, _owner: str, _repo: str) -> Iterable[Offer]:
-        for each in client.list_repositories().repositories:
-            yield each.slug, ""
+    def found(client: Client, _owner: str, _repo: str) -> Iterable[str]:
+        return (each.slug for each in client.list_repositories().repositories)
 
     return _offered(ctx, incomplete, found)
 
 
-def contexts(incomplete: str) -> list[Offer]:
+def contexts(incomplete: str) -> list[str]:
     """Those that `login` made."""
     try:
-        known = Contexts.read().contexts.items()
+        known = sorted(Contexts.read().contexts)
     except ValueError:
         return []
-    return [(name, context.server) for name, context in sorted(known) if name.startswith(incomplete)]
+    return _plain(known, incomplete)
+
+
+def _plain(words: Iterable[str], incomplete: str) -> list[str]:
+    """Those that go on with what is typed, and in which no shell reads anything: some evaluate them."""
+    return [word for word in words if word.startswith(incomplete) and _PLAIN.fullmatch(word)]
 
 
 def _offered(
-    ctx: typer.Context, incomplete: str, found: Callable[[Client, str, str], Iterable[Offer]]
-) -> list[Offer]:
+    ctx: typer.Context, incomplete: str, found: Callable[[Client, str, str], Iterable[str]]
+) -> list[str]:
     # With what stands on the line before it: --server, -R and so on.
     session = Session.of(ctx)
     try:
@@ -86,6 +80,6 @@ def _offered(
             key_file=settings.key_file,
             insecure=settings.insecure,
         ) as client:
-            return [offer for offer in found(client, owner, repo) if offer[0].startswith(incomplete)]
+            return _plain(found(client, owner, repo), incomplete)
     except (ShipliftError, OSError, ValueError):
         return []

@@ -49,13 +49,13 @@ class UnresolvedError(Exception):
     """What the command line names is not there, or is not one thing: said in words, exit code 1."""
 
 
-def _contexts(incomplete: str) -> list[tuple[str, str]]:
+def _contexts(incomplete: str) -> list[str]:
     from shiplift.cli import completing  # it needs this module
 
     return completing.contexts(incomplete)
 
 
-def _repositories(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def _repositories(ctx: typer.Context, incomplete: str) -> list[str]:
     from shiplift.cli import completing  # as above
 
     return completing.repositories(ctx, incomplete)
