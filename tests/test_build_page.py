@@ -70,6 +70,11 @@ def test_a_build_of_a_public_repository_is_shown_to_anybody(caller: Caller, publ
     created = f"{public.get(2).created.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"
     assert page.rows == [
         ["status", "pending"],
+        [
+            "waiting for",
+            "stage 'default' waits for a deployer of production: none that may take it has asked in the"
+            " last hour (shiplift take production -- COMMAND)",
+        ],
         ["event", "promote"],
         ["promoted build", "1"],
         ["environment", "production"],

@@ -86,8 +86,11 @@ class Farm:
         self.started += 1
         self.runners.append(self.fleet.runner.start("runner", "--name", f"runner-{self.started}"))
 
-    def kill_one(self, moment: random.Random) -> None:
-        """Kills one of them, one that runs a stage where there is one, and starts another."""
+    def kill_one(self, moment: random.Random) -> bool:
+        """Kills one of them, one that runs a stage where there is one, and starts another.
+
+        Returns whether it ran one, as far as that can be seen from here.
+        """
         busy = {
             stage.machine
             for listed in self.fleet.repository.page(statuses=[pb.BUILD_STATUS_RUNNING]).builds
@@ -100,6 +103,7 @@ class Farm:
         victim.kill()
         victim.communicate(timeout=SECONDS)
         self.start()
+        return bool(at_work)
 
 
 def name_of(runner: "subprocess.Popen[str]") -> str:
@@ -163,17 +167,18 @@ def test_a_runner_that_is_killed_costs_its_stage_and_no_stage_runs_twice(
     # Seeded: a failure can be had again, as far as the machine's timing allows.
     moment = random.Random(7)
     over = threading.Event()
+    hits: list[bool] = []
     with farm(fleet) as runners:
         builds = promote_all(fleet, diamond(journal, 0.3), PROMOTIONS)
 
         def kill() -> None:
-            while not over.wait(1.0):
-                runners.kill_one(moment)
+            while not over.wait(0.5):
+                hits.append(runners.kill_one(moment))
 
         killer = threading.Thread(target=kill)
         killer.start()
         try:
-            until(lambda: len(journal_of(journal)) >= PROMOTIONS, 300)
+            until(lambda: len(journal_of(journal)) >= PROMOTIONS and any(hits), 300)
         finally:
             over.set()
             killer.join()

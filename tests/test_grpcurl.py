@@ -128,6 +128,7 @@ def test_it_promotes(grpcurl: Path, server: Shipliftd, repo: str) -> None:
         "created": created,
         "updated": created,
         "version": 1,
+        "waiting_for": stored.waiting_for,
         "stages": [
             {
                 "id": str(stored.stages[0].id),

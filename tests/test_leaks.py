@@ -73,7 +73,7 @@ def test_a_step_has_no_token(server: Shipliftd, repository: Repository, tmp_path
         (tmp_path / "go").touch()
         assert fleet.ended(build).status == pb.BUILD_STATUS_SUCCESS
     assert fleet.runner.token.encode() not in seen
-    assert b"SHIPLIFT_" not in seen
+    assert b"SHIPLIFT_TOKEN" not in seen
     assert all(lease.encode() not in seen for lease in server.secrets.lease_tokens)
 
 

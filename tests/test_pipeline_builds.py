@@ -216,7 +216,7 @@ def test_a_promotion_says_what_it_waits_for_until_a_runner_that_could_has_asked(
         {"arch": "amd64", "labels": {"zone": "a"}},
         {"arch": "arm64"},
         {"labels": {"zone": "b"}},
-        {"labels": {"zone": "a"}, "environment": "staging"},
+        {"labels": {"zone": "a"}, "environments": ["staging"]},
         {"labels": {"zone": "a"}, "kind": "external"},
     ):
         assert staged.runner.offered(AT_ONCE, **want) == ""
@@ -237,5 +237,5 @@ def test_a_promotion_says_what_it_waits_for_until_a_runner_that_could_has_asked(
     assert [build.waiting_for for build in repository.page().builds] == ["", "", ""]
 
 
-def test_nobody_need_ask_before_there_is_something_to_deploy(staged: Staged) -> None:
-    assert staged.external().waiting_for == ""
+def test_a_deployer_need_have_asked_as_a_runner(staged: Staged) -> None:
+    assert staged.external().waiting_for.startswith("stage 'default' waits for a deployer of production: ")

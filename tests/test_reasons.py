@@ -21,7 +21,7 @@ KINDS: dict[str, type[Refusal]] = {
 }
 # What cannot start tells its operator so, and no caller.
 STARTS = {
-    *("__main__.py", "backups.py", "logins.py", "parameters.py", "schema.py", "server.py"),
+    *("command.py", "backups.py", "logins.py", "parameters.py", "schema.py", "server.py"),
     *("settings.py", "store.py", "tls.py", "gateway/serving.py", "gateway/standalone.py"),
 }
 

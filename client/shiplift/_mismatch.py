@@ -18,7 +18,6 @@ _SECONDS = 2.0
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE", "HTTP_REQUEST"})
 # As gRPC's core says it of an answer that begins like one of HTTP/1.1.
 _HTTP_1 = "http1.x server"
-_REFUSED = "Connection refused"
 _FAILED_TO_CONNECT = "failed to connect to all addresses"
 
 
@@ -34,8 +33,6 @@ def mismatch(route: Route, error: grpc.RpcError) -> str:
             f"{route.server} speaks HTTP/1.1, and no gRPC: it may be the server's JSON gateway, and gRPC"
             " has an address of its own (port 50051, unless it was told otherwise)"
         )
-    if _REFUSED in (error.details() or ""):
-        return f"nothing listens on {route.server}: is the server running, and is this its address?"
     spoken = _spoken(route)
     if spoken == "tls" and not route.has_tls:
         return (

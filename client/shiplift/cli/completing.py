@@ -14,7 +14,7 @@ from shiplift.cli.session import Session, UsageError
 from shiplift.settings import Contexts
 
 _SECONDS = 1.0
-_MOST = 30
+_MOST, _MOST_LISTED = 30, 1000
 _PLAIN = re.compile(r"[A-Za-z0-9._/:@+-]+")
 
 
@@ -41,7 +41,10 @@ def repositories(ctx: typer.Context, incomplete: str) -> list[str]:
     """Those that may be read."""
 
     def found(client: Client, _owner: str, _repo: str) -> Iterable[str]:
-        return (each.slug for each in client.list_repositories().repositories)
+        owner = incomplete.partition("/")[0] if "/" in incomplete else ""
+        return (
+            each.slug for each in client.list_repositories(owner=owner, page_size=_MOST_LISTED).repositories
+        )
 
     return _offered(ctx, incomplete, found)
 

@@ -354,7 +354,7 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
         run()
         sys.stdout.flush()
     except Unavailable as error:
-        say(f"shiplift: no answer from {session.settings.server}: {error.message}")
+        say(f"shiplift: no answer from {session.settings.server}: {_without_grpc(session, error)}")
         if error.request_id:
             say(f"It may have been done. To repeat it safely, add: --request-id {error.request_id}")
         raise typer.Exit(UNREACHABLE) from None
@@ -377,6 +377,13 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
         raise typer.Exit(_INTERRUPTED) from None
     finally:
         session.close()
+
+
+def _without_grpc(session: Session, error: Unavailable) -> str:
+    """Why there was no answer: gRPC's words for an address where nobody listens are its own."""
+    if "Connection refused" not in error.message:
+        return error.message
+    return f"nothing listens on {session.settings.server}: is the server running, and is this its address?"
 
 
 # What shows what there is, as the server has it, and as it is called here.
