@@ -116,6 +116,21 @@ def test_a_broken_login_file_is_said_so(stranger: Cli) -> None:
         )
 
 
+def test_login_takes_the_token_of_each_place_that_its_help_names(server: Shipliftd, stranger: Cli) -> None:
+    file = stranger.home / "token"
+    file.write_text(f"{server.admin_token}\n")
+    here = ("login", "--server", server.address)
+    told = f"Logged in to {server.address} as admin; kept in "
+    for words, variables in (
+        (("--token", server.admin_token), {}),
+        (("--token-file", str(file)), {"SHIPLIFT_TOKEN": "shl_other"}),
+        ((), {"SHIPLIFT_TOKEN": server.admin_token, "SHIPLIFT_TOKEN_FILE": "/no/such/file"}),
+        ((), {"SHIPLIFT_TOKEN_FILE": str(file)}),
+    ):
+        said = stranger.run(*here, *words, **variables)
+        assert (said.code, said.out.startswith(told), said.err) == (0, True, ""), (words, said)
+
+
 def logged_in(cli: Cli, server: Shipliftd, *words: str) -> None:
     """Logs the admin in."""
     assert cli.run("login", "--server", server.address, *words, stdin=f"{server.admin_token}\n").code == 0

@@ -25,14 +25,14 @@ context_app = group(
 def login(session: Session) -> None:
     """Checks a token and keeps it with its server as a context, which is the current one from then on.
 
-    Asks for the server and the token where they are not said; without a terminal, the token is the
-    first line of standard input. A context is named by --context, else by its server, and is kept in a file
-    that only you can read.
+    Asks for the server and the token where no option or variable says them; without a terminal, the token
+    is the first line of standard input. A context is named by --context, else by its server, and is kept in
+    a file that only you can read.
     """
     name, session.context = session.context, None
     session.server = session.server or _server(session, name)
     if not session.token:
-        session.token = TokenFile(session.token_file)() if session.token_file else _token(session.server)
+        session.token = _given(session.token_file) or _token(session.server)
         session.token_file = None
     answer = session.client.who_am_i()
     found = session.settings
@@ -109,6 +109,12 @@ def _server(session: Session, name: str | None) -> str:
     if not sys.stdin.isatty():
         return known
     return str(typer.prompt("Server", default=known, err=True))
+
+
+def _given(token_file: str | None) -> str:
+    """The token that an option or a variable gives; empty for none."""
+    file = token_file or (not os.environ.get("SHIPLIFT_TOKEN") and os.environ.get("SHIPLIFT_TOKEN_FILE"))
+    return TokenFile(file)() if file else os.environ.get("SHIPLIFT_TOKEN", "")
 
 
 def _token(server: str) -> str:
