@@ -1,9 +1,9 @@
 """How each failure looks on Drone's routes and on those of the Connect protocol, whole."""
 
 import base64
-import json
 import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
@@ -409,6 +409,16 @@ def test_an_rpc_is_answered_in_json_and_in_bytes(caller: Caller, recorded: Repos
 # Never null.
 
 
+def _values(answer: object) -> Iterator[object]:
+    """All that stands in `answer`, at any depth."""
+    yield answer
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, list):
+        for each in answer:
+            yield from _values(each)
+
+
 def test_nothing_that_can_go_wrong_is_answered_with_null(caller: Caller, repository: Repository) -> None:
     builds = f"/api/repos/{repository.slug}/builds"
     for method, path in (
@@ -429,8 +439,7 @@ def test_nothing_that_can_go_wrong_is_answered_with_null(caller: Caller, reposit
         assert found is not None
         # What Drone's client would take for an empty build.
         assert (answer.status == 200) == isinstance(found, list), (method, path)
-        # As a value: builds of other tests may say the word.
-        assert re.search(r"(: |, |\[)null[,}\]]", json.dumps(found)) is None
+        assert None not in _values(found), (method, path)
 
 
 def test_every_code_of_grpc_has_a_status() -> None:
