@@ -18,7 +18,7 @@ from tests.runners import Fleet
 from tests.toolchains import ROOT
 
 UNIT = ROOT / "docs/deployers/shiplift-take@.service"
-PAGE = (UNIT.parent / "README.md").read_text()
+PAGE = (UNIT.parent / "systemd.md").read_text()
 SHIPLIFT, DEPLOY = "/usr/local/bin/shiplift", "/usr/local/bin/deploy"
 
 

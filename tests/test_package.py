@@ -155,7 +155,7 @@ def test_the_quick_start_works_for_a_stranger(stranger: Stranger, wheel: Path) -
         assert (done.returncode, done.stdout) == (1, "")
         assert re.fullmatch(told, done.stderr), done.stderr
     install, here = [
-        block for block in blocks("sh") if "pipx install" in block or "shiplift login" in block
+        block for block in blocks("README.md", "sh") if "pipx install" in block or "shiplift login" in block
     ]
     assert install == "pipx install 'shiplift[server]'\nshipliftd serve\n"
     extra = f"{wheel}[server]"

@@ -1,4 +1,4 @@
-"""The README's snippets run, and show what they print."""
+"""The snippets of the README and of docs/ run, and show what they print."""
 
 import json
 import os
@@ -17,19 +17,23 @@ from tests.harness import Shipliftd
 from tests.repository import COMMIT
 from tests.toolchains import ROOT, SECONDS, make, need
 
-README = (ROOT / "README.md").read_text()
 BIN = Path(sys.executable).parent
 
 
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of a language, in their order."""
-    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+def page(name: str) -> str:
+    """The text of a page."""
+    return (ROOT / name).read_text()
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """The fenced blocks of a language on a page, in their order."""
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", page(name), re.DOTALL | re.MULTILINE)
     return found
 
 
-def block(language: str, word: str) -> str:
-    """The one block of a language with the word in it."""
-    (found,) = [text for text in blocks(language) if word in text]
+def block(name: str, language: str, word: str = "") -> str:
+    """The one block of a language on a page with the word in it."""
+    (found,) = [text for text in blocks(name, language) if word in text]
     return found
 
 
@@ -81,19 +85,43 @@ def output(command: list[str], environment: dict[str, str], directory: Path = RO
 
 def test_the_demo_prints_what_the_readme_shows() -> None:
     shown = output([sys.executable, "-m", "tests.demo"], dict(os.environ))
-    assert settled(shown) == settled(block("text", "$ shiplift promote"))
+    assert settled(shown) == settled(block("README.md", "text", "$ shiplift promote"))
     assert len(shown.splitlines()) < 60
 
 
-def test_the_python_example_promotes(environment: dict[str, str]) -> None:
-    (snippet,) = blocks("python")
-    printed = output([sys.executable, "-c", snippet], environment)
-    assert re.fullmatch(r"build \d+ goes to production: default is pending\n", printed)
+@pytest.mark.parametrize(("name", "to"), [("README.md", "staging"), ("docs/calling.md", "production")])
+def test_the_python_examples_promote(environment: dict[str, str], name: str, to: str) -> None:
+    printed = output([sys.executable, "-c", block(name, "python")], environment)
+    assert re.fullmatch(rf"build \d+ goes to {to}: default is pending\n", printed)
+
+
+def test_the_command_promotes(environment: dict[str, str]) -> None:
+    printed = output(["sh", "-ec", block("README.md", "sh", "shiplift promote 41")], environment)
+    assert re.search(r"^environment +staging$", printed, re.MULTILINE)
+    assert re.search(r"^params +REGION=eu-west-1$", printed, re.MULTILINE)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(page("README.md").splitlines()) < 200
+
+
+def test_the_links_between_pages_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    lost = [
+        f"{each.relative_to(ROOT)}: {to}"
+        for each in pages
+        # What stands in a fenced block is code.
+        for to in re.findall(
+            r"\]\(((?!https?:|#)[^)#]+)", re.sub(r"(?ms)^```.*?^```$", "", each.read_text())
+        )
+        if not (each.parent / to).exists()
+    ]
+    assert lost == []
 
 
 def test_the_curl_example_promotes(environment: dict[str, str]) -> None:
     need("curl")
-    snippet = moved(block("sh", "curl -X POST"), environment)
+    snippet = moved(block("README.md", "sh", "curl -X POST"), environment)
     build = json.loads(subprocess.check_output(["sh", "-euc", snippet], env=environment, timeout=SECONDS))
     found = [build[name] for name in ("event", "parent", "deploy_to", "params", "status")]
     assert found == ["promote", 41, "production", {"REGION": "eu-west-1"}, "pending"]
@@ -101,14 +129,14 @@ def test_the_curl_example_promotes(environment: dict[str, str]) -> None:
 
 def test_the_fetch_example_promotes(environment: dict[str, str]) -> None:
     need("node")
-    (snippet,) = blocks("js")
+    snippet = block("docs/calling.md", "js")
     command = ["node", "--input-type=module", "--eval", moved(snippet, environment)]
     assert re.fullmatch(r"build \d+ goes to staging: BUILD_STATUS_PENDING\n", output(command, environment))
 
 
 def test_the_fetch_example_says_why_not(environment: dict[str, str]) -> None:
     need("node")
-    (snippet,) = blocks("js")
+    snippet = block("docs/calling.md", "js")
     done = subprocess.run(
         ["node", "--input-type=module", "--eval", moved(snippet, environment)],
         env={**environment, "SHIPLIFT_TOKEN": "shl_wrong"},
@@ -123,7 +151,7 @@ def test_the_fetch_example_says_why_not(environment: dict[str, str]) -> None:
 def test_the_drone_commands_environment_is_the_one_that_test_drone_go_sets(
     environment: dict[str, str],
 ) -> None:
-    exports, command = moved(block("sh", "drone build"), environment).splitlines()
+    exports, command = moved(block("docs/calling.md", "sh", "drone build"), environment).splitlines()
     assert command.startswith("drone build promote ")
     names = re.findall(r"(\w+)=", exports)
     assert names == [*test_drone_go.variables("", "")]
@@ -136,7 +164,7 @@ def test_the_drone_commands_environment_is_the_one_that_test_drone_go_sets(
 def test_the_grpcurl_example_promotes(environment: dict[str, str]) -> None:
     need("go")
     make(".venv/go/grpcurl")
-    printed = output(["sh", "-c", block("sh", "grpcurl")], environment)
+    printed = output(["sh", "-c", block("README.md", "sh", "grpcurl")], environment)
     assert '"deploy_to": "staging"' in printed
     assert '"status": "BUILD_STATUS_PENDING"' in printed
 
@@ -146,7 +174,9 @@ def test_the_buf_example_promotes(environment: dict[str, str]) -> None:
     need("npm")
     make(".venv/node/.installed")
     variables = {**environment, "PATH": f"{ROOT}/.venv/node/node_modules/.bin:{environment['PATH']}"}
-    build = json.loads(output(["sh", "-euc", moved(block("sh", "buf curl"), environment)], variables))
+    build = json.loads(
+        output(["sh", "-euc", moved(block("docs/calling.md", "sh", "buf curl"), environment)], variables)
+    )
     found = [build[name] for name in ("event", "parent", "deployTo", "params", "status")]
     assert found == ["BUILD_EVENT_PROMOTE", 41, "staging", {"REGION": "eu-west-1"}, "BUILD_STATUS_PENDING"]
 
@@ -157,7 +187,7 @@ def test_the_commands_of_a_ci_job_record_and_promote(environment: dict[str, str]
         "git -c user.name=Ann -c user.email=ann@example.org commit -q --allow-empty -m first",
     ):
         output(["sh", "-c", command], environment, tmp_path)
-    printed = output(["sh", "-ec", block("sh", "--artifact")], environment, tmp_path)
+    printed = output(["sh", "-ec", block("docs/command.md", "sh")], environment, tmp_path)
     assert re.search(r"^environment +staging$", printed, re.MULTILINE)
     assert re.search(r"^release +v1\.4\.2$", printed, re.MULTILINE)
 
@@ -171,7 +201,9 @@ def test_the_helm_example_takes_what_was_promoted(environment: dict[str, str], t
     build = json.loads(output(["shiplift", "builds", "-n", "1", "--json"], variables))[0]["number"]
     output(["shiplift", "promote", str(build), "production", "-p", "CHART=1.4.2"], variables)
     variables["SHIPLIFT_TOKEN"] = environment["RUNNER_TOKEN"]
-    taking = subprocess.Popen(["sh", "-c", f"exec {block('sh', 'helm')}"], env=variables, cwd=tmp_path)
+    taking = subprocess.Popen(
+        ["sh", "-c", f"exec {block('docs/deployers/README.md', 'sh', 'helm')}"], env=variables, cwd=tmp_path
+    )
     waiting = ["shiplift", "wait", str(build + 1), "--timeout", str(SECONDS)]
     try:
         printed = output(waiting, {**variables, "SHIPLIFT_TOKEN": environment["SHIPLIFT_TOKEN"]})
@@ -182,7 +214,7 @@ def test_the_helm_example_takes_what_was_promoted(environment: dict[str, str], t
 
 
 def test_the_pipeline_example_runs(environment: dict[str, str], tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    text = block("docs/pipelines.md", "yaml")
     (tmp_path / ".drone.yml").write_text(text.replace("./deploy.sh", "echo to"))
     output(["shiplift", "record", "--commit", COMMIT], environment, tmp_path)
     build = json.loads(output(["shiplift", "builds", "-n", "1", "--json"], environment))[0]["number"]
@@ -193,18 +225,18 @@ def test_the_pipeline_example_runs(environment: dict[str, str], tmp_path: Path) 
 
 
 def test_the_go_example_is_the_program_that_test_go_runs() -> None:
-    assert blocks("go") == [(ROOT / "tests/interop/go/deploy/main.go").read_text()]
+    assert block("docs/deployers/README.md", "go") == page("tests/interop/go/deploy/main.go")
 
 
 def test_every_refused_parameter_is_named() -> None:
     # `PYTHON+` stands there in words.
-    missing = [name for name in REFUSED if f"`{name}`" not in README and name != "PYTHON+"]
-    assert missing == []
+    promotions = page("docs/promotions.md")
+    assert [name for name in REFUSED if f"`{name}`" not in promotions and name != "PYTHON+"] == []
 
 
 def test_the_variables_of_a_step_are_those_in_the_tables() -> None:
     found = set()
-    for row in re.findall(r"^\| (`.*?) \|", (ROOT / "docs/variables.md").read_text(), re.MULTILINE):
+    for row in re.findall(r"^\| (`.*?) \|", page("docs/variables.md"), re.MULTILINE):
         for name in re.findall(r"`([\w<>]+)`", row):
             if not name.startswith("_"):
                 before = name
@@ -215,10 +247,14 @@ def test_the_variables_of_a_step_are_those_in_the_tables() -> None:
     assert found == BUILT_IN | {"DRONE_STEP_NAME", "DRONE_STEP_NUMBER"} | artifacts
 
 
-@pytest.mark.parametrize("program", ["shiplift", "shipliftd"])
-def test_every_command_is_documented(program: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "where"),
+    [("shiplift", ["docs/command.md"]), ("shipliftd", ["docs/operating.md", "docs/gateway.md"])],
+)
+def test_every_command_is_documented(program: str, where: list[str]) -> None:
     help_text = output([sys.executable, "-m", program, "--help"], {**os.environ, "COLUMNS": "120"})
     commands = re.findall(r"^[ │]+([a-z]+)  +[A-Z]", help_text.split("Commands")[1], re.MULTILINE)
     assert len(commands) >= 8
+    documented = "".join(page(name) for name in where)
     for command in commands:
-        assert re.search(rf"`(?:shipliftd )?{command}[ `]", README), f"{program} {command}"
+        assert re.search(rf"`(?:shipliftd )?{command}[ `]", documented), f"{program} {command}"
