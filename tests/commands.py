@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from shipliftd import schema
+from shipliftd.store import schema
 
 from tests.patience import SECONDS
 

@@ -11,10 +11,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1 import access_pb2_grpc
-from shipliftd import setup
-from shipliftd.api import SERVICES
-from shipliftd.interceptors import Interceptor
-from shipliftd.services.access import AccessService
+from shipliftd import first_start
+from shipliftd.api.interceptors import Interceptor
+from shipliftd.api.services.access import AccessService
+from shipliftd.descriptors import SERVICES
 from shipliftd.store import Store
 
 from tests.patience import SECONDS
@@ -61,7 +61,7 @@ async def inside(
     """Serves AccessService and these handlers from a new store."""
     store = Store(path)
     store.migrate()
-    await setup.first_start(store)
+    await first_start.first_start(store)
     interceptor = Interceptor(store, [*SERVICES, *services])
     server = grpc.aio.server(interceptors=[interceptor])
     access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), server)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shipliftd.commands import POSIX, POWERSHELL, Commands, Shell, shell_of
 from shipliftd.errors import Invalid
-from shipliftd.substitution import Substitution
+from shipliftd.pipelines.commands import POSIX, POWERSHELL, Commands, Shell, shell_of
+from shipliftd.pipelines.substitution import Substitution
 
 from tests.hostile import COMMANDS, PWNED, VALUES
 

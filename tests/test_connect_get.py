@@ -7,7 +7,7 @@ import json
 import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
 from shiplift.v1 import access_pb2, builds_pb2
-from shipliftd.api import writes
+from shipliftd.descriptors import writes
 
 from tests.gateway import Answer, Caller, Raw, request
 from tests.repository import Repository

@@ -14,7 +14,7 @@ import grpc
 import pytest
 import yaml
 from shiplift.v1 import access_pb2, builds_pb2
-from shipliftd.plans import BUILT_IN
+from shipliftd.pipelines.plans import BUILT_IN
 
 from tests.harness import Gateway, Shipliftd
 from tests.patience import until, within

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
-from shipliftd import builds, ending, leases, promotions, recording, reports, stages
+from shipliftd import builds
+from shipliftd.access.guard import Caller
+from shipliftd.builds import endings, promotions, recording, reports
+from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Refusal
-from shipliftd.guard import Caller
-from shipliftd.models import ENDED, Repository, Stage, User
-from shipliftd.parameters import ParameterRules
-from shipliftd.rows import BuildWithStages, StageRow
+from shipliftd.stages import holders, leases
 from shipliftd.store import Store
+from shipliftd.store.models import ENDED, Repository, Stage, User
+from shipliftd.store.rows import BuildWithStages, StageRow
 
 from tests.patience import SECONDS
 from tests.repository import COMMIT
@@ -127,11 +129,11 @@ def create(caller: Caller, nodes: list[Node], numbers: list[int]) -> BuildWithSt
 def finish(caller: Caller, stage: StageRow, outcome: str) -> None:
     if outcome == "lost":
         Stage.update(lease_expires=1).where(Stage.id == stage.id).execute()
-        ending.sweep()
+        endings.sweep()
         return
     status = f"BUILD_STATUS_{outcome.upper()}"
     request = pb.UpdateStageRequest(stage_id=stage.id, status=status, error=stage.name)
-    stages.update_stage(caller, request)
+    holders.update_stage(caller, request)
 
 
 def expected(nodes: list[Node]) -> dict[str, str]:
@@ -217,7 +219,7 @@ def test_a_build_ends_for_good_whenever_it_is_ended(
         before = builds.load(caller, build.id)
         named: dict[str, Any] = {"owner": "octocat", "repo": "app", "build": build.build.number}
         if how == "cancel":
-            ending.cancel(caller, api.CancelBuildRequest(**named))
+            endings.cancel(caller, api.CancelBuildRequest(**named))
         elif before.build.status not in ENDED:
             reports.update(caller, api.UpdateBuildRequest(**named, status=api.BUILD_STATUS_FAILURE))
         after = builds.load(caller, build.id)
@@ -249,10 +251,10 @@ def late(caller: Caller, stage: StageRow) -> None:
     """Whoever had the stage reports once more; others are refused."""
     request = pb.UpdateStageRequest(stage_id=stage.id, status=api.BUILD_STATUS_RUNNING, message="late")
     if stage.lease_hash is not None:
-        assert stages.update_stage(caller, request)[0] == stage
+        assert holders.update_stage(caller, request)[0] == stage
         return
     for call in (
-        lambda: stages.update_stage(caller, request),
+        lambda: holders.update_stage(caller, request),
         lambda: leases.accept(caller, pb.AcceptStageRequest(stage_id=stage.id, machine="late")),
     ):
         with pytest.raises(Refusal):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from shiplift.v1 import access_pb2
-from shipliftd.api import descriptor_set
+from shipliftd.descriptors import descriptor_set
 
 from tests import demo
 from tests.gateway import Answer, Caller

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shipliftd import globs
+from shipliftd.pipelines import globs
 
 
 # What Go's filepath.Match says of them.

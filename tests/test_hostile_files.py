@@ -8,10 +8,10 @@ from typing import Any
 
 import grpc
 import pytest
-from shipliftd.conditions import Facts
 from shipliftd.errors import Precondition
-from shipliftd.matching import match
 from shipliftd.pipelines import MOST_PATTERNS, Pipelines, parse
+from shipliftd.pipelines.conditions import Facts
+from shipliftd.pipelines.matching import match
 
 from tests import probe
 from tests.refusals import refusal

@@ -12,8 +12,8 @@ import grpc.aio
 import pytest
 from google.protobuf import descriptor_pb2
 from shiplift.v1 import access_pb2, builds_pb2
-from shipliftd.guard import CALLER
-from shipliftd.inprocess import InProcess
+from shipliftd.access.guard import CALLER
+from shipliftd.api.inprocess import InProcess
 
 from tests.inside import Inside, Metadata, inside, service
 from tests.patience import SECONDS

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 from shipliftd import builds
-from shipliftd.guard import Caller
+from shipliftd.access.guard import Caller
 from shipliftd.store import Store
 
 from tests.harness import Shipliftd

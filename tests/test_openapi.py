@@ -15,7 +15,7 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from shiplift.v1 import access_pb2
 from shipliftd import __version__
-from shipliftd.api import SERVICES, path_of
+from shipliftd.descriptors import SERVICES, path_of
 from shipliftd.gateway.drone import OPERATIONS, SVG
 
 from tests import demo

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
+from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Invalid, Precondition
 from shipliftd.fields import Faults
-from shipliftd.parameters import ParameterRules
 
 from tests.harness import Shipliftd
 from tests.refusals import Refusal, invalid, refusal

@@ -1,10 +1,10 @@
 """What a caller is told when a build runs no pipeline of its file."""
 
 import pytest
-from shipliftd.conditions import Facts
 from shipliftd.errors import Precondition
-from shipliftd.matching import match
 from shipliftd.pipelines import parse
+from shipliftd.pipelines.conditions import Facts
+from shipliftd.pipelines.matching import match
 
 from tests.test_pipelines import PROMOTE, file
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from shipliftd.conditions import Condition, Conditions, Facts
 from shipliftd.errors import Precondition
-from shipliftd.matching import MatchedStage, match
 from shipliftd.pipelines import Pipeline, Pipelines, Secret, Step, parse
+from shipliftd.pipelines.conditions import Condition, Conditions, Facts
+from shipliftd.pipelines.matching import MatchedStage, match
 
 PROMOTE = Facts(branch="main", event="promote", repo="octocat/hello-world", target="production")
 

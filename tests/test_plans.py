@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shipliftd.conditions import Facts
 from shipliftd.errors import Invalid
 from shipliftd.pipelines import Pipeline, Secret, Step, parse
-from shipliftd.plans import (
+from shipliftd.pipelines.conditions import Facts
+from shipliftd.pipelines.plans import (
     Artifact,
     BuildFacts,
     Inputs,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shipliftd.parameters import REFUSED
-from shipliftd.plans import BUILT_IN
+from shipliftd.builds.parameters import REFUSED
+from shipliftd.pipelines.plans import BUILT_IN
 
 from tests import demo, test_drone_go
 from tests.harness import Shipliftd

@@ -21,8 +21,9 @@ KINDS: dict[str, type[Refusal]] = {
 }
 # What cannot start tells its operator so, and no caller.
 STARTS = {
-    *("command.py", "backups.py", "logins.py", "parameters.py", "schema.py", "server.py"),
-    *("settings.py", "store.py", "tls.py", "gateway/serving.py", "gateway/standalone.py"),
+    *("command.py", "logins.py", "builds/parameters.py", "server.py", "settings.py", "tls.py"),
+    *("store/backups.py", "store/group_commit.py", "store/schema.py"),
+    *("gateway/serving.py", "gateway/standalone.py"),
 }
 
 

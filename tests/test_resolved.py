@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shipliftd.errors import Invalid
-from shipliftd.resolved import resolved
+from shipliftd.pipelines.resolved import resolved
 
 from tests.hostile import VALUES
 from tests.toolchains import ROOT, SECONDS, need, run

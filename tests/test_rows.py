@@ -8,10 +8,9 @@ from typing import NamedTuple, get_type_hints
 
 import peewee
 import pytest
-from shipliftd import models
-from shipliftd.rows import BuildRow, StageRow, StepRow
-from shipliftd.schema import HISTORY
-from shipliftd.store import Store
+from shipliftd.store import Store, models
+from shipliftd.store.rows import BuildRow, StageRow, StepRow
+from shipliftd.store.schema import HISTORY
 
 from tests.patience import SECONDS
 

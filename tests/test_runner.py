@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from shiplift.v1 import builds_pb2 as pb
-from shipliftd.plans import BUILT_IN
+from shipliftd.pipelines.plans import BUILT_IN
 
 from tests.harness import Shipliftd
 from tests.patience import SECONDS, until, within

@@ -20,10 +20,10 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
+from shipliftd import first_start
 from shipliftd import server as server_module
-from shipliftd import setup
+from shipliftd.api.services.runs import Runs
 from shipliftd.errors import Unavailable
-from shipliftd.services.runs import Runs
 from shipliftd.store import Store
 
 from tests.commands import MIGRATIONS, command, refusal, said, shipliftd
@@ -220,7 +220,7 @@ def test_a_first_start_whose_commit_fails_leaves_no_token(tmp_path: Path) -> Non
             store.writer.execute_sql(
                 "CREATE TRIGGER late AFTER INSERT ON tokens BEGIN INSERT INTO child VALUES (7); END"
             )
-            await setup.first_start(store)
+            await first_start.first_start(store)
 
     database = tmp_path / "shiplift.db"
     said("migrate", "--database", database)

@@ -9,11 +9,10 @@ from typing import TypeVar
 
 import peewee
 import pytest
-from shipliftd import store as store_module
 from shipliftd.errors import NotFound, Unavailable
-from shipliftd.models import Change, Repository, Setting, User
-from shipliftd.models import database as models
-from shipliftd.store import Store
+from shipliftd.store import Store, group_commit
+from shipliftd.store.models import Change, Repository, Setting, User
+from shipliftd.store.models import database as models
 
 T = TypeVar("T")
 
@@ -239,7 +238,7 @@ def test_another_process_that_writes_only_delays(store: Store) -> None:
 def test_another_process_that_never_stops_writing_makes_the_store_unavailable(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(group_commit, "_BUSY_SECONDS", 0.2)
 
     async def scenario() -> list[object]:
         with closing(sqlite3.connect(store.path, isolation_level=None)) as other:

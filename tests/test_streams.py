@@ -17,10 +17,10 @@ import pytest
 from google.protobuf import descriptor_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2, builds_pb2
-from shipliftd import interceptors
+from shipliftd.access.guard import CALLER
+from shipliftd.api import interceptors
+from shipliftd.api.interceptors import rules_of
 from shipliftd.errors import Precondition
-from shipliftd.guard import CALLER
-from shipliftd.interceptors import rules_of
 
 from tests.inside import Inside, Metadata, inside, service
 from tests.patience import SECONDS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shipliftd.errors import Invalid
-from shipliftd.substitution import Substitution
+from shipliftd.pipelines.substitution import Substitution
 
 MIB = 1024 * 1024
 VARIABLES = {

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from peewee import IntegrityError
 from shiplift.v1 import access_pb2, builds_pb2
-from shipliftd import schema
 from shipliftd.errors import Precondition
-from shipliftd.store import Store
+from shipliftd.store import Store, schema
 
 from tests.commands import MIGRATIONS, refusal, said, shipliftd
 from tests.harness import Shipliftd

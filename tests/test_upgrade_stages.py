@@ -10,9 +10,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
-from shipliftd import schema
-from shipliftd.guard import hash_of
-from shipliftd.store import Store
+from shipliftd.access.guard import hash_of
+from shipliftd.store import Store, schema
 
 from tests.commands import MIGRATIONS, said
 from tests.harness import Shipliftd

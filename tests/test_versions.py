@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from shipliftd.versions import calver, semver
+from shipliftd.pipelines.versions import calver, semver
 
 
 def short(found: Mapping[str, str]) -> dict[str, str]:

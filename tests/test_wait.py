@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
-from shipliftd.services import Context, patience
+from shipliftd.api.services import Context, patience
 
 from tests import probe
 from tests.harness import Shipliftd

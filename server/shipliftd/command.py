@@ -14,11 +14,14 @@ import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 
-from shipliftd import __version__, access, backups, logs, setup
+from shipliftd import __version__, first_start, logs
+from shipliftd.access import access
+from shipliftd.access.guard import Caller
+from shipliftd.access.users import create_user
 from shipliftd.clock import now
+from shipliftd.enum_words import ACTION_WORD
 from shipliftd.errors import Precondition, Refusal
 from shipliftd.fields import Faults
-from shipliftd.guard import Caller
 from shipliftd.settings import (
     GatewaySettings,
     HttpSettings,
@@ -27,9 +30,7 @@ from shipliftd.settings import (
     database_path,
     default_database,
 )
-from shipliftd.store import Lock, Store, is_defect
-from shipliftd.users import create_user
-from shipliftd.words import ACTION_WORD
+from shipliftd.store import Lock, Store, backups, is_defect
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -324,7 +325,7 @@ def _write(database: str, verb: Callable[[Caller, Any], T], request: Any) -> T: 
         with closing(Store(path)) as store:
             store.migrate_if_empty()
             method = type(request).__name__.removesuffix("Request")
-            return await store.write(verb, setup.by_operator(method), request)
+            return await store.write(verb, first_start.by_operator(method), request)
 
     with closing(Lock.of_command(path)):
         return asyncio.run(run())

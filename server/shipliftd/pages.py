@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from shipliftd.access.write_once import canonical, mac
 from shipliftd.errors import Invalid
-from shipliftd.writes import canonical, mac
 
 DEFAULT_SIZE = 100
 MOST_SIZE = 1000

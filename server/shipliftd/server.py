@@ -21,21 +21,25 @@ from shiplift.v1 import (
     stages_pb2_grpc,
 )
 
-from shipliftd import __version__, access, ending, known, setup, symbols, tls
-from shipliftd.api import MOST_REQUEST, SERVICES
+from shipliftd import __version__, first_start, tls
+from shipliftd.access import access
+from shipliftd.api import reflection
+from shipliftd.api.inprocess import InProcess
+from shipliftd.api.interceptors import LAST_WORDS_SECONDS, Interceptor
+from shipliftd.api.services.access import AccessService
+from shipliftd.api.services.builds import BuildService
+from shipliftd.api.services.environments import EnvironmentService
+from shipliftd.api.services.runs import Runs
+from shipliftd.api.services.server import ServerService
+from shipliftd.api.services.stages import StageService
+from shipliftd.builds import endings
+from shipliftd.builds.parameters import ParameterRules
+from shipliftd.descriptors import MOST_REQUEST, SERVICES
 from shipliftd.errors import Precondition, Unavailable
-from shipliftd.inprocess import InProcess
-from shipliftd.interceptors import LAST_WORDS_SECONDS, Interceptor
 from shipliftd.logins import Logins
-from shipliftd.parameters import ParameterRules
-from shipliftd.services.access import AccessService
-from shipliftd.services.builds import BuildService
-from shipliftd.services.environments import EnvironmentService
-from shipliftd.services.runs import Runs
-from shipliftd.services.server import ServerService
-from shipliftd.services.stages import StageService
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
+from shipliftd.stages import known_runners
 from shipliftd.store import Lock, Store
 
 if TYPE_CHECKING:
@@ -84,9 +88,9 @@ async def serve(settings: Settings) -> None:
         store = Store(settings.database)
         try:
             store.migrate()
-            await setup.first_start(store)
-            await store.write(ending.extend_leases)
-            await store.write(known.forget_old)
+            await first_start.first_start(store)
+            await store.write(endings.extend_leases)
+            await store.write(known_runners.forget_old)
             await _run(settings, store, credentials, logins)
         finally:
             store.close()
@@ -126,7 +130,7 @@ async def _run(
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(settings), door)
         health_pb2_grpc.add_HealthServicer_to_server(healths, door)
-    symbols.add_to(server, [*_NAMES, health.SERVICE_NAME])
+    reflection.add_to(server, [*_NAMES, health.SERVICE_NAME])
     address = _bind(server, settings.listen, credentials)
     signals = Signals()
     await server.start()
@@ -236,12 +240,12 @@ async def _housekeep(
 async def _sweep(store: Store, runs: Runs, thoroughly: bool) -> None:
     """Ends stages whose runner is lost, and those that wait in vain."""
     try:
-        is_due = ending.any_lost(store.reader)
+        is_due = endings.any_lost(store.reader)
         if thoroughly and not is_due:
-            is_due = await store.listing(ending.any_in_vain, store.writer)
+            is_due = await store.listing(endings.any_in_vain, store.writer)
         if not is_due:
             return
-        for build_id in await store.write(ending.sweep):
+        for build_id in await store.write(endings.sweep):
             runs.moved(build_id)
     except Exception as error:
         log.exception("stages not swept", extra={"error": str(error)})

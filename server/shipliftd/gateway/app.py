@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shipliftd.api import descriptor_set
+from shipliftd.descriptors import descriptor_set
 from shipliftd.gateway import openapi, page
 from shipliftd.gateway.absent import ABSENT
 from shipliftd.gateway.build_page import BuildPage

@@ -24,7 +24,7 @@ from protobuf.wkt import Any as AnyMessage
 from starlette.types import Message as ASGIMessage
 from starlette.types import Receive, Scope, Send
 
-from shipliftd.api import SERVICES, only_reads, path_of
+from shipliftd.descriptors import SERVICES, only_reads, path_of
 from shipliftd.errors import shown
 from shipliftd.gateway.edge import MOST_BODY, header
 from shipliftd.gateway.exchange import RPC_SECONDS, Metadata, metadata

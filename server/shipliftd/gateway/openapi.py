@@ -9,7 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from shiplift.v1 import access_pb2
 
 from shipliftd import __version__
-from shipliftd.api import SERVICES, path_of
+from shipliftd.descriptors import SERVICES, path_of
 from shipliftd.fields import NAME, TARGET
 from shipliftd.gateway.absent import ABSENT_METHODS
 from shipliftd.gateway.drone import OPERATIONS, Operation

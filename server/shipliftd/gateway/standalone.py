@@ -7,7 +7,7 @@ import grpc
 import grpc.aio
 
 from shipliftd import __version__
-from shipliftd.api import SERVICES, writes
+from shipliftd.descriptors import SERVICES, writes
 from shipliftd.errors import Precondition
 from shipliftd.gateway.serving import HttpServer
 from shipliftd.settings import GatewaySettings, is_local

@@ -1,0 +1,176 @@
+"""What every write does around its verb: answering a repeated request_id, and the audit.
+
+Both happen in the verb's own transaction: a write without its audit row, or a request_id without its
+resource, cannot be stored.
+"""
+
+import functools
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, TypeVar, cast
+
+from google.protobuf.message import Message
+
+from shipliftd.access.guard import Caller
+from shipliftd.clock import now
+from shipliftd.errors import AlreadyExists, Invalid
+from shipliftd.fields import Faults
+from shipliftd.store.compiled import Compiled, arg, inserting
+from shipliftd.store.models import Audit, Repository, Request, Setting, User, database
+from shipliftd.store.rows import BuildWithStages, Leased, MadeToken, NamedGrant, Standing
+
+Resource = BuildWithStages | Leased | MadeToken | NamedGrant | Repository | Standing | User
+
+
+class _Repeatable(Protocol):
+    """Every write's request."""
+
+    request_id: str
+
+
+R = TypeVar("R", bound=Resource)
+Q = TypeVar("Q", bound=Message)
+P = ParamSpec("P")
+
+
+class Written(NamedTuple, Generic[R]):
+    """What a write made, and whether an earlier call had already made it."""
+
+    resource: R
+    replayed: bool = False
+
+
+_FIND = Compiled(
+    Request.select(Request.fingerprint, Request.resource_id).where(
+        Request.user == arg(0), Request.method == arg(1), Request.request_id == arg(2)
+    )
+)
+_KEEP = inserting(Request)
+_AUDIT = inserting(Audit)
+
+Verb = Callable[Concatenate[Caller, Q, P], Written[R]]
+
+
+def admitted(_caller: Caller, _request: Message) -> None:
+    """The `look` of a write of which the interceptor has seen all that there is to see."""
+
+
+def write(
+    load: Callable[[Caller, int], R],
+    look: Callable[[Caller, Any], None],  # of the verb's own request
+) -> Callable[[Verb[Q, P, R]], Verb[Q, P, R]]:
+    """Makes a verb answer a request_id that it has seen, and stand in the audit.
+
+    `look` raises where the caller may not do this, for what the interceptor cannot see: a verb leaves it
+    to this, so that a repeated request_id is looked at as the first call was. It runs before the request
+    is checked, which may hold anything therefore. `load` reads the resource that the first call made, as
+    it stands now. The verb raises AlreadyExists when the id was used with another request.
+    """
+
+    def decorate(verb: Verb[Q, P, R]) -> Verb[Q, P, R]:
+        @functools.wraps(verb)
+        def run(caller: Caller, request: Q, *args: P.args, **kwargs: P.kwargs) -> Written[R]:
+            look(caller, request)
+            request_id = cast(_Repeatable, request).request_id
+            if not request_id:
+                written = verb(caller, request, *args, **kwargs)
+                audit(caller, request, written.resource.id)
+                return written
+            mark = fingerprint(request)
+            seen = _FIND.one(database, caller.user_id, caller.method, request_id)
+            if seen is not None:
+                if not hmac.compare_digest(seen[0], mark):
+                    raise AlreadyExists(
+                        f"request_id {request_id!r} was used for another {caller.method}: use a new"
+                        " one for a new request, and the old one only to repeat it unchanged",
+                        reason="REQUEST_ID_TAKEN",
+                        metadata={"method": caller.method, "request_id": request_id},
+                    )
+                return Written(load(caller, seen[1]), replayed=True)
+            faults = Faults()
+            try:
+                written = verb(caller, request, *args, **kwargs)
+            except Invalid as error:
+                # All faults of a request are told together, the verb's and this one.
+                faults = Faults(error.violations)
+            faults.request_id(request_id)
+            faults.refuse()
+            made = written.resource.id
+            _KEEP.run(database, caller.user_id, caller.method, request_id, mark, made)
+            audit(caller, request, made)
+            return written
+
+        return cast(Verb[Q, P, R], run)
+
+    return decorate
+
+
+def audit(
+    caller: Caller, request: Message, resource_id: int = 0, code: str = "OK", reason: str = ""
+) -> None:
+    """Notes a write, or a refused one with its code and public reason."""
+    # A refused request may hold anything, so what is kept of it is cut.
+    _AUDIT.run(
+        database,
+        now(),
+        caller.user_id,
+        caller.token_id,
+        caller.method,
+        _text(request, "owner", 100),
+        _text(request, "repo", 100),
+        resource_id,
+        _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
+        _text(request, "request_id", 128),
+        code,
+        reason or _text(request, "comment", 2000),
+    )
+
+
+# Of these rpcs `target` is an environment; of others it is a git branch.
+_TO_ENVIRONMENT = {"PromoteBuild": "target", "SettleEnvironment": "environment"}
+
+
+def _text(request: Message, field: str, most: int) -> str:
+    value: str = getattr(request, field, "") if field else ""
+    return value[:most].replace("\0", "") if value else ""
+
+
+def fingerprint(request: Message) -> bytes:
+    """What tells whether two requests are the same, their request_id aside.
+
+    An HMAC of a form of our own: protobuf's bytes differ between languages and releases.
+    """
+    text = json.dumps(canonical(request, leave_out="request_id"), separators=(",", ":"))
+    return mac(text)
+
+
+def mac(text: str) -> bytes:
+    """An HMAC with a key that only this store has."""
+    return hmac.digest(_secret(database.obj), text.encode(), hashlib.sha256)
+
+
+def canonical(message: Message, leave_out: str = "") -> list[Any]:
+    """The set fields by number, maps sorted by key; the same for equal messages everywhere."""
+    fields: list[Any] = []
+    for field, value in message.ListFields():
+        if field.name == leave_out:
+            continue
+        kind = field.message_type
+        if kind is None:
+            plain = list(value) if field.is_repeated else value
+        elif kind.GetOptions().map_entry:
+            plain = sorted(value.items())
+        elif field.is_repeated:
+            plain = [canonical(item) for item in value]
+        else:
+            plain = canonical(value)
+        fields.append((field.number, plain))
+    return fields
+
+
+@functools.lru_cache(maxsize=4)
+def _secret(_store: object) -> bytes:
+    # Cached by the store that is open: a test opens several in one process.
+    return bytes.fromhex(Setting.get_by_id("secret").value)

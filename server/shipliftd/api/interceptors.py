@@ -1,0 +1,454 @@
+"""Access and errors: the one pass that every call takes, and the only place that ends one with a status."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from shiplift.v1 import access_pb2 as pb
+
+from shipliftd.access.answers import bounded
+from shipliftd.access.guard import CALLER, Caller, Guard
+from shipliftd.access.write_once import audit
+from shipliftd.clock import now
+from shipliftd.descriptors import path_of, writes
+from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
+from shipliftd.store import Store, is_away, is_damaged
+
+log = logging.getLogger(__name__)
+
+# How often the caller of an open stream is looked at again, beside every change of access.
+RECHECK_SECONDS = 15.0
+LAST_WORDS_SECONDS = 0.3
+SHUTTING_DOWN = "the server is shutting down: try again"
+_MOST_ID = 128
+# Rpcs that answer once something has come, or a good while later: they are like streams to their callers.
+_WAITING = frozenset({"AcquireStage", "WaitBuild"})
+# The peer of calls that came over no wire.
+IN_PROCESS = "in-process"
+
+# Generated stubs type every extension alike.
+_ACCESS = cast(Any, pb.access)
+Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    # Generic in its stubs alone.
+    Handler = grpc.RpcMethodHandler[Any, Any]
+else:
+    Handler = grpc.RpcMethodHandler
+
+
+class Malformed(NamedTuple):
+    """Stands for a request whose bytes are no message of its type."""
+
+    error: str
+
+
+class _Told(NamedTuple):
+    """What the metadata say of a caller."""
+
+    authorization: str | None
+    x_request_id: str
+    is_traced: bool
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What finds the call's lines in the log, where its caller gave it a name."""
+        return {"x_request_id": self.x_request_id} if self.x_request_id else {}
+
+
+class _Rpc(NamedTuple):
+    name: str
+    rule: pb.AccessRule
+    writes: bool
+
+
+def rules_of(services: Iterable[ServiceDescriptor]) -> dict[str, _Rpc]:
+    """What each rpc needs of its caller, by its full path. Raises LookupError where one says nothing."""
+    rules = {}
+    for service in services:
+        for method in service.methods:
+            path = path_of(method)
+            rule: pb.AccessRule = method.GetOptions().Extensions[_ACCESS]
+            if not rule.level or not rule.scope:
+                raise LookupError(f"{path} has no (shiplift.v1.access) option: every rpc needs one")
+            rules[path] = _Rpc(method.name, rule, writes(method))
+    return rules
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Lets a call through or refuses it; gives what it raises its status.
+
+    Its wrapped handlers are kept, one a method: making them anew each time cost a tenth of the rate.
+    """
+
+    def __init__(self, store: Store, services: Iterable[ServiceDescriptor]) -> None:
+        self._store = store
+        self._rpcs = rules_of(services)
+        self._handlers: dict[str, Handler] = {}
+        self._changed = asyncio.Event()
+        self._changes = 0
+        self._draining = asyncio.Event()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._guard = Guard(store.reader)
+        # Lets those look again who look at grants themselves.
+        self.when_access_changes: Callable[[], None] = lambda: None
+        self.used_tokens: set[int] = set()
+        self.strangers = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Called by gRPC for each call, in the call's own task, before its request is read."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # gRPC makes one for each call, which ends with its answer
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await self.handler(continuation, handler_call_details)
+
+    async def handler(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """What answers a call; None when there is no such rpc."""
+        path = handler_call_details.method
+        if self._draining.is_set() and path in self._rpcs:
+            return _LATE
+        handler = self._handlers.get(path)
+        if handler is None:
+            found = await continuation(handler_call_details)
+            rpc = self._rpcs.get(path)
+            if found is None:
+                return None
+            # Health and reflection are everybody's.
+            handler = self._wrapped(found, rpc) if rpc is not None else self._ending(found)
+            self._handlers[path] = handler
+        return handler
+
+    async def drain(self, seconds: float) -> None:
+        """Ends streams, refuses new calls from now on, and waits so long for the answers of the others."""
+        self._draining.set()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=seconds)
+
+    def _ending(self, handler: Handler) -> Handler:
+        """Health's watches and reflection's streams: they end when the server drains."""
+        decode = _decoder(handler.request_deserializer)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                _well_formed(handler.unary_unary), decode, handler.response_serializer
+            )
+        behavior = handler.unary_stream or handler.stream_stream
+        assert behavior is not None  # noqa: S101  # neither health nor reflection has another kind
+
+        async def call(request: Any, context: Any) -> None:  # noqa: ANN401
+            if isinstance(request, Malformed):
+                await _end(_malformed(request), context)
+            told: Any = _each_well_formed(request) if handler.request_streaming else request
+            work = asyncio.ensure_future(_written(behavior(told, context), context))
+            draining = asyncio.ensure_future(self._draining.wait())
+            try:
+                await asyncio.wait({work, draining}, return_when=asyncio.FIRST_COMPLETED)
+                # A watch still tells that the server is not serving.
+                await asyncio.wait({work}, timeout=LAST_WORDS_SECONDS)
+                if not work.done():
+                    await _end(Unavailable(SHUTTING_DOWN), context)
+                await work
+            except Invalid as refusal:
+                await _end(refusal, context)
+            finally:
+                work.cancel()
+                draining.cancel()
+
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_stream_rpc_method_handler
+        )
+        return make(call, decode, handler.response_serializer)
+
+    def _wrapped(self, handler: Handler, rpc: _Rpc) -> Handler:
+        decode = _decoder(handler.request_deserializer)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(handler.unary_unary, rpc), decode, handler.response_serializer
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(handler.unary_stream, rpc), decode, handler.response_serializer
+            )
+        raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
+
+    def _unary(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        if rpc.writes and rpc.rule.action == pb.TOKEN_ACTION_ADMIN:
+            behavior = self._announced(behavior, rpc)
+        if rpc.name in _WAITING:
+            behavior = self._waiting(behavior, rpc)
+
+        async def call(request: Message | Malformed, context: Context) -> Message:
+            told = _told(context)
+            try:
+                if isinstance(request, Malformed):
+                    raise _malformed(request)
+                caller = self._guard.admit(rpc.name, rpc.rule, request, told.authorization)
+                self._enter(caller)
+                answer: Message = await behavior(request, context)
+                if rpc.writes and not caller.reads:
+                    answer = bounded(answer, request)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                await self._refuse(error, rpc, request, told, context)
+            if told.is_traced:
+                _note(rpc, told, "OK", caller.login)
+            return answer
+
+        return call
+
+    def _enter(self, caller: Caller) -> None:
+        CALLER.set(caller)
+        if caller.token_id:
+            self.used_tokens.add(caller.token_id)
+
+    def _announced(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        """The same, after which every caller is looked up again."""
+
+        async def call(request: Message, context: Context) -> Message:
+            # A task of its own: a caller who hangs up does not stop the write, nor what follows from it.
+            task: asyncio.Task[Message] = asyncio.ensure_future(behavior(request, context))
+            task.add_done_callback(functools.partial(self._access_written, rpc))
+            return await asyncio.shield(task)
+
+        return call
+
+    def _access_written(self, rpc: _Rpc, task: asyncio.Task[Message]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self.access_changed(of_tokens_alone=rpc.rule.scope == pb.ACCESS_SCOPE_SELF)
+
+    def _waiting(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        """The same, which ends when its caller may no longer wait."""
+
+        async def once(request: Message, context: Context) -> AsyncIterator[Message]:
+            yield await behavior(request, context)
+
+        async def call(request: Message, context: Context) -> Message:
+            def admit() -> Caller:
+                return self._guard.admit_anew(rpc.name, rpc.rule, request, _told(context).authorization)
+
+            # What waits is answered by itself when the server drains.
+            answers = self._watched(once(request, context), admit, draining=asyncio.Event())
+            async with contextlib.aclosing(answers):
+                return await anext(answers)
+
+        return call
+
+    def _stream(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+        async def call(request: Message | Malformed, context: Context) -> AsyncIterator[Message]:
+            told = _told(context)
+
+            def admit() -> Caller:
+                if self._draining.is_set():
+                    raise Unavailable(SHUTTING_DOWN)
+                if isinstance(request, Malformed):
+                    raise _malformed(request)
+                caller = self._guard.admit_anew(rpc.name, rpc.rule, request, told.authorization)
+                self._enter(caller)
+                return caller
+
+            try:
+                async for message in self._watched(behavior(request, context), admit, self._draining):
+                    yield message
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                await self._refuse(error, rpc, request, told, context)
+
+        return call
+
+    async def _watched(
+        self, stream: AsyncIterator[Message], admit: Callable[[], Caller], draining: asyncio.Event
+    ) -> AsyncGenerator[Message]:
+        """The stream's messages, as long as its caller may have them."""
+        loop = asyncio.get_running_loop()
+        # Counted and timed, for a stream that is never silent would not see an event that came and went.
+        seen, due = self._changes, _due(admit())
+        message = asyncio.ensure_future(anext(stream))
+        try:
+            while True:
+                changed = asyncio.ensure_future(self._changed.wait())
+                drained = asyncio.ensure_future(draining.wait())
+                try:
+                    await asyncio.wait(
+                        {message, changed, drained},
+                        timeout=max(0.0, due - loop.time()),
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                finally:
+                    # Or each caller who hangs up leaves two that wait for ever.
+                    changed.cancel()
+                    drained.cancel()
+                if seen != self._changes or loop.time() >= due or draining.is_set():
+                    seen, due = self._changes, _due(admit())
+                if message.done():
+                    try:
+                        ready = message.result()
+                    except StopAsyncIteration:
+                        return
+                    yield ready
+                    message = asyncio.ensure_future(anext(stream))
+        finally:
+            message.cancel()
+
+    def access_changed(self, of_tokens_alone: bool = False) -> None:
+        """Looks up every caller again, those of open calls at once."""
+        self._guard.forget()
+        self._changes += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+        # Tokens are all looked at here, and everybody may make some and revoke them.
+        if not of_tokens_alone:
+            self.when_access_changes()
+
+    async def _refuse(
+        self,
+        error: Exception,
+        rpc: _Rpc,
+        request: Message | Malformed,
+        told: _Told,
+        context: Context,
+    ) -> NoReturn:
+        refusal = _refusal(error, rpc, told)
+        if isinstance(refusal, Unauthenticated):
+            self.strangers += 1
+        elif rpc.writes and not isinstance(refusal, Unavailable | Defect):
+            await self._audit(rpc, request, told, refusal)
+        if told.is_traced:
+            token = self._guard.known(told.authorization)
+            _note(rpc, told, refusal.code.name, token.login if token else "")
+        await _end(refusal, context)
+
+    async def _audit(self, rpc: _Rpc, request: Message | Malformed, told: _Told, refusal: Refusal) -> None:
+        token = self._guard.known(told.authorization)
+        if token is None:
+            return
+        caller = Caller(rpc.name, token.user_id, token.token_id, token.login)
+        kept = pb.WhoAmIRequest() if isinstance(request, Malformed) else request
+        try:
+            # In a transaction of its own: the verb's was rolled back.
+            await self._store.write(audit, caller, kept, 0, refusal.code.name, refusal.status().message)
+        except Refusal:
+            log.warning("not audited", extra={"method": rpc.name, "login": token.login, **told.named})
+
+
+def _due(caller: Caller) -> float:
+    """When the caller of an open call is looked at again, by the loop's clock."""
+    left = (caller.expires - now()) / 1000 if caller.expires else RECHECK_SECONDS
+    return asyncio.get_running_loop().time() + min(max(left, 0.0), RECHECK_SECONDS)
+
+
+def _malformed(request: Malformed) -> Invalid:
+    return Invalid([("request", f"the bytes are not a message of its type: {request.error}")])
+
+
+def _note(rpc: _Rpc, told: _Told, code: str, login: str) -> None:
+    """A call's line in the log, where its caller gave it an id to be found by."""
+    log.info("call", extra={"method": rpc.name, "login": login, "code": code, **told.named})
+
+
+def _refusal(error: Exception, rpc: _Rpc, told: _Told) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    extra = {"method": rpc.name, **told.named}
+    if is_away(error):
+        log.exception("store", extra=extra)
+        return Unavailable("the store cannot be read now: try again")
+    error_id = uuid.uuid4().hex[:12]
+    if is_damaged(error):
+        log.error("store damaged", exc_info=error, extra={"id": error_id, **extra})
+        return Defect(
+            "the store is damaged: `shipliftd check` tells its operator more,"
+            f" and the log under id {error_id}",
+            metadata={"id": error_id},
+        )
+    log.error("defect", exc_info=error, extra={"id": error_id, **extra})
+    return Defect(
+        f"a defect in the server; its log has the cause under id {error_id}", metadata={"id": error_id}
+    )
+
+
+def _decoder(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Bytes that are no message become a refusal like others; gRPC itself would say INTERNAL."""
+    assert decode is not None  # noqa: S101  # every generated handler has one
+
+    def decoded(data: bytes) -> Any:  # noqa: ANN401
+        try:
+            return decode(data)
+        except DecodeError as error:
+            return Malformed(str(error))
+
+    return decoded
+
+
+def _well_formed(behavior: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, for a request that was a message."""
+
+    async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
+        if isinstance(request, Malformed):
+            await _end(_malformed(request), context)
+        return await behavior(request, context)
+
+    return call
+
+
+async def _each_well_formed(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        if isinstance(request, Malformed):
+            raise _malformed(request)
+        yield request
+
+
+async def _end(refusal: Refusal, context: Context) -> NoReturn:
+    status = refusal.status()
+    await context.abort(
+        refusal.code,
+        status.message,
+        (("grpc-status-details-bin", status.SerializeToString()),),
+    )
+
+
+async def _too_late(_request: bytes, context: Any) -> NoReturn:  # noqa: ANN401
+    await _end(Unavailable(SHUTTING_DOWN), context)
+
+
+_LATE: Handler = grpc.unary_unary_rpc_method_handler(_too_late)
+
+
+async def _written(answers: Any, context: Context) -> None:  # noqa: ANN401
+    """Sends what a streaming handler yields, if it does not write itself."""
+    if not isinstance(answers, AsyncIterator):
+        await answers
+        return
+    async for message in answers:
+        await context.write(message)
+
+
+def _told(context: Context) -> _Told:
+    authorization: str | None = None
+    x_request_id = ""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and authorization is None:
+            authorization = value if isinstance(value, str) else ""
+        elif key == "x-request-id" and isinstance(value, str):
+            x_request_id = value[:_MOST_ID]
+    # The gateway in this process has a line of its own for it, in the same log.
+    is_traced = x_request_id != "" and context.peer() != IN_PROCESS
+    return _Told(authorization, x_request_id, is_traced)

@@ -1,0 +1,165 @@
+"""What the holder of a stage is to do: made once a lease, beside the event loop, and remembered.
+
+All of it can be made again from the lease, so what is forgotten costs time alone.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from shiplift.v1 import stages_pb2
+
+from shipliftd.api import messages
+from shipliftd.errors import Invalid
+from shipliftd.pipelines import plans
+from shipliftd.pipelines.resolved import resolved
+from shipliftd.stages import build_stages, flow
+from shipliftd.store.rows import Leased
+
+_MOST_KEPT_BYTES = 32 * 1024 * 1024
+# With fewer bytes and less to put in, making a plan takes less than handing it to a thread and back.
+_SMALL_BYTES = 16 * 1024
+_SMALL_WORK = 200_000
+
+_Key = tuple[int, bytes | None, bool]
+_Found = str | stages_pb2.Plan | Invalid
+
+
+class LeasePlans:
+    """The plans of leases, and their files for Drone's runners."""
+
+    def __init__(self, system: plans.SystemFacts) -> None:
+        """Prepares it; the thread starts with the first plan that needs it."""
+        # One, so that plans that are much work wait for each other and not the loop for them all.
+        self._system = system
+        self._thread = ThreadPoolExecutor(1, "plans")
+        self._kept: OrderedDict[_Key, tuple[_Found, int]] = OrderedDict()
+        self._bytes = 0
+
+    async def plan(self, leased: Leased) -> stages_pb2.Plan:
+        """What its runner does; its environment as things stand now. Raises Invalid."""
+        common = self._environment(leased)
+        plan = stages_pb2.Plan(environment=common)
+        made = await self._once(leased, False, lambda: _steps(leased, common))
+        assert isinstance(made, stages_pb2.Plan)  # noqa: S101
+        plan.MergeFrom(made)
+        return plan
+
+    def _environment(self, leased: Leased) -> dict[str, str]:
+        return plans.environment(_inputs(leased, self._system), messages.params(leased.whole.build))
+
+    async def file(self, leased: Leased) -> str:
+        """The pipeline file as Drone's runners take it; '' where there is none. Raises Invalid."""
+        if not leased.text:
+            return ""
+        common = self._environment(leased)
+        made = await self._once(leased, True, lambda: resolved(leased.text, leased.stage.name, common))
+        return str(made)
+
+    async def _once(
+        self, leased: Leased, is_file: bool, make: Callable[[], str | stages_pb2.Plan]
+    ) -> _Found:
+        key = (leased.id, leased.stage.lease_hash, is_file)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            found = self._kept[key][0]
+        else:
+            found = await self._made(make, at_once=not is_file and _is_small(leased))
+            self._keep(key, found)
+        if isinstance(found, Invalid):
+            raise found
+        return found
+
+    async def _made(self, make: Callable[[], str | stages_pb2.Plan], at_once: bool) -> _Found:
+        try:
+            return (
+                make() if at_once else await asyncio.get_running_loop().run_in_executor(self._thread, make)
+            )
+        except Invalid as error:
+            return error
+
+    def _keep(self, key: _Key, found: _Found) -> None:
+        size = found.ByteSize() if isinstance(found, stages_pb2.Plan) else len(str(found))
+        if key not in self._kept:
+            self._bytes += size
+            self._kept[key] = (found, size)
+        while self._bytes > _MOST_KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1][1]
+
+
+def _is_small(leased: Leased) -> bool:
+    build = leased.whole.build
+    values = len(build.params) + len(build.message) + _SMALL_BYTES // 16
+    return len(leased.text) <= _SMALL_BYTES and leased.text.count("$") * values <= _SMALL_WORK
+
+
+def _steps(leased: Leased, common: dict[str, str]) -> stages_pb2.Plan:
+    pipeline = leased.said.find(leased.stage.name) if leased.said is not None else None
+    facts = build_stages.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}")
+    return messages.plan(pipeline, () if pipeline is None else plans.steps(pipeline, facts, common))
+
+
+def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
+    build, repository, stage = leased.whole.build, leased.repository, leased.stage
+    failed = tuple(each.name for each in leased.whole.stages if each.status in flow.FAILED)
+    return plans.Inputs(
+        build=plans.BuildFacts(
+            number=build.number,
+            parent=build.parent,
+            event=build.event,
+            action=build.action,
+            status="failure" if failed else "success",
+            created=build.created // 1000,
+            started=build.started // 1000,
+            finished=build.finished // 1000,
+            link=build.link,
+            title=build.title,
+            message=build.message,
+            before=build.before,
+            after=build.after,
+            ref=build.ref,
+            source=build.source,
+            target=build.target,
+            deploy_to=build.deploy_to,
+            author_login=build.author_login,
+            author_name=build.author_name,
+            author_email=build.author_email,
+            author_avatar=build.author_avatar,
+            trigger=build.trigger,
+            failed_stages=failed,
+            origin=build.origin or build.number,
+            release=build.release,
+            external_id=build.external_id or "",
+            artifacts=tuple(plans.Artifact(*each) for each in json.loads(build.artifacts)),
+            previous=plans.Previous(leased.current.number, leased.current.release, leased.current.after)
+            if leased.current is not None
+            else plans.Previous(),
+        ),
+        repository=plans.RepositoryFacts(
+            owner=repository.owner,
+            name=repository.name,
+            scm=repository.scm,
+            link=repository.link,
+            branch=repository.default_branch,
+            visibility=repository.visibility,
+            private=repository.visibility != "public",
+            git_http_url=repository.git_http_url,
+            git_ssh_url=repository.git_ssh_url,
+        ),
+        stage=plans.StageFacts(
+            number=stage.number,
+            name=stage.name,
+            kind=stage.kind,
+            type=stage.type,
+            machine=stage.machine,
+            os=stage.os,
+            arch=stage.arch,
+            variant=stage.variant,
+            status="failure" if failed else "success",
+            started=stage.started // 1000,
+            depends_on=tuple(messages.texts(stage.depends_on)),
+        ),
+        system=system,
+    )

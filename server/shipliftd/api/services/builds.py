@@ -1,0 +1,189 @@
+"""BuildService."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Iterator
+
+from shiplift.v1 import builds_pb2 as pb
+from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
+
+from shipliftd import builds, pages, pipelines
+from shipliftd.access.guard import CALLER, Caller
+from shipliftd.api import messages
+from shipliftd.api.services import Context, patience, resource
+from shipliftd.api.services.runs import Runs
+from shipliftd.builds import endings, promotions, recording, reports
+from shipliftd.builds.parameters import ParameterRules
+from shipliftd.errors import Invalid
+from shipliftd.fields import Faults
+from shipliftd.pipelines import documents
+from shipliftd.stages import step_logs
+from shipliftd.stages.known_runners import Roster
+from shipliftd.stages.wake_ups import within
+from shipliftd.store import Store
+from shipliftd.store.compiled import Executor
+from shipliftd.store.rows import BuildRow, BuildWithStages
+
+_REMEMBERED = 256
+# A change that no wake told of, such as another process's, is seen so late.
+_LOOK_SECONDS = 5.0
+
+
+class BuildService(BuildServiceServicer):
+    """Records builds and promotes them; see `builds.proto`."""
+
+    def __init__(self, store: Store, rules: ParameterRules, runs: Runs) -> None:
+        self._store = store
+        self._rules = rules
+        self._runs = runs
+        # Deployers and people ask for the same build until it has ended. The rows are the key, so what is
+        # remembered is never out of date.
+        self._message = functools.lru_cache(_REMEMBERED)(messages.build)
+
+    async def PromoteBuild(self, request: pb.PromoteRequest, context: Context) -> pb.Build:
+        """Promotes a build to an environment."""
+        written = await self._store.write(promotions.promote, CALLER.get(), request, self._rules)
+        return self._begun(resource(written, context))
+
+    async def CreateBuild(self, request: pb.CreateBuildRequest, context: Context) -> pb.Build:
+        """Records a build that a CI system made."""
+        parsed = await _parsed(request)
+        written = await self._store.write(recording.create, CALLER.get(), request, self._rules, parsed)
+        return self._begun(resource(written, context))
+
+    async def UpdateBuild(self, request: pb.UpdateBuildRequest, context: Context) -> pb.Build:
+        """Reports how a build goes on."""
+        written = await self._store.write(reports.update, CALLER.get(), request)
+        return self._moved(resource(written, context))
+
+    async def RetryBuild(self, request: pb.RetryBuildRequest, context: Context) -> pb.Build:
+        """Starts a build again."""
+        written = await self._store.write(promotions.retry, CALLER.get(), request, self._rules)
+        return self._begun(resource(written, context))
+
+    async def CancelBuild(self, request: pb.CancelBuildRequest, context: Context) -> pb.Build:
+        """Stops a build."""
+        written = await self._store.write(endings.cancel, CALLER.get(), request)
+        return self._moved(resource(written, context))
+
+    async def GetBuild(self, request: pb.GetBuildRequest, context: Context) -> pb.Build:
+        """Returns one build with its parameters and stages."""
+        caller = CALLER.get()
+        if request.view == pb.BUILD_VIEW_BASIC:
+            row = builds.get_basic(self._store.reader, caller, request)
+            return messages.listed_build(row, caller.owner, caller.repo)
+        return self._standing(caller, request)
+
+    async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
+        """Lists builds, newest first."""
+        if builds.is_short(request):
+            return _newest(self._store.reader, CALLER.get(), request)
+        roster = self._runs.dispatcher.known.copy() if request.view == pb.BUILD_VIEW_FULL else None
+        return await self._store.listing(_page, CALLER.get(), request, roster)
+
+    async def TailLog(
+        self, request: pb.TailLogRequest, context: Context
+    ) -> AsyncIterator[pb.TailLogResponse]:
+        """Reads the logs of steps, and follows them."""
+        step_logs.check(request)
+        caller, store = CALLER.get(), self._store
+        build_id = (await store.listing(step_logs.look, store.writer, caller, request)).build_id
+        positions: dict[int, int] = {}
+        while True:
+            event = self._runs.wakes.event("log", build_id)
+            logs = await store.listing(step_logs.look, store.writer, caller, request)
+            is_new = False
+            for number, step in logs.steps:
+                position = positions.get(step.id, request.position)
+                # What comes meanwhile is for the next look: one that always grows keeps no other back.
+                while position < step.log_lines and (
+                    lines := await store.listing(
+                        step_logs.read, store.writer, step, position, following=request.follow
+                    )
+                ):
+                    is_new, position = True, lines[-1][0] + 1
+                    positions[step.id] = position
+                    yield messages.log_lines(number, step.number, lines)
+            if is_new:
+                continue
+            if logs.have_ended or not request.follow:
+                return
+            await within(event, _LOOK_SECONDS)
+
+    async def WaitBuild(self, request: pb.WaitBuildRequest, context: Context) -> pb.Build:
+        """Waits for a build to move."""
+        caller, loop = CALLER.get(), asyncio.get_running_loop()
+        until = loop.time() + patience(context)
+        build_id = builds.awaited(self._store.reader, caller, request)
+        while True:
+            event = self._runs.wakes.event("build", build_id)
+            left = until - loop.time()
+            if left <= 0 or self._runs.is_ending:
+                break
+            # After there is an event: what moves from now on sets it.
+            if builds.has_news(self._store.reader, build_id, request.seen_version):
+                break
+            await within(event, min(left, _LOOK_SECONDS))
+        return self._standing(caller, request)
+
+    def _standing(self, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest) -> pb.Build:
+        """A build as it stands."""
+        whole = builds.get(self._store.reader, caller, request)
+        return self._message(whole, self._runs.dispatcher.known.waiting_for(whole))
+
+    def _begun(self, whole: BuildWithStages) -> pb.Build:
+        self._runs.begun()
+        return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
+
+    def _moved(self, whole: BuildWithStages) -> pb.Build:
+        self._runs.moved(whole.id)
+        return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
+
+
+async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
+    """What the request's pipeline file says, read before the transaction and beside the loop."""
+    if not request.pipeline:
+        return None
+    faults = Faults()
+    faults.long_text("pipeline", request.pipeline, documents.MOST_BYTES)
+    faults.refuse()
+    try:
+        return await asyncio.to_thread(pipelines.parse, request.pipeline)
+    except Invalid as error:
+        raise Invalid(error.violations) from None
+
+
+def _newest(database: Executor, caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
+    rows = builds.newest(database, caller, request)
+    made = ((row, messages.listed_build(row, caller.owner, caller.repo)) for row in rows)
+    return _filled(caller, request, made)
+
+
+def _page(caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None) -> pb.ListBuildsResponse:
+    """A page of builds, whole where there is a roster of the runners that they may wait for."""
+    rows, then = builds.page(caller, request)
+    names = builds.named(caller)
+    if roster is None:
+        return _filled(
+            caller, request, ((row, messages.listed_build(row, *names(row))) for row in rows), then
+        )
+    found = builds.whole(rows, names)
+    made = ((whole.build, messages.build(whole, roster.waiting_for(whole))) for whole in found)
+    return _filled(caller, request, made, then)
+
+
+def _filled(
+    caller: Caller,
+    request: pb.ListBuildsRequest,
+    made: Iterator[tuple[BuildRow, pb.Build]],
+    then: pages.Key | None = None,
+) -> pb.ListBuildsResponse:
+    page, token = pages.fill(
+        request,
+        pages.size(request.page_size),
+        made,
+        lambda each: each[1],
+        lambda each: [each[0].number if caller.repo_id else each[0].id],
+        then,
+    )
+    return pb.ListBuildsResponse(builds=page, next_page_token=token)

@@ -1,0 +1,165 @@
+"""StageService."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from shiplift.v1 import access_pb2
+from shiplift.v1 import builds_pb2 as builds_api
+from shiplift.v1 import stages_pb2 as pb
+from shiplift.v1.stages_pb2_grpc import StageServiceServicer
+
+from shipliftd import __version__, pages
+from shipliftd.access.guard import CALLER
+from shipliftd.api import messages
+from shipliftd.api.lease_plans import LeasePlans
+from shipliftd.api.services import MOST_WAIT_SECONDS, Context, patience, resource
+from shipliftd.api.services.runs import Runs
+from shipliftd.enum_words import STATUS_OF
+from shipliftd.errors import Aborted, Invalid
+from shipliftd.fields import Faults
+from shipliftd.logins import Logins
+from shipliftd.pipelines import plans
+from shipliftd.stages import holders, known_runners, leases, step_logs
+from shipliftd.stages.wake_ups import within
+from shipliftd.store import Store
+from shipliftd.store.models import ENDED
+from shipliftd.store.rows import Leased
+
+T = TypeVar("T")
+
+_KEEP_SECONDS = 15.0
+
+
+class StageService(StageServiceServicer):
+    """Runners and deployers; see `stages.proto`. `link` is what links to this server begin with, if any."""
+
+    def __init__(self, store: Store, runs: Runs, logins: Logins, link: str) -> None:
+        self._store = store
+        self._logins = logins
+        self._runs = runs
+        url = urlsplit(link or "http://localhost")
+        # Drone has the host twice, with its port.
+        system = plans.SystemFacts(
+            proto=url.scheme, host=url.netloc, hostname=url.netloc, version=__version__, link=link
+        )
+        self._plans = LeasePlans(system)
+
+    async def AcquireStage(
+        self, request: pb.AcquireStageRequest, context: Context
+    ) -> pb.AcquireStageResponse:
+        """Waits for a stage to do, and offers it."""
+        seconds = min(MOST_WAIT_SECONDS, patience(context))
+        stage = await self._runs.dispatcher.acquire(CALLER.get(), request, seconds)
+        return pb.AcquireStageResponse(offer=None if stage is None else messages.stage(stage))
+
+    async def AcceptStage(self, request: pb.AcceptStageRequest, context: Context) -> pb.StageLease:
+        """Claims a stage."""
+        leased = resource(await self._store.write(leases.accept, CALLER.get(), request), context)
+        self._runs.accepted(leased.stage)
+        return await self._lease(leased, context, leased.secret)
+
+    async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
+        """Returns the caller's lease."""
+        leased = await self._store.write(leases.lease, CALLER.get(), request)
+        lease = await self._lease(leased, context, request.lease_token)
+        if request.resolve_pipeline:
+            lease.resolved_pipeline = await self._possible(
+                leased, context, request.lease_token, self._plans.file
+            )
+            if lease.resolved_pipeline:
+                lease.ClearField("pipeline")
+        return lease
+
+    async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
+        """Reports how a stage goes on."""
+        stage, steps = await self._store.write(holders.update_stage, CALLER.get(), request)
+        self._runs.moved(stage.build_id)
+        return messages.stage(stage, steps)
+
+    async def UpdateStep(self, request: pb.UpdateStepRequest, context: Context) -> builds_api.Step:
+        """Reports how a step goes on."""
+        step, stage = await self._store.write(holders.update_step, CALLER.get(), request)
+        self._runs.moved(stage.build_id)
+        return messages.step(step)
+
+    async def AppendLog(self, request: pb.AppendLogRequest, context: Context) -> pb.AppendLogResponse:
+        """Adds lines to a step's log."""
+        position, build_id = await self._store.write(step_logs.append, CALLER.get(), request)
+        self._runs.grown(build_id)
+        return pb.AppendLogResponse(next_position=position)
+
+    async def WatchStage(
+        self, request: pb.WatchStageRequest, context: Context
+    ) -> AsyncIterator[pb.WatchStageResponse]:
+        """Tells how a stage, or its build, stands and moves."""
+        faults = Faults()
+        leases.check_held(request, faults)
+        if not request.stage_id and not request.build_id:
+            faults.add("stage_id", "is 0: name a stage, or a build with build_id")
+        faults.refuse()
+        told = ""
+        _, build_id = await self._look(request)
+        while True:
+            event = self._runs.wakes.event("build", build_id)
+            # After there is an event: what moves from now on sets it.
+            status, _ = await self._look(request)
+            if status != told:
+                yield pb.WatchStageResponse(status=STATUS_OF[status], stop=status in ENDED)
+                told = status
+            if status in ENDED:
+                return
+            await within(event, _KEEP_SECONDS)
+
+    async def ListRunners(self, request: pb.ListRunnersRequest, context: Context) -> pb.ListRunnersResponse:
+        """Lists the runners that are known."""
+        roster = self._runs.dispatcher.known.copy()
+
+        def read() -> pb.ListRunnersResponse:
+            page, token = pages.fill(
+                request,
+                pages.size(request.page_size),
+                roster.page(request),
+                messages.runner,
+                known_runners.key_of,
+            )
+            return pb.ListRunnersResponse(runners=page, next_page_token=token)
+
+        return await self._store.listing(read)
+
+    async def _lease(self, leased: Leased, context: Context, lease_token: str) -> pb.StageLease:
+        plan = await self._possible(leased, context, lease_token, self._plans.plan)
+        # What a deployer does knows its own logins.
+        is_pipeline = leased.stage.kind == "pipeline"
+        login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
+        return messages.lease(leased, access_pb2.ACCESS_LEVEL_WRITE, plan, login)
+
+    async def _possible(
+        self, leased: Leased, context: Context, lease_token: str, make: Callable[[Leased], Awaitable[T]]
+    ) -> T:
+        """What is made of a lease; without it the stage ends. Raises Aborted."""
+        try:
+            return await make(leased)
+        except Invalid as error:
+            # Nobody can do it, so it must not wait until its runner counts as lost.
+            report = pb.UpdateStageRequest(
+                stage_id=leased.id,
+                lease_token=lease_token,
+                status=builds_api.BUILD_STATUS_ERROR,
+                error=str(error),
+            )
+            await self.UpdateStage(report, context)
+            raise Aborted(
+                f"stage {leased.id} cannot be done: {error}",
+                reason="NO_PLAN",
+                violations=error.violations,
+                metadata={"stage_id": leased.id, "stage": leased.stage.name},
+            ) from None
+
+    async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
+        caller = CALLER.get()
+        if request.build_id:
+            build = await self._store.write(leases.keep_any, caller, request.build_id)
+            return build.status, build.id
+        stage = await self._store.write(leases.keep, caller, request.stage_id, request.lease_token)
+        return stage.status, stage.build_id

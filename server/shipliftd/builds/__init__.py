@@ -1,0 +1,55 @@
+"""A build as it is recorded, listed, promoted, tried again, reported on and ended.
+
+Other rooms use what stands here, the rows and how they are found and stored. The verbs are one file
+each; start reading in `promotions.py`.
+"""
+
+from shipliftd.builds.records import (
+    Taken,
+    awaited,
+    changed,
+    disabled,
+    find,
+    find_whole,
+    get,
+    get_basic,
+    has_news,
+    in_its_environment,
+    insert,
+    is_short,
+    load,
+    named,
+    newest,
+    not_found,
+    page,
+    stages_of,
+    steps_of_build,
+    steps_of_stage,
+    take_number,
+    whole,
+)
+
+__all__ = [
+    "Taken",
+    "awaited",
+    "changed",
+    "disabled",
+    "find",
+    "find_whole",
+    "get",
+    "get_basic",
+    "has_news",
+    "in_its_environment",
+    "insert",
+    "is_short",
+    "load",
+    "named",
+    "newest",
+    "not_found",
+    "page",
+    "stages_of",
+    "steps_of_build",
+    "steps_of_stage",
+    "take_number",
+    "whole",
+]

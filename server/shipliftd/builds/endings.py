@@ -1,0 +1,114 @@
+"""Ends that nobody reports: a build is cancelled, a runner is lost, a stage waits in vain."""
+
+from peewee import SQL
+from shiplift.v1 import builds_pb2 as pb
+
+from shipliftd import builds
+from shipliftd.access.guard import Caller
+from shipliftd.access.write_once import Written, write
+from shipliftd.clock import now
+from shipliftd.environments import uncertain
+from shipliftd.fields import Faults
+from shipliftd.stages import flow, holders, leases
+from shipliftd.store.compiled import Compiled, Executor, arg
+from shipliftd.store.models import ENDED, Build, Stage, database
+from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
+
+PENDING_MS = 24 * 60 * 60 * 1000
+_MOST_AT_ONCE = 100
+
+# Or it ends later than a lease can: the clock has been set back.
+_LOST = Compiled(
+    Stage.select()
+    .where(Stage.lease_expires > 0, (Stage.lease_expires < arg(0)) | (Stage.lease_expires > arg(1)))
+    .limit(_MOST_AT_ONCE)
+)
+_WAITING = Compiled(
+    Stage.select()
+    .join(Build)
+    .where(
+        Stage.status == SQL("'pending'"),
+        Stage.lease_expires == 0,
+        Stage.updated < arg(0),
+        # What a CI system records is its own to do, in its own time.
+        (Stage.kind == "pipeline") | (Build.parent > 0),
+    )
+    # Not by id, or SQLite would go through the ended ones as well.
+    .order_by(Stage.updated)
+    .limit(_MOST_AT_ONCE)
+)
+
+
+@write(load=builds.load, look=builds.in_its_environment)
+def cancel(caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithStages]:
+    """Stops a build: what runs is killed, what waits is skipped. One that has ended stays as it is.
+
+    Raises Invalid, NotFound, Denied (the token is cut to other environments).
+    """
+    faults = Faults()
+    faults.positive("build", request.build)
+    faults.refuse()
+    build = builds.find(database, caller.repo_id, request.build)
+    if build is None:
+        raise builds.not_found(caller, request.build)
+    if build.status not in ENDED:
+        at = now()
+        told = f"cancelled by {caller.login}"
+        for stage in builds.stages_of(database, build.id):
+            if stage.status not in ENDED:
+                taken = stage.status == "running" or stage.lease_hash is not None
+                holders.end_stage(stage, "killed" if taken else "skipped", told if taken else "", at)
+        flow.keep_build(build._replace(status="killed", error=told, finished=at, updated=at))
+    return Written(builds.load(caller, build.id))
+
+
+def sweep() -> list[int]:
+    """Ends the stages whose runner is lost, and those that no runner took in a day.
+
+    A lease from before the clock was set back gets its time anew, or its runner would never be lost.
+    Returns the ids of their builds.
+    """
+    at = now()
+    lost = [StageRow._make(row) for row in _LOST.run(database, at, at + leases.LEASE_MS).fetchall()]
+    waiting = _WAITING.run(database, at - PENDING_MS).fetchall()
+    for stage in lost:
+        if stage.lease_expires > at:
+            Stage.update(lease_expires=at + leases.LEASE_MS).where(Stage.id == stage.id).execute()
+    ended = [_lose(stage, at) for stage in lost if stage.lease_expires < at]
+    return ended + [_give_up(StageRow._make(row), at) for row in waiting]
+
+
+def any_lost(executor: Executor) -> bool:
+    """Whether a lease has ended."""
+    at = now()
+    return _LOST.one(executor, at, at + leases.LEASE_MS) is not None
+
+
+def any_in_vain(executor: Executor) -> bool:
+    """Whether a stage has waited for too long. Looks at all that wait."""
+    return _WAITING.one(executor, now() - PENDING_MS) is not None
+
+
+def extend_leases() -> None:
+    """Gives every lease its whole time again: that the server was down is not the runners' fault."""
+    Stage.update(lease_expires=now() + leases.LEASE_MS).where(Stage.lease_expires > 0).execute()
+
+
+def _lose(stage: StageRow, at: int) -> int:
+    machine = stage.machine or "its machine"
+    told = f"runner lost: nothing was heard of {machine} for {leases.LEASE_MS // 1000} s"
+    build = _end(stage, told, at)
+    if build.deploy_to:
+        uncertain.lose(build, stage, at)
+    return build.id
+
+
+def _give_up(stage: StageRow, at: int) -> int:
+    hours = PENDING_MS // 3_600_000
+    return _end(stage, f"no runner took it within {hours} h: is one running that can?", at).id
+
+
+def _end(stage: StageRow, told: str, at: int) -> BuildRow:
+    holders.end_stage(stage, "error", told, at)
+    build = BuildRow._make(next(iter(database.execute(Build.select().where(Build.id == stage.build_id)))))
+    return flow.follow(build, builds.stages_of(database, build.id), at)

@@ -1,0 +1,166 @@
+"""Reports: how a recorded build or a promotion goes on."""
+
+from typing import NamedTuple
+
+from shiplift.v1 import access_pb2
+from shiplift.v1 import builds_pb2 as pb
+
+from shipliftd import builds
+from shipliftd.access.guard import Caller
+from shipliftd.access.write_once import Written, write
+from shipliftd.builds.recording import check_status
+from shipliftd.clock import now
+from shipliftd.enum_words import STATUS_WORD
+from shipliftd.errors import Denied, Precondition
+from shipliftd.fields import Faults
+from shipliftd.stages import flow, holders, leases
+from shipliftd.store.models import ENDED, Stage, database
+from shipliftd.store.rows import BuildRow, BuildWithStages
+
+
+class _Report(NamedTuple):
+    """A report with its faults found: status '' and times 0 where it says nothing of them."""
+
+    status: str
+    started: int
+    finished: int
+    message: str | None
+    link: str | None
+
+
+def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
+    """Whether the token may say how this build goes on.
+
+    What a CI system made is reported by whoever records; a report on a promotion decides what is in an
+    environment, and is for whoever promotes, or has its stages.
+    """
+    if caller.cut is None or not (caller.cut.actions or caller.cut.environments):
+        return
+    row = builds.find(database, caller.repo_id, request.build)
+    if row is None:
+        return
+    if not row.deploy_to:
+        caller.require_action(access_pb2.TOKEN_ACTION_RECORD, "a report on a recorded build")
+        return
+    caller.require_environment(row.deploy_to)
+    what = f"a report on build {row.number}, which goes to {row.deploy_to},"
+    if caller.may(access_pb2.TOKEN_ACTION_RUN) and not caller.may(access_pb2.TOKEN_ACTION_PROMOTE):
+        if leases.holds(caller, row.id):
+            return
+        raise Denied(
+            f"{what} needs the action promote, or all of its stages that have not ended, and this token has"
+            " not got these: AcceptStage (shiplift take) gives a stage, UpdateStage reports on it",
+            reason="NO_LEASE",
+            metadata={"build": row.number, "environment": row.deploy_to},
+        )
+    caller.require_action(access_pb2.TOKEN_ACTION_PROMOTE, what, "or the action run and its stages")
+
+
+@write(load=builds.load, look=_look)
+def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithStages]:
+    """Moves a build, and its stages that have not ended, onwards.
+
+    Raises Invalid, NotFound, Denied (the token is cut to other environments), Aborted (another version),
+    Precondition (it has ended, or would go backwards).
+    """
+    report = _checked(request)
+    row = builds.find(database, caller.repo_id, request.build)
+    if row is None:
+        raise builds.not_found(caller, request.build)
+    if request.HasField("version") and request.version != row.version:
+        raise holders.stale("build", row.number, row.version, request.version)
+    # Whoever deploys by hand has no other way to say that they are still at it.
+    leases.keep_all(row.id)
+    if not _moves(row, report):
+        return Written(builds.load(caller, row.id))
+    changed = flow.keep_build(_moved(row, report, now()))
+    _move_stages(changed, report)
+    return Written(builds.load(caller, row.id))
+
+
+def _checked(request: pb.UpdateBuildRequest) -> _Report:
+    faults = Faults()
+    faults.positive("build", request.build)
+    check_status(request.status, faults)
+    faults.text("message", request.message, 2000)
+    faults.text("link", request.link, 2000)
+    started = faults.time("started", request.started)
+    finished = faults.time("finished", request.finished)
+    faults.refuse()
+    return _Report(
+        STATUS_WORD.get(request.status, ""),
+        started,
+        finished,
+        request.message if request.HasField("message") else None,
+        request.link if request.HasField("link") else None,
+    )
+
+
+def _moves(row: BuildRow, report: _Report) -> bool:
+    """Whether the report changes anything; raises Precondition when it may not."""
+    if row.status in ENDED:
+        if report.status == row.status:
+            return False
+        raise Precondition(
+            f"build {row.number} has ended in {row.status}, and what has ended does not change:"
+            " promote again for another try",
+            reason="BUILD_ENDED",
+            violations=[("status", f"is {row.status}")],
+            metadata={"build": row.number, "status": row.status},
+        )
+    if row.status == "running" and report.status == "pending":
+        raise Precondition(
+            f"build {row.number} is running, and does not go back to pending",
+            reason="BUILD_RUNNING",
+            violations=[("status", "is running")],
+            metadata={"build": row.number},
+        )
+    if report.status not in ("", row.status) or report.started or report.finished:
+        return True
+    return report.message is not None or report.link is not None
+
+
+def _moved(row: BuildRow, report: _Report, at: int) -> BuildRow:
+    status = report.status or row.status
+    ended = status in ENDED
+    faults = Faults()
+    if report.started and status == "pending":
+        faults.add("started", "is set, but the build has not begun: report it running")
+    if report.finished and not ended:
+        faults.add("finished", "is set, but the build has not ended: report how it did")
+    started = report.started or row.started
+    finished = (report.finished or max(at, started)) if ended else 0
+    # What was killed or broke before it began never began.
+    if not started and status in ("running", "success", "failure"):
+        started = min(at, finished or at)
+    if finished and finished < started:
+        faults.add("finished", "is before `started`")
+    faults.refuse()
+    return row._replace(
+        status=status,
+        error=report.message or "" if status in flow.FAILED else "",
+        started=started,
+        finished=finished,
+        updated=at,
+    )
+
+
+def _move_stages(row: BuildRow, report: _Report) -> None:
+    stage: dict[str, object] = {
+        "status": row.status,
+        "error": row.error,
+        "started": row.started,
+        "stopped": row.finished,
+        "updated": row.updated,
+        "version": Stage.version + 1,
+    }
+    if row.status in ENDED:
+        stage["lease_expires"] = 0
+        for goes in builds.stages_of(database, row.id):
+            if goes.status not in ENDED:
+                holders.end_steps(goes._replace(status=row.status, error=row.error), row.updated)
+    if report.message is not None:
+        stage["message"] = report.message
+    if report.link is not None:
+        stage["link"] = report.link
+    Stage.update(stage).where(Stage.build == row.id, Stage.status.not_in(ENDED)).execute()

@@ -1,0 +1,380 @@
+"""The store: one SQLite file, its transactions, and the queue that commits them in groups.
+
+`await store.write(verb, ...)` runs a verb in a transaction and returns once it is on disk. Verbs that
+wait are taken together, each in a savepoint of its own, and committed once.
+
+They run on the event loop's own thread; only COMMIT, which waits for the disk, has a thread. A writer
+thread for the verbs would be slower: sqlite3 gives up the GIL at every statement, and on a busy loop
+taking it back costs up to a switch interval (5 ms) each time.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+
+import peewee
+from peewee import SqliteDatabase
+
+from shipliftd.errors import Precondition, Unavailable
+from shipliftd.store import models, schema
+from shipliftd.store.ahead import Ahead, Made, having
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# How long a batch waits for another process (`shipliftd grant add`, say) to let go of the file.
+_BUSY_SECONDS = 10.0
+_BUSY_PAUSE = 0.005
+_TURN_SECONDS = 0.02
+_GATHER_SECONDS = 0.005
+# Errors of SQLite that are the statement's own; after any other the transaction is not to be trusted.
+_STATEMENT_ERRORS = frozenset(
+    {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
+)
+
+_AWAY = "the store cannot take the write now; nothing was stored: try again"
+_DAMAGED = "the store is damaged; nothing was stored: `shipliftd check` tells its operator more"
+
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "cache_size": -64 * 1024,
+    "temp_store": "memory",
+    # A checkpoint a thousand pages stalled one commit in twenty under load.
+    "wal_autocheckpoint": 4000,
+    "journal_size_limit": 64 * 1024 * 1024,
+}
+
+
+# How often a verb may need something that is made ahead.
+_MOST_TURNS = 4
+
+
+class _Waiting(NamedTuple):
+    future: asyncio.Future[Any]
+    verb: Callable[[], Any]
+    made: Made
+
+
+class Store:
+    """A SQLite file that is open, with its schema up to date.
+
+    Belongs to the thread and the loop that use it; `listing` alone goes to other threads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Timeout 0: waiting for another process's lock must not stop the loop; `_begin` does it.
+        self.writer = open_database(path, timeout=0)
+        self.reader = open_database(path, timeout=5)
+        models.database.initialize(self.writer)
+        # Whether the last batch could not be stored.
+        self.failing = False
+        self._batch: list[_Waiting] = []
+        self._callers = self._wanted = 0
+        self._enough = asyncio.Event()
+        self._data_version = 0
+        self._elsewhere = False
+        self._task: asyncio.Task[None] | None = None
+        self._is_hurried = False
+        self._commit_thread = ThreadPoolExecutor(1, "commit")
+        self._list_threads = ThreadPoolExecutor(2, "list")
+        # One: more would only take the GIL from each other.
+        self._ahead_thread = ThreadPoolExecutor(1, "ahead")
+
+    def migrate(self) -> list[str]:
+        """Brings the schema up to date; see `schema.migrate`."""
+        return schema.migrate(self.writer)
+
+    def migrate_if_empty(self) -> None:
+        """Makes the tables of a new file; refuses a file that another release would have to migrate."""
+        schema.migrate_if_empty(self.writer)
+
+    async def write(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs the verb in a transaction; what it did is on disk when this returns.
+
+        What the verb needs made ahead is made beside the loop, and it runs again. Raises what the verb
+        raises, having undone it; Unavailable when the store cannot take it.
+        """
+        made: Made = {}
+        for _ in range(_MOST_TURNS):
+            try:
+                return await self._written(lambda: verb(*args, **kwargs), made)
+            except Ahead as needed:
+                make = needed.make
+                made[needed.key] = await asyncio.get_running_loop().run_in_executor(
+                    self._ahead_thread, make
+                )
+        raise RuntimeError(f"{verb} needed more than {_MOST_TURNS} things made ahead")
+
+    async def _written(self, verb: Callable[[], T], made: Made) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._batch.append(_Waiting(future, verb, made))
+        if self._task is None:
+            self._task = asyncio.create_task(self._commit_batches())
+        elif len(self._batch) == self._wanted:
+            self._enough.set()
+        return await future
+
+    async def listing(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a query that may read much, on a thread with a connection of its own."""
+
+        def run() -> T:
+            # Connections are a thread's own.
+            self.writer.connect(reuse_if_open=True)
+            return query(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._list_threads, run)
+
+    async def probe(self) -> None:
+        """Looks whether the store takes writes again, by one. Raises Unavailable when it does not."""
+        await self.write(_probe)
+
+    async def drain(self) -> None:
+        """Waits until every verb that was given is on disk."""
+        while self._task is not None:
+            await self._task
+
+    def hurry(self) -> None:
+        """Waits for no other process's write any more: verbs behind one fail with Unavailable."""
+        self._is_hurried = True
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._commit_thread.shutdown()
+        self._list_threads.shutdown()
+        self._ahead_thread.shutdown()
+        self.reader.close()
+        self.writer.close()
+
+    async def _commit_batches(self) -> None:
+        try:
+            while self._batch:
+                await self._gather()
+                batch, self._batch = self._batch, []
+                try:
+                    await self._commit(batch)
+                    self.failing = False
+                except Exception as error:
+                    log.exception("store", extra={"error": str(error)})
+                    self._fail(batch, _DAMAGED if is_damaged(error) else _AWAY)
+                # Those just answered, and those who came meanwhile.
+                self._callers = len(batch) + len(self._batch)
+        finally:
+            self._task = None
+
+    async def _gather(self) -> None:
+        """Waits until most of the callers there are have come, but not for long.
+
+        They come in waves, one with each commit. Without the wait the batches stayed at two verbs under
+        64 callers, and the commits cost more than the verbs. A lone caller does not wait, but
+        for the once after a crowd.
+        """
+        wanted = self._callers * 3 // 4
+        if len(self._batch) >= wanted:
+            return
+        self._wanted = wanted
+        self._enough.clear()
+        timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._enough.set)
+        await self._enough.wait()
+        timer.cancel()
+        self._wanted = 0
+
+    def changed_elsewhere(self) -> bool:
+        """Whether another process has written to the store since this was last asked."""
+        if self._task is None:
+            self._look_elsewhere()
+        elsewhere, self._elsewhere = self._elsewhere, False
+        return elsewhere
+
+    def _look_elsewhere(self) -> None:
+        # Moves with commits by others than this connection, so not with the server's own.
+        version = self.writer.execute_sql("PRAGMA data_version").fetchone()[0]
+        self._elsewhere |= version != self._data_version
+        self._data_version = version
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        await self._begin()
+        done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
+        loop = asyncio.get_running_loop()
+        pause = loop.time() + _TURN_SECONDS
+        for waiting in batch:
+            if not waiting.future.done():
+                done.append((waiting.future, *self._run(waiting)))
+            if loop.time() > pause:
+                # Reads, health and cancellations take their turn between heavy verbs.
+                await asyncio.sleep(0)
+                pause = loop.time() + _TURN_SECONDS
+        await loop.run_in_executor(self._commit_thread, self.writer.connection().commit)
+        for future, result, error in done:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    async def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _BUSY_SECONDS
+        while True:
+            try:
+                # IMMEDIATE: a deferred one finds the file locked at its first write, too late.
+                self.writer.execute_sql("BEGIN IMMEDIATE")
+                self._look_elsewhere()
+                return
+            except peewee.OperationalError as error:
+                if not is_busy(error) or self._is_hurried or loop.time() > until:
+                    raise
+                await asyncio.sleep(_BUSY_PAUSE)
+
+    def _run(self, waiting: _Waiting) -> tuple[Any, Exception | None]:
+        execute: Callable[[str], object] = self.writer.execute_sql
+        execute("SAVEPOINT verb")
+        try:
+            with having(waiting.made):
+                result = waiting.verb()
+        except Exception as error:
+            if not _is_statement_error(error):
+                raise
+            execute("ROLLBACK TO verb")
+            execute("RELEASE verb")
+            return None, error
+        execute("RELEASE verb")
+        return result, None
+
+    def _fail(self, batch: list[_Waiting], why: str) -> None:
+        self.failing = True
+        try:
+            connection = self.writer.connection()
+            if connection.in_transaction:
+                connection.rollback()
+        except Exception:
+            log.exception("store")
+        for waiting in batch:
+            if not waiting.future.done():
+                waiting.future.set_exception(Unavailable(why))
+
+
+def _probe() -> None:
+    setting = models.Setting
+    setting.insert(key="probe", value="").on_conflict(
+        conflict_target=[setting.key], preserve=[setting.value]
+    ).execute()
+
+
+class Lock:
+    """Holds the store against a second server, until closed or the process ends.
+
+    Commands that write work beside a server; a restore works beside neither.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        suffix: str = ".lock",
+        kind: int = fcntl.LOCK_EX,
+        held: str = "in use by another shipliftd: stop that one first,"
+        " or name another file with --database",
+    ) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path.with_name(path.name + suffix), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _cannot_open(path, error) from error
+        try:
+            fcntl.flock(self._file, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._file)
+            raise Precondition(f"the store {path} is {held}") from error
+
+    @classmethod
+    def of_command(cls, path: Path) -> Self:
+        """Holds it against a restore."""
+        return cls(path, ".admin-lock", fcntl.LOCK_SH, "being restored: wait until that has ended")
+
+    @classmethod
+    def of_restore(cls, path: Path) -> Self:
+        """Holds it against commands."""
+        held = "being written to by another command: wait until that has ended"
+        return cls(path, ".admin-lock", fcntl.LOCK_EX, held)
+
+    def close(self) -> None:
+        """Lets go."""
+        os.close(self._file)
+
+
+def open_database(path: Path, timeout: float) -> SqliteDatabase:
+    """Opens the file, which is made (0600) if it is not there; its words are for people."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path)
+        # The commit has a thread of its own, which uses the connection while no other does.
+        database = SqliteDatabase(str(path), pragmas=PRAGMAS, timeout=timeout, check_same_thread=False)
+        database.connect()
+    except (OSError, peewee.DatabaseError) as error:
+        raise _cannot_open(path, error) from error
+    return database
+
+
+def _make(path: Path) -> None:
+    """Makes an empty file where there is none.
+
+    One that is there is not opened: to close it would give up the locks of this process's connections to
+    it (POSIX takes all of a process at once), and the next command to end would remove the -wal in use.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _cannot_open(path: Path, error: Exception) -> Precondition:
+    return Precondition(
+        f"the store {path} cannot be opened ({error}): it must be a SQLite file that is sound, or a new"
+        " one in a directory that may be written to"
+    )
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether SQLite refused because another process holds the file."""
+    return _code(error) == sqlite3.SQLITE_BUSY
+
+
+def is_defect(error: Exception) -> bool:
+    """Whether SQLite refused a statement that we wrote wrongly, where trying again cannot help."""
+    return _code(error) == sqlite3.SQLITE_ERROR
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the store failed us."""
+    failed = isinstance(error, peewee.OperationalError | sqlite3.OperationalError)
+    return failed and not is_defect(error)
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether SQLite found the file to be damaged, which trying again does not mend."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _is_statement_error(error: Exception) -> bool:
+    code = _code(error)
+    return code is None or code in _STATEMENT_ERRORS
+
+
+def _code(error: BaseException | None) -> int | None:
+    """SQLite's primary code, out of its own error or peewee's around it; None for other errors."""
+    if isinstance(error, peewee.PeeweeException):
+        error = error.__cause__ or error.__context__
+    if not isinstance(error, sqlite3.Error):
+        return None
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

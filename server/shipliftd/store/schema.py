@@ -1,0 +1,123 @@
+"""The schema of a store: applying migrations, and which releases may use it.
+
+A migration expands first and contracts a release later, so that the release before still runs on what
+this one leaves: a new column is NULL or has a default in SQL (peewee's `default` is none), or that release
+could not insert. The store records the oldest release that may use it.
+"""
+
+import logging
+import re
+import secrets
+import shlex
+from pathlib import Path
+
+from peewee import SqliteDatabase
+from playhouse.migrations import Runner
+
+from shipliftd import __version__
+from shipliftd.errors import Precondition
+from shipliftd.store import backups
+from shipliftd.store.models import Setting
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HISTORY = "schema_migrations"
+
+# Raised by a release whose migrations an older one could not live with.
+OLDEST_RELEASE = "0.1.0"
+
+log = logging.getLogger(__name__)
+
+
+def migrate(database: SqliteDatabase) -> list[str]:
+    """Brings the store up to this release; returns the names of the migrations that it took.
+
+    A store that holds anything is copied beside itself before each migration. Raises Precondition when
+    the store was used by a newer release that shut this one out.
+    """
+    runner = Runner(database, str(MIGRATIONS), table_name=HISTORY)
+    status = runner.status()
+    if any(known.path is None for known in status):
+        _refuse_if_shut_out(database)
+    is_new = not any(known.applied for known in status)
+    taken = [known.name for known in status if not known.applied]
+    for name in taken:
+        if not is_new:
+            _copy_before(database, name)
+        _apply(database, runner, name)
+        log.info("migrated", extra={"migration": name})
+    _complete_settings()
+    return taken
+
+
+def migrate_if_empty(database: SqliteDatabase) -> None:
+    """Makes the tables of a new store. Raises Precondition when an old one needs migrating.
+
+    For commands that may run beside a server, which must not find its tables changed.
+    """
+    runner = Runner(database, str(MIGRATIONS), table_name=HISTORY)
+    status = runner.status()
+    if not any(known.applied for known in status):
+        migrate(database)
+        return
+    pending = [known.name for known in status if not known.applied]
+    if pending:
+        raise Precondition(
+            f"the store {database.database} needs {', '.join(pending)} first: run `shipliftd migrate`"
+        )
+    if any(known.path is None for known in status):
+        _refuse_if_shut_out(database)
+
+
+def _complete_settings() -> None:
+    # With every start: the one that made the tables may have been killed before it came here.
+    oldest = Setting.get_or_none(key="oldest_release")
+    if oldest is None or _parts(oldest.value) < _parts(OLDEST_RELEASE):
+        Setting.insert(key="oldest_release", value=OLDEST_RELEASE).on_conflict(
+            conflict_target=[Setting.key], preserve=[Setting.value]
+        ).execute()
+    if Setting.get_or_none(key="secret") is None:
+        Setting.insert(key="secret", value=secrets.token_hex(32)).execute()
+
+
+def _refuse_if_shut_out(database: SqliteDatabase) -> None:
+    oldest = Setting.get_by_id("oldest_release").value
+    if _parts(oldest) > _parts(__version__):
+        raise Precondition(
+            f"the store {database.database} needs Shiplift {oldest} or newer, this is {__version__}:"
+            " install that release, or restore a backup from before the upgrade"
+        )
+
+
+def _copy_before(database: SqliteDatabase, name: str) -> None:
+    path = Path(database.database)
+    copy = path.with_name(f"{path.name}.before-{name}")
+    copy.unlink(missing_ok=True)
+    backups.backup(path, copy)
+    undo = shlex.join(["shipliftd", "restore", "--database", str(path), str(copy)])
+    log.info("backed up before migration", extra={"file": str(copy), "undo": undo})
+
+
+def _apply(database: SqliteDatabase, runner: Runner, name: str) -> None:
+    """Applies a migration, or nothing of it."""
+    # Rebuilds of tables need foreign keys off, which only works outside of a transaction.
+    database.pragma("foreign_keys", 0)
+    try:
+        with database.atomic():
+            runner.up(name)
+            _check_foreign_keys(database)
+    finally:
+        database.pragma("foreign_keys", 1)
+
+
+def _check_foreign_keys(database: SqliteDatabase) -> None:
+    broken = database.execute_sql("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        raise Precondition(
+            f"the migration would leave {len(broken)} rows that point nowhere, such as {broken[:3]}:"
+            " the store is as it was"
+        )
+
+
+def _parts(release: str) -> tuple[int, ...]:
+    # What follows the three numbers, as in 0.2.0rc1, does not count.
+    return tuple(int(number) for number in re.findall(r"\d+", release)[:3])
