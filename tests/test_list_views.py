@@ -7,8 +7,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
-from shipliftd import builds
 from shipliftd.access.guard import Caller
+from shipliftd.builds import listing
 from shipliftd.store import Store
 
 from tests.harness import Shipliftd
@@ -98,8 +98,8 @@ def test_a_page_of_whole_builds_takes_few_queries(own_server: Shipliftd) -> None
         queries: list[str] = []
         store.writer.connection().set_trace_callback(queries.append)
         caller = Caller("ListBuilds", owner="octocat", repo="app", repo_id=1)
-        rows, _ = builds.page(caller, repository.listing(view=FULL, page_size=126))
-        whole = list(builds.whole(rows, builds.named(caller)))
+        rows, _ = listing.page(caller, repository.listing(view=FULL, page_size=126))
+        whole = list(listing.whole(rows, listing.named(caller)))
     finally:
         store.close()
     assert [each.build.number for each in whole] == list(range(127, 0, -1))

@@ -22,7 +22,7 @@ KINDS: dict[str, type[Refusal]] = {
 # What cannot start tells its operator so, and no caller.
 STARTS = {
     *("command.py", "logins.py", "builds/parameters.py", "server.py", "settings.py", "tls.py"),
-    *("store/backups.py", "store/group_commit.py", "store/schema.py"),
+    *("store/backups.py", "store/opening.py", "store/schema.py"),
     *("gateway/serving.py", "gateway/standalone.py"),
 }
 

@@ -15,8 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd import __version__, first_start, logs
-from shipliftd.access import access
+from shipliftd.access.grants import grant_access
 from shipliftd.access.guard import Caller
+from shipliftd.access.tokens import create_token
 from shipliftd.access.users import create_user
 from shipliftd.clock import now
 from shipliftd.enum_words import ACTION_WORD
@@ -240,7 +241,7 @@ def token_create(
     )
     if expires_in is not None:
         request.expires.CopyFrom(Timestamp(seconds=_in_days(expires_in)))
-    _say(_write(database, access.create_token, request).resource.secret)
+    _say(_write(database, create_token, request).resource.secret)
 
 
 @grants.command("add")
@@ -268,7 +269,7 @@ def grant_add(
     request = pb.GrantAccessRequest(
         owner=owner, repo=repo, login=login, level=f"ACCESS_LEVEL_{level.upper()}"
     )
-    _write(database, access.grant_access, request)
+    _write(database, grant_access, request)
     _say(f"{login} has {level} on {repository}")
 
 

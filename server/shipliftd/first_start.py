@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shiplift.v1 import access_pb2 as pb
 
-from shipliftd.access import access
+from shipliftd.access import tokens
 from shipliftd.access.guard import Caller
 from shipliftd.access.users import create_user
 from shipliftd.store import Store
@@ -55,7 +55,7 @@ def _admin(tell: Callable[[str], None]) -> None:
     request = pb.CreateUserRequest(login=ADMIN, admin=True)
     create_user(by_operator("CreateUser"), request)
     token = pb.CreateTokenRequest(login=ADMIN, name="first start")
-    secret = access.create_token(by_operator("CreateToken"), token).resource.secret
+    secret = tokens.create_token(by_operator("CreateToken"), token).resource.secret
     # Before the commit: an admin whose token nobody has would stand in the way of another first start.
     tell(secret)
 

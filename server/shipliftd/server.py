@@ -22,7 +22,7 @@ from shiplift.v1 import (
 )
 
 from shipliftd import __version__, first_start, tls
-from shipliftd.access import access
+from shipliftd.access import tokens
 from shipliftd.api import reflection
 from shipliftd.api.inprocess import InProcess
 from shipliftd.api.interceptors import LAST_WORDS_SECONDS, Interceptor
@@ -259,6 +259,6 @@ async def _note(store: Store, interceptor: Interceptor) -> None:
         log.warning("strangers refused", extra={"count": strangers})
     if used:
         try:
-            await store.write(access.touch_tokens, used)
+            await store.write(tokens.touch_tokens, used)
         except Exception as error:
             log.exception("token use not stored", extra={"error": str(error)})

@@ -4,13 +4,13 @@ from collections.abc import Collection
 
 from shiplift.v1 import access_pb2 as pb
 
-from shipliftd import pages
 from shipliftd.access import cuts
 from shipliftd.access.guard import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Denied, NotFound, Precondition
 from shipliftd.fields import Faults
+from shipliftd.store import pages
 from shipliftd.store.models import User
 
 _MOST_CHARACTERS = {"email": 254, "avatar": 2000}

@@ -5,7 +5,6 @@ resource, cannot be stored.
 """
 
 import functools
-import hashlib
 import hmac
 import json
 from collections.abc import Callable
@@ -14,14 +13,22 @@ from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, T
 from google.protobuf.message import Message
 
 from shipliftd.access.guard import Caller
+from shipliftd.canonical import canonical
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Invalid
 from shipliftd.fields import Faults
 from shipliftd.store.compiled import Compiled, arg, inserting
-from shipliftd.store.models import Audit, Repository, Request, Setting, User, database
-from shipliftd.store.rows import BuildWithStages, Leased, MadeToken, NamedGrant, Standing
+from shipliftd.store.models import Audit, Repository, Request, User, database
+from shipliftd.store.secret import mac
 
-Resource = BuildWithStages | Leased | MadeToken | NamedGrant | Repository | Standing | User
+
+class _Row(Protocol):
+    @property
+    def id(self) -> int:
+        """What it is found by again."""
+
+
+Resource = _Row | Repository | User
 
 
 class _Repeatable(Protocol):
@@ -144,33 +151,3 @@ def fingerprint(request: Message) -> bytes:
     """
     text = json.dumps(canonical(request, leave_out="request_id"), separators=(",", ":"))
     return mac(text)
-
-
-def mac(text: str) -> bytes:
-    """An HMAC with a key that only this store has."""
-    return hmac.digest(_secret(database.obj), text.encode(), hashlib.sha256)
-
-
-def canonical(message: Message, leave_out: str = "") -> list[Any]:
-    """The set fields by number, maps sorted by key; the same for equal messages everywhere."""
-    fields: list[Any] = []
-    for field, value in message.ListFields():
-        if field.name == leave_out:
-            continue
-        kind = field.message_type
-        if kind is None:
-            plain = list(value) if field.is_repeated else value
-        elif kind.GetOptions().map_entry:
-            plain = sorted(value.items())
-        elif field.is_repeated:
-            plain = [canonical(item) for item in value]
-        else:
-            plain = canonical(value)
-        fields.append((field.number, plain))
-    return fields
-
-
-@functools.lru_cache(maxsize=4)
-def _secret(_store: object) -> bytes:
-    # Cached by the store that is open: a test opens several in one process.
-    return bytes.fromhex(Setting.get_by_id("secret").value)

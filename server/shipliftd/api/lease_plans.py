@@ -15,8 +15,9 @@ from shipliftd.api import messages
 from shipliftd.errors import Invalid
 from shipliftd.pipelines import plans
 from shipliftd.pipelines.resolved import resolved
-from shipliftd.stages import build_stages, flow
-from shipliftd.store.rows import Leased
+from shipliftd.stages import build_stages
+from shipliftd.stages.leases import Leased
+from shipliftd.store.models import FAILED
 
 _MOST_KEPT_BYTES = 32 * 1024 * 1024
 # With fewer bytes and less to put in, making a plan takes less than handing it to a thread and back.
@@ -103,7 +104,7 @@ def _steps(leased: Leased, common: dict[str, str]) -> stages_pb2.Plan:
 
 def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
     build, repository, stage = leased.whole.build, leased.repository, leased.stage
-    failed = tuple(each.name for each in leased.whole.stages if each.status in flow.FAILED)
+    failed = tuple(each.name for each in leased.whole.stages if each.status in FAILED)
     return plans.Inputs(
         build=plans.BuildFacts(
             number=build.number,

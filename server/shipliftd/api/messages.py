@@ -12,11 +12,11 @@ from shipliftd.enum_words import EVENT_OF, STATUS_OF, VISIBILITY_OF
 from shipliftd.logins import Login
 from shipliftd.pipelines import Pipeline
 from shipliftd.pipelines.plans import PlannedStep
+from shipliftd.stages.leases import Leased
 from shipliftd.store.models import Repository, Token, User
 from shipliftd.store.rows import (
     BuildRow,
     BuildWithStages,
-    Leased,
     MadeToken,
     NamedGrant,
     RunnerRow,

@@ -16,17 +16,12 @@ from shipliftd.builds.records import (
     has_news,
     in_its_environment,
     insert,
-    is_short,
     load,
-    named,
-    newest,
     not_found,
-    page,
     stages_of,
     steps_of_build,
     steps_of_stage,
     take_number,
-    whole,
 )
 
 __all__ = [
@@ -41,15 +36,10 @@ __all__ = [
     "has_news",
     "in_its_environment",
     "insert",
-    "is_short",
     "load",
-    "named",
-    "newest",
     "not_found",
-    "page",
     "stages_of",
     "steps_of_build",
     "steps_of_stage",
     "take_number",
-    "whole",
 ]

@@ -5,7 +5,7 @@ from shiplift.v1 import builds_pb2 as pb
 from shipliftd.access.guard import Caller
 from shipliftd.errors import Precondition, shown
 from shipliftd.pipelines import Pipelines
-from shipliftd.stages import build_stages
+from shipliftd.stages import said_by
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import Build, Repository, database
 
@@ -69,7 +69,7 @@ def pipeline_of(caller: Caller, branch: str) -> tuple[int, Pipelines]:
     for name in dict.fromkeys((branch, default)):
         row = _FILE.one(database, caller.repo_id, _ref(name))
         if row is not None:
-            said = build_stages.said_by(row[0])
+            said = said_by(row[0])
             assert said is not None  # noqa: S101  # a build points to it
             return row[0], said
     raise Precondition(

@@ -3,13 +3,12 @@
 from peewee import SQL
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds
+from shipliftd import builds, environments
 from shipliftd.access.guard import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
-from shipliftd.environments import uncertain
 from shipliftd.fields import Faults
-from shipliftd.stages import flow, holders, leases
+from shipliftd.stages import LEASE_MS, end_stage, follow, keep_build
 from shipliftd.store.compiled import Compiled, Executor, arg
 from shipliftd.store.models import ENDED, Build, Stage, database
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
@@ -57,8 +56,8 @@ def cancel(caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithS
         for stage in builds.stages_of(database, build.id):
             if stage.status not in ENDED:
                 taken = stage.status == "running" or stage.lease_hash is not None
-                holders.end_stage(stage, "killed" if taken else "skipped", told if taken else "", at)
-        flow.keep_build(build._replace(status="killed", error=told, finished=at, updated=at))
+                end_stage(stage, "killed" if taken else "skipped", told if taken else "", at)
+        keep_build(build._replace(status="killed", error=told, finished=at, updated=at))
     return Written(builds.load(caller, build.id))
 
 
@@ -69,11 +68,11 @@ def sweep() -> list[int]:
     Returns the ids of their builds.
     """
     at = now()
-    lost = [StageRow._make(row) for row in _LOST.run(database, at, at + leases.LEASE_MS).fetchall()]
+    lost = [StageRow._make(row) for row in _LOST.run(database, at, at + LEASE_MS).fetchall()]
     waiting = _WAITING.run(database, at - PENDING_MS).fetchall()
     for stage in lost:
         if stage.lease_expires > at:
-            Stage.update(lease_expires=at + leases.LEASE_MS).where(Stage.id == stage.id).execute()
+            Stage.update(lease_expires=at + LEASE_MS).where(Stage.id == stage.id).execute()
     ended = [_lose(stage, at) for stage in lost if stage.lease_expires < at]
     return ended + [_give_up(StageRow._make(row), at) for row in waiting]
 
@@ -81,7 +80,7 @@ def sweep() -> list[int]:
 def any_lost(executor: Executor) -> bool:
     """Whether a lease has ended."""
     at = now()
-    return _LOST.one(executor, at, at + leases.LEASE_MS) is not None
+    return _LOST.one(executor, at, at + LEASE_MS) is not None
 
 
 def any_in_vain(executor: Executor) -> bool:
@@ -91,15 +90,15 @@ def any_in_vain(executor: Executor) -> bool:
 
 def extend_leases() -> None:
     """Gives every lease its whole time again: that the server was down is not the runners' fault."""
-    Stage.update(lease_expires=now() + leases.LEASE_MS).where(Stage.lease_expires > 0).execute()
+    Stage.update(lease_expires=now() + LEASE_MS).where(Stage.lease_expires > 0).execute()
 
 
 def _lose(stage: StageRow, at: int) -> int:
     machine = stage.machine or "its machine"
-    told = f"runner lost: nothing was heard of {machine} for {leases.LEASE_MS // 1000} s"
+    told = f"runner lost: nothing was heard of {machine} for {LEASE_MS // 1000} s"
     build = _end(stage, told, at)
     if build.deploy_to:
-        uncertain.lose(build, stage, at)
+        environments.lose(build, stage, at)
     return build.id
 
 
@@ -109,6 +108,6 @@ def _give_up(stage: StageRow, at: int) -> int:
 
 
 def _end(stage: StageRow, told: str, at: int) -> BuildRow:
-    holders.end_stage(stage, "error", told, at)
+    end_stage(stage, "error", told, at)
     build = BuildRow._make(next(iter(database.execute(Build.select().where(Build.id == stage.build_id)))))
-    return flow.follow(build, builds.stages_of(database, build.id), at)
+    return follow(build, builds.stages_of(database, build.id), at)

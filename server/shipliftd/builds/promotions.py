@@ -5,16 +5,15 @@ from collections.abc import Iterable
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd import builds
+from shipliftd import builds, environments
 from shipliftd.access.guard import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.builds.parameters import MOST_COUNT, ParameterRules
 from shipliftd.clock import now
 from shipliftd.enum_words import as_json
-from shipliftd.environments import uncertain
 from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
-from shipliftd.stages import build_stages
+from shipliftd.stages import again, lacking, said_by
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import ENDED, Deployment, database
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
@@ -48,7 +47,7 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     if found is None:
         raise builds.not_found(caller, request.build)
     _require_commit(found[0])
-    warnings = uncertain.accept(caller.repo_id, request.target, request.despite_lost)
+    warnings = environments.accept_lost(caller.repo_id, request.target, request.despite_lost)
     if request.HasField("expected_current"):
         _expect(caller, request.target, request.expected_current)
     return _begin(
@@ -80,7 +79,7 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
     if build.deploy_to:
         _require_commit(build)
         # Whoever tries what was lost again names it.
-        warnings = uncertain.accept(caller.repo_id, build.deploy_to, build.number)
+        warnings = environments.accept_lost(caller.repo_id, build.deploy_to, build.number)
     # Two runs of what deploys nothing stand in nobody's way.
     if build.deploy_to and build.status not in ENDED:
         raise Precondition(
@@ -114,12 +113,12 @@ def _begin(
         version=1,
         external_id=None,
     )
-    said = build_stages.said_by(build.pipeline_id)
+    said = said_by(build.pipeline_id)
     slug = f"{caller.owner}/{caller.repo}"
     # What was recorded has stages already, and they need not be its file's.
-    fresh = build_stages.again(begun, slug, stages, said if build.parent else None, at)
+    fresh = again(begun, slug, stages, said if build.parent else None, at)
     if said is not None:
-        warnings = [*warnings, *build_stages.lacking(slug, taken, begun, fresh, said)]
+        warnings = [*warnings, *lacking(slug, taken, begun, fresh, said)]
     begun = begun._replace(warnings=as_json(warnings))
     return Written(builds.insert(caller, begun, fresh))
 

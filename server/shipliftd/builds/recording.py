@@ -16,7 +16,7 @@ from shipliftd.enum_words import EVENT_WORD, STATUS_WORD, as_json
 from shipliftd.errors import AlreadyExists, Denied, Precondition
 from shipliftd.fields import Faults
 from shipliftd.pipelines import Pipelines
-from shipliftd.stages import build_stages, flow
+from shipliftd.stages import again, begin, keep_pipeline, lacking
 from shipliftd.store.models import Build, Repository, database
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
 
@@ -102,7 +102,7 @@ def create(
         existing = Build.get_or_none(Build.repo == caller.repo_id, Build.external_id == request.external_id)
         if existing is not None:
             return Written(builds.load(caller, existing.id), replayed=True)
-    pipeline_id = None if parsed is None else build_stages.keep_pipeline(request.pipeline, parsed)
+    pipeline_id = None if parsed is None else keep_pipeline(request.pipeline, parsed)
     if request.run:
         request = asked_for.completed(caller, request)
         if parsed is None:
@@ -140,13 +140,13 @@ def create(
     )
     if request.run:
         slug = f"{caller.owner}/{caller.repo}"
-        stages = build_stages.again(build, slug, (), parsed, at)
+        stages = again(build, slug, (), parsed, at)
         if parsed is not None:
-            warnings += build_stages.lacking(slug, taken, build, stages, parsed)
+            warnings += lacking(slug, taken, build, stages, parsed)
     elif parsed is not None and not request.stages:
         stages = _matching(caller, build, parsed, stages, at)
     else:
-        stages = flow.begin(stages)
+        stages = begin(stages)
     if build.status != "pending":
         stages = [s._replace(status=build.status, started=started, stopped=finished) for s in stages]
     return Written(builds.insert(caller, build._replace(warnings=as_json(warnings)), stages))
@@ -156,7 +156,7 @@ def _matching(
     caller: Caller, build: BuildRow, parsed: Pipelines, otherwise: list[StageRow], at: int
 ) -> list[StageRow]:
     try:
-        return build_stages.again(build, f"{caller.owner}/{caller.repo}", (), parsed, at)
+        return again(build, f"{caller.owner}/{caller.repo}", (), parsed, at)
     except Precondition:
         # A file whose pipelines are all for promotions.
         return otherwise

@@ -13,8 +13,8 @@ from shipliftd.clock import now
 from shipliftd.enum_words import STATUS_WORD
 from shipliftd.errors import Denied, Precondition
 from shipliftd.fields import Faults
-from shipliftd.stages import flow, holders, leases
-from shipliftd.store.models import ENDED, Stage, database
+from shipliftd.stages import end_steps, holds, keep_all, keep_build, stale
+from shipliftd.store.models import ENDED, FAILED, Stage, database
 from shipliftd.store.rows import BuildRow, BuildWithStages
 
 
@@ -45,7 +45,7 @@ def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
     caller.require_environment(row.deploy_to)
     what = f"a report on build {row.number}, which goes to {row.deploy_to},"
     if caller.may(access_pb2.TOKEN_ACTION_RUN) and not caller.may(access_pb2.TOKEN_ACTION_PROMOTE):
-        if leases.holds(caller, row.id):
+        if holds(caller, row.id):
             return
         raise Denied(
             f"{what} needs the action promote, or all of its stages that have not ended, and this token has"
@@ -68,12 +68,12 @@ def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithS
     if row is None:
         raise builds.not_found(caller, request.build)
     if request.HasField("version") and request.version != row.version:
-        raise holders.stale("build", row.number, row.version, request.version)
+        raise stale("build", row.number, row.version, request.version)
     # Whoever deploys by hand has no other way to say that they are still at it.
-    leases.keep_all(row.id)
+    keep_all(row.id)
     if not _moves(row, report):
         return Written(builds.load(caller, row.id))
-    changed = flow.keep_build(_moved(row, report, now()))
+    changed = keep_build(_moved(row, report, now()))
     _move_stages(changed, report)
     return Written(builds.load(caller, row.id))
 
@@ -138,7 +138,7 @@ def _moved(row: BuildRow, report: _Report, at: int) -> BuildRow:
     faults.refuse()
     return row._replace(
         status=status,
-        error=report.message or "" if status in flow.FAILED else "",
+        error=report.message or "" if status in FAILED else "",
         started=started,
         finished=finished,
         updated=at,
@@ -158,7 +158,7 @@ def _move_stages(row: BuildRow, report: _Report) -> None:
         stage["lease_expires"] = 0
         for goes in builds.stages_of(database, row.id):
             if goes.status not in ENDED:
-                holders.end_steps(goes._replace(status=row.status, error=row.error), row.updated)
+                end_steps(goes._replace(status=row.status, error=row.error), row.updated)
     if report.message is not None:
         stage["message"] = report.message
     if report.link is not None:

@@ -1,4 +1,9 @@
 """Environments: what is in each, what is on its way there, and where nobody knows.
 
-Start reading in `deployments.py`.
+Other rooms use what stands here. Start reading in `deployments.py`, which says how an environment stands.
 """
+
+from shipliftd.environments.current import becomes_current
+from shipliftd.environments.uncertain import accept_lost, lose, settle_by_success
+
+__all__ = ["accept_lost", "becomes_current", "lose", "settle_by_success"]

@@ -5,15 +5,16 @@ from typing import Any, TypeVar
 
 from shiplift.v1 import environments_pb2 as pb
 
-from shipliftd import builds, pages
+from shipliftd import builds
 from shipliftd.access.guard import Caller, visible
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.environments import uncertain
+from shipliftd.environments.current import becomes_current
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
-from shipliftd.stages import flow
-from shipliftd.store.models import ENDED, Build, Deployment, Lost, Repository, database
+from shipliftd.store import pages
+from shipliftd.store.models import ENDED, FAILED, Build, Deployment, Lost, Repository, database
 from shipliftd.store.rows import BuildRow, StageRow, Standing, StepRow
 
 Part = TypeVar("Part", StageRow, StepRow)
@@ -61,7 +62,7 @@ def _failed_step(build: BuildRow) -> str:
 
 
 def _first_failed(rows: Iterable[Part]) -> Part | None:
-    return next((row for row in rows if row.status in flow.FAILED and not row.errignore), None)
+    return next((row for row in rows if row.status in FAILED and not row.errignore), None)
 
 
 def page(caller: Caller, request: pb.ListDeploymentsRequest) -> Iterator[Standing]:
@@ -195,4 +196,4 @@ def _settle(caller: Caller, request: pb.SettleEnvironmentRequest, mine: Any) -> 
                 "environment": request.environment,
             },
         )
-    flow.becomes_current(build._replace(updated=at))
+    becomes_current(build._replace(updated=at))

@@ -32,7 +32,7 @@ def lose(build: BuildRow, stage: StageRow, at: int) -> None:
     ).execute()
 
 
-def accept(repo_id: int, environment: str, lost: int) -> list[str]:
+def accept_lost(repo_id: int, environment: str, lost: int) -> list[str]:
     """The warning of a promotion to an uncertain environment, by a caller who names the one that was lost.
 
     Empty where the environment is certain. Raises Precondition when another was lost than the caller names.
@@ -58,7 +58,7 @@ def accept(repo_id: int, environment: str, lost: int) -> list[str]:
     )
 
 
-def settle(build: BuildRow) -> BuildRow:
+def settle_by_success(build: BuildRow) -> BuildRow:
     """The build, whose success tells what is in its environment if it was promoted after the loss."""
     row = _FIND.one(database, build.repo_id, build.deploy_to)
     if row is None or build.number <= row[4]:

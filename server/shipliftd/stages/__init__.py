@@ -1,5 +1,26 @@
 """A stage as it is made, offered, leased, reported on and followed, and the logs of its steps.
 
-`builds` and `environments` come before it; of it they use what stands here. Start reading in
-`leases.py`, then `flow.py`: how a stage that ends moves its build on.
+Other rooms use what stands here. Start reading in `leases.py`, then in `flow.py`: how a stage that ends
+moves its build on.
 """
+
+from shipliftd.stages.build_stages import again, keep_pipeline, lacking, said_by
+from shipliftd.stages.flow import begin, follow, keep_build
+from shipliftd.stages.holders import end_stage, end_steps, stale
+from shipliftd.stages.leases import LEASE_MS, holds, keep_all
+
+__all__ = [
+    "LEASE_MS",
+    "again",
+    "begin",
+    "end_stage",
+    "end_steps",
+    "follow",
+    "holds",
+    "keep_all",
+    "keep_build",
+    "keep_pipeline",
+    "lacking",
+    "said_by",
+    "stale",
+]

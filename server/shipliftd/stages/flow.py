@@ -7,13 +7,10 @@ where on_success and on_failure say so; the first stage that did not go well dec
 import json
 from collections.abc import Iterable, Sequence
 
-from shipliftd import builds
-from shipliftd.environments import uncertain
+from shipliftd import builds, environments
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, Build, Deployment, Stage, database
+from shipliftd.store.models import ENDED, FAILED, Build, Stage, database
 from shipliftd.store.rows import BuildRow, StageRow
-
-FAILED = frozenset({"failure", "killed", "error"})
 
 _MOVE_STAGE = Compiled(
     Stage.update(
@@ -79,24 +76,10 @@ def keep_build(build: BuildRow) -> BuildRow:
         build.version,
     )
     if build.status == "success" and build.deploy_to:
-        becomes_current(build)
-        build = uncertain.settle(build)
+        environments.becomes_current(build)
+        build = environments.settle_by_success(build)
     builds.changed(build)
     return build
-
-
-def becomes_current(build: BuildRow) -> None:
-    """Makes a promotion what is in its environment."""
-    Deployment.insert(
-        repo=build.repo_id,
-        environment=build.deploy_to,
-        build=build.id,
-        number=build.number,
-        updated=build.updated,
-    ).on_conflict(
-        conflict_target=[Deployment.repo, Deployment.environment],
-        preserve=[Deployment.build, Deployment.number, Deployment.updated],
-    ).execute()
 
 
 def follow(build: BuildRow, stages: Sequence[StageRow], at: int) -> BuildRow:

@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 
 from shiplift.v1 import stages_pb2 as pb
 
-from shipliftd import pages
 from shipliftd.access.guard import Caller, is_within
 from shipliftd.clock import now
 from shipliftd.errors import Exhausted
 from shipliftd.stages import leases
-from shipliftd.store import Store
+from shipliftd.store import Store, pages
 from shipliftd.store.models import Runner, Stage, Token, User
 from shipliftd.store.rows import BuildWithStages, RunnerRow, StageRow
 

@@ -3,6 +3,7 @@
 import hmac
 import json
 import secrets
+from typing import NamedTuple
 
 from google.protobuf.message import Message
 from shiplift.v1 import access_pb2
@@ -14,10 +15,11 @@ from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.errors import Aborted, Denied, NotFound
 from shipliftd.fields import Faults
+from shipliftd.pipelines import Pipelines
 from shipliftd.stages import build_stages
 from shipliftd.store.compiled import Compiled, Executor, arg
 from shipliftd.store.models import ENDED, Build, Deployment, Repository, Stage, Step, database
-from shipliftd.store.rows import BuildRow, BuildWithStages, Leased, StageRow, StepRow
+from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
 
 LEASE_MS = 60_000
 # A lease with more than this left is not stored anew.
@@ -76,6 +78,27 @@ def room_for(executor: Executor, stage: StageRow) -> bool:
     if not stage.throttle:
         return True
     return len(_RUNNING_IN_REPO.run(executor, stage.repo_id).fetchall()) < stage.throttle
+
+
+class Leased(NamedTuple):
+    """A stage that its holder has to do, with all that its plan is made of.
+
+    `secret` is '' everywhere but in the answer that makes the lease; `text` is the pipeline file's and
+    `said` what it says, '' and None where the build has none; `current` is what is in the environment.
+    """
+
+    stage: StageRow
+    whole: BuildWithStages
+    repository: Repository
+    text: str
+    said: Pipelines | None
+    current: BuildRow | None
+    secret: str = ""
+
+    @property
+    def id(self) -> int:
+        """The stage's id."""
+        return self.stage.id
 
 
 def _load(caller: Caller, stage_id: int) -> Leased:

@@ -36,6 +36,7 @@ STATUSES = (
     "error",
 )
 ENDED = frozenset({"skipped", "declined", "success", "failure", "killed", "error"})
+FAILED = frozenset({"failure", "killed", "error"})
 UNENDED = tuple(status for status in STATUSES if status not in ENDED)
 IS_UNENDED = f"status IN ({', '.join(repr(status) for status in UNENDED)})"
 EVENTS = ("push", "pull_request", "tag", "cron", "custom", "promote", "rollback")

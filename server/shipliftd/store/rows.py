@@ -5,8 +5,7 @@ The fields are the columns of the model, in its order; a test holds the two toge
 
 from typing import NamedTuple
 
-from shipliftd.pipelines import Pipelines
-from shipliftd.store.models import Grant, Repository, Token
+from shipliftd.store.models import Grant, Token
 
 
 class BuildRow(NamedTuple):
@@ -126,27 +125,6 @@ class BuildWithStages(NamedTuple):
     def id(self) -> int:
         """The build's id."""
         return self.build.id
-
-
-class Leased(NamedTuple):
-    """A stage that its holder has to do, with all that its plan is made of.
-
-    `secret` is '' everywhere but in the answer that makes the lease; `text` is the pipeline file's and
-    `said` what it says, '' and None where the build has none; `current` is what is in the environment.
-    """
-
-    stage: StageRow
-    whole: BuildWithStages
-    repository: Repository
-    text: str
-    said: Pipelines | None
-    current: BuildRow | None
-    secret: str = ""
-
-    @property
-    def id(self) -> int:
-        """The stage's id."""
-        return self.stage.id
 
 
 class RunnerRow(NamedTuple):

@@ -3,12 +3,11 @@
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1.access_pb2_grpc import AccessServiceServicer
 
-from shipliftd import pages
-from shipliftd.access import access, users
+from shipliftd.access import grants, repositories, tokens, users
 from shipliftd.access.guard import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, resource
-from shipliftd.store import Store
+from shipliftd.store import Store, pages
 
 
 class AccessService(AccessServiceServicer):
@@ -22,13 +21,13 @@ class AccessService(AccessServiceServicer):
     ) -> pb.Repository:
         """Registers a repository."""
         caller = CALLER.get()
-        written = await self._store.write(access.create_repository, caller, request)
+        written = await self._store.write(repositories.create_repository, caller, request)
         return messages.repository(resource(written, context), caller.level)
 
     async def GetRepository(self, request: pb.GetRepositoryRequest, context: Context) -> pb.Repository:
         """Returns one repository, with what the caller may do there."""
         caller = CALLER.get()
-        row = await self._store.listing(access.repository, caller, caller.repo_id)
+        row = await self._store.listing(repositories.repository, caller, caller.repo_id)
         return messages.repository(row, caller.level)
 
     async def UpdateRepository(
@@ -36,7 +35,7 @@ class AccessService(AccessServiceServicer):
     ) -> pb.Repository:
         """Changes a repository's settings."""
         caller = CALLER.get()
-        written = await self._store.write(access.update_repository, caller, request)
+        written = await self._store.write(repositories.update_repository, caller, request)
         return messages.repository(resource(written, context), caller.level)
 
     async def ListRepositories(
@@ -45,8 +44,8 @@ class AccessService(AccessServiceServicer):
         """Lists the repositories that the caller may read."""
 
         def read(caller: Caller) -> pb.ListRepositoriesResponse:
-            rows = access.list_repositories(caller, request)
-            levels = access.levels(caller, rows)
+            rows = repositories.list_repositories(caller, request)
+            levels = repositories.levels(caller, rows)
             page, token = pages.fill(
                 request,
                 pages.size(request.page_size),
@@ -65,7 +64,7 @@ class AccessService(AccessServiceServicer):
 
     async def CreateToken(self, request: pb.CreateTokenRequest, context: Context) -> pb.Token:
         """Creates a token; its secret is in this answer only."""
-        written = await self._store.write(access.create_token, CALLER.get(), request)
+        written = await self._store.write(tokens.create_token, CALLER.get(), request)
         return messages.token(resource(written, context))
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
@@ -75,7 +74,7 @@ class AccessService(AccessServiceServicer):
             page, token = pages.fill(
                 request,
                 pages.size(request.page_size),
-                access.list_tokens(caller, request),
+                tokens.list_tokens(caller, request),
                 messages.token,
                 lambda row: [row.id],
             )
@@ -85,17 +84,17 @@ class AccessService(AccessServiceServicer):
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.Token:
         """Revokes a token."""
-        written = await self._store.write(access.revoke_token, CALLER.get(), request)
+        written = await self._store.write(tokens.revoke_token, CALLER.get(), request)
         return messages.token(resource(written, context))
 
     async def GrantAccess(self, request: pb.GrantAccessRequest, context: Context) -> pb.Grant:
         """Gives a user a level."""
-        written = await self._store.write(access.grant_access, CALLER.get(), request)
+        written = await self._store.write(grants.grant_access, CALLER.get(), request)
         return messages.grant(resource(written, context))
 
     async def RevokeAccess(self, request: pb.RevokeAccessRequest, context: Context) -> pb.Grant:
         """Takes a grant back."""
-        written = await self._store.write(access.revoke_access, CALLER.get(), request)
+        written = await self._store.write(grants.revoke_access, CALLER.get(), request)
         return messages.grant(resource(written, context))
 
     async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
@@ -105,7 +104,7 @@ class AccessService(AccessServiceServicer):
             page, token = pages.fill(
                 request,
                 pages.size(request.page_size),
-                access.list_access(caller, request),
+                grants.list_access(caller, request),
                 messages.grant,
                 lambda row: [row.login, row.id],
             )
@@ -117,7 +116,7 @@ class AccessService(AccessServiceServicer):
         """Returns the caller's user and token."""
         caller = CALLER.get()
         user = await self._store.listing(users.user, caller, caller.user_id)
-        token = await self._store.listing(access.token, caller, caller.token_id)
+        token = await self._store.listing(tokens.token, caller, caller.token_id)
         return pb.WhoAmIResponse(user=messages.user(user), token=messages.token(token))
 
     async def ListUsers(self, request: pb.ListUsersRequest, context: Context) -> pb.ListUsersResponse:

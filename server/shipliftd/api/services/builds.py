@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 
-from shipliftd import builds, pages, pipelines
+from shipliftd import builds, pipelines
 from shipliftd.access.guard import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, patience, resource
 from shipliftd.api.services.runs import Runs
-from shipliftd.builds import endings, promotions, recording, reports
+from shipliftd.builds import endings, listing, promotions, recording, reports
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Invalid
 from shipliftd.fields import Faults
@@ -20,7 +20,7 @@ from shipliftd.pipelines import documents
 from shipliftd.stages import step_logs
 from shipliftd.stages.known_runners import Roster
 from shipliftd.stages.wake_ups import within
-from shipliftd.store import Store
+from shipliftd.store import Store, pages
 from shipliftd.store.compiled import Executor
 from shipliftd.store.rows import BuildRow, BuildWithStages
 
@@ -76,7 +76,7 @@ class BuildService(BuildServiceServicer):
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists builds, newest first."""
-        if builds.is_short(request):
+        if listing.is_short(request):
             return _newest(self._store.reader, CALLER.get(), request)
         roster = self._runs.dispatcher.known.copy() if request.view == pb.BUILD_VIEW_FULL else None
         return await self._store.listing(_page, CALLER.get(), request, roster)
@@ -154,20 +154,20 @@ async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
 
 
 def _newest(database: Executor, caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
-    rows = builds.newest(database, caller, request)
+    rows = listing.newest(database, caller, request)
     made = ((row, messages.listed_build(row, caller.owner, caller.repo)) for row in rows)
     return _filled(caller, request, made)
 
 
 def _page(caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None) -> pb.ListBuildsResponse:
     """A page of builds, whole where there is a roster of the runners that they may wait for."""
-    rows, then = builds.page(caller, request)
-    names = builds.named(caller)
+    rows, then = listing.page(caller, request)
+    names = listing.named(caller)
     if roster is None:
         return _filled(
             caller, request, ((row, messages.listed_build(row, *names(row))) for row in rows), then
         )
-    found = builds.whole(rows, names)
+    found = listing.whole(rows, names)
     made = ((whole.build, messages.build(whole, roster.waiting_for(whole))) for whole in found)
     return _filled(caller, request, made, then)
 

@@ -3,14 +3,14 @@
 from shiplift.v1 import environments_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceServicer
 
-from shipliftd import builds, pages
+from shipliftd import builds
 from shipliftd.access.guard import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, resource
 from shipliftd.api.services.runs import Runs
 from shipliftd.environments import deployments
 from shipliftd.stages.known_runners import Roster
-from shipliftd.store import Store
+from shipliftd.store import Store, pages
 from shipliftd.store.compiled import Executor
 from shipliftd.store.rows import BuildWithStages, Standing
 

@@ -3,13 +3,14 @@
 from shiplift.v1 import server_pb2 as pb
 from shiplift.v1.server_pb2_grpc import ServerServiceServicer
 
-from shipliftd import __version__, pages
+from shipliftd import __version__
 from shipliftd.api.services import Context
 from shipliftd.builds import parameters, recording
 from shipliftd.descriptors import MOST_REQUEST
 from shipliftd.pipelines import documents
 from shipliftd.settings import Settings
 from shipliftd.stages import leases, step_logs
+from shipliftd.store import pages
 
 # What every server of this release can do.
 _FEATURES = ("deployers", "logs", "pipelines", "retries", "runners")

@@ -9,7 +9,7 @@ from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
-from shipliftd import __version__, pages
+from shipliftd import __version__
 from shipliftd.access.guard import CALLER
 from shipliftd.api import messages
 from shipliftd.api.lease_plans import LeasePlans
@@ -21,10 +21,10 @@ from shipliftd.fields import Faults
 from shipliftd.logins import Logins
 from shipliftd.pipelines import plans
 from shipliftd.stages import holders, known_runners, leases, step_logs
+from shipliftd.stages.leases import Leased
 from shipliftd.stages.wake_ups import within
-from shipliftd.store import Store
+from shipliftd.store import Store, pages
 from shipliftd.store.models import ENDED
-from shipliftd.store.rows import Leased
 
 T = TypeVar("T")
 

@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from shipliftd.access.write_once import canonical, mac
+from shipliftd.canonical import canonical
 from shipliftd.errors import Invalid
+from shipliftd.store.secret import mac
 
 DEFAULT_SIZE = 100
 MOST_SIZE = 1000
