@@ -11,10 +11,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed ## Promote the contract's build on a temporary server and show what comes back
-	@$(BIN)/python -m tests.demo
+	@$(BIN)/python -m tests.support.demo
 
 run: .venv/.installed ## Keep a server with the demo's data running, and print commands to paste
-	@$(BIN)/python -m tests.demo --keep-running
+	@$(BIN)/python -m tests.support.demo --keep-running
 
 test: .venv/.installed ## Run the tests
 	$(BIN)/pytest -n auto --dist loadfile
@@ -35,7 +35,7 @@ protos-check:
 	protos/check.sh
 
 imports: .venv/.installed
-	$(BIN)/pytest tests/test_imports.py
+	$(BIN)/pytest tests/project/test_imports.py
 
 protos: .venv/.installed .venv/protos/.installed ## Generate the Python stubs and the client's methods from protos/
 	protos/generate.sh
@@ -49,10 +49,10 @@ bench: .venv/.installed ## Measure promotions against an echo server (takes minu
 	$(BIN)/python -m bench.promote
 
 check-deep: .venv/.installed ## Try the JSON gateway with 2,000 requests of each kind (takes an hour at most)
-	SHIPLIFT_DEEP=1 $(BIN)/pytest tests/test_openapi.py
+	SHIPLIFT_DEEP=1 $(BIN)/pytest tests/gateway/test_openapi.py
 
 faults: .venv/.installed ## Kill servers in the middle of bursts and count what is left (takes minutes)
-	SHIPLIFT_FAULTS=long $(BIN)/pytest tests/test_faults*.py
+	SHIPLIFT_FAULTS=long $(BIN)/pytest tests/daemon/test_faults*.py tests/store/test_faults_store.py
 
 format: .venv/.installed ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix

@@ -30,7 +30,7 @@ from bench.rig import (
     promotion,
     table,
 )
-from tests.harness import Gateway, Shipliftd
+from tests.support.harness import Gateway, Shipliftd
 
 _SERVICE = "/shiplift.v1.BuildService"
 

@@ -30,7 +30,7 @@ from bench.rig import (
     promotion,
     table,
 )
-from tests.harness import Shipliftd
+from tests.support.harness import Shipliftd
 
 _FLOORS = {"echo": "echo", "promote": "echo", "get": "echo"}
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from shiplift.v1 import access_pb2, builds_pb2
 
 from bench.load import Result
-from tests.harness import Shipliftd
+from tests.support.harness import Shipliftd
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 OWNER, REPO = "octocat", "hello-world"

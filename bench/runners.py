@@ -22,7 +22,7 @@ from shiplift.v1.builds_pb2_grpc import BuildServiceStub
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
 from bench.rig import CLIENT_CORE, OWNER, REPO, on_server_core, promotion
-from tests.harness import Shipliftd
+from tests.support.harness import Shipliftd
 
 PIPELINE = """
 kind: pipeline

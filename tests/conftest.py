@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from shiplift.v1 import access_pb2
 
-from tests.callers import World
-from tests.gateway import Caller
-from tests.harness import Gateway, Shipliftd
-from tests.repository import Repository
+from tests.support.callers import World
+from tests.support.gateway import Caller
+from tests.support.harness import Gateway, Shipliftd
+from tests.support.repository import Repository
 
 _numbers = itertools.count(1)
 
