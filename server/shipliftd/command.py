@@ -32,6 +32,7 @@ from shipliftd.settings import (
     default_database,
 )
 from shipliftd.store import Lock, Store, backups, is_defect
+from shipliftd.store.transaction import Transaction
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -314,7 +315,7 @@ def _main(
         raise typer.Exit
 
 
-def _write(database: str, verb: Callable[[Caller, Any], T], request: Any) -> T:  # noqa: ANN401
+def _write(database: str, verb: Callable[[Transaction, Caller, Any], T], request: Any) -> T:  # noqa: ANN401
     """Runs a verb of the API on the store itself, in the operator's name."""
 
     path = database_path(database)

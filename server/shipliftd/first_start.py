@@ -16,6 +16,7 @@ from shipliftd.access.users import create_user
 from shipliftd.store import Store
 from shipliftd.store.backups import sync
 from shipliftd.store.models import User
+from shipliftd.store.transaction import Reader, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +33,9 @@ async def first_start(store: Store) -> None:
 
     The token is shown on a terminal; elsewhere it is written to a 0600 file whose path is logged.
     """
-    if User.select().where(User.admin).exists():
+    if await store.read(_has, User.admin):
         return
-    if User.get_or_none(login=ADMIN) is not None:
+    if await store.read(_has, User.login == ADMIN):
         told = f"there is no site admin, and user {ADMIN} is none: `shipliftd user add --admin` makes one"
         log.warning("no site admin", extra={"error": told})
         return
@@ -51,11 +52,15 @@ async def first_start(store: Store) -> None:
     log.info("first start", extra={"login": ADMIN, "token_file": str(path)})
 
 
-def _admin(tell: Callable[[str], None]) -> None:
+def _has(reader: Reader, condition: object) -> bool:
+    return reader.get(User, condition) is not None
+
+
+def _admin(tx: Transaction, tell: Callable[[str], None]) -> None:
     request = pb.CreateUserRequest(login=ADMIN, admin=True)
-    create_user(by_operator("CreateUser"), request)
+    create_user(tx, by_operator("CreateUser"), request)
     token = pb.CreateTokenRequest(login=ADMIN, name="first start")
-    secret = tokens.create_token(by_operator("CreateToken"), token).resource.secret
+    secret = tokens.create_token(tx, by_operator("CreateToken"), token).resource.secret
     # Before the commit: an admin whose token nobody has would stand in the way of another first start.
     tell(secret)
 

@@ -40,6 +40,7 @@ from shipliftd.logins import Logins
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
 from shipliftd.stages import known_runners
+from shipliftd.stages.known_runners import KnownRunners
 from shipliftd.store import Lock, Store
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ async def _run(
     healths = health.aio.HealthServicer()
     http = _http(settings, inprocess)
     link = _link(settings, http)
-    runs = Runs(store)
-    interceptor.when_access_changes = runs.access_changed
+    runs = Runs(store, KnownRunners(store, await store.read(known_runners.remembered)))
     rules = ParameterRules(settings.refuse_params)
     for door in (server, cast(grpc.aio.Server, inprocess)):
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
@@ -229,24 +229,23 @@ async def _housekeep(
         try:
             if store.changed_elsewhere():
                 interceptor.access_changed()
+                runs.look_again()
         except Exception as error:
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
-        await _sweep(store, runs, seconds % _NOTE_SECONDS == 0)
+        await _sweep(store, seconds % _NOTE_SECONDS == 0)
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
 
 
-async def _sweep(store: Store, runs: Runs, thoroughly: bool) -> None:
+async def _sweep(store: Store, thoroughly: bool) -> None:
     """Ends stages whose runner is lost, and those that wait in vain."""
     try:
-        is_due = endings.any_lost(store.reader)
+        is_due = await store.read(endings.any_lost)
         if thoroughly and not is_due:
-            is_due = await store.listing(endings.any_in_vain, store.writer)
-        if not is_due:
-            return
-        for build_id in await store.write(endings.sweep):
-            runs.moved(build_id)
+            is_due = await store.listing(endings.any_in_vain)
+        if is_due:
+            await store.write(endings.sweep)
     except Exception as error:
         log.exception("stages not swept", extra={"error": str(error)})
 

@@ -10,6 +10,7 @@ from shiplift.v1 import builds_pb2 as pb
 from shipliftd.access.guard import Caller
 from shipliftd.builds import listing
 from shipliftd.store import Store
+from shipliftd.store.transaction import Reader
 
 from tests.support.harness import Shipliftd
 from tests.support.refusals import code_of, invalid, refusal
@@ -96,10 +97,11 @@ def test_a_page_of_whole_builds_takes_few_queries(own_server: Shipliftd) -> None
     store = Store(own_server.database)
     try:
         queries: list[str] = []
-        store.writer.connection().set_trace_callback(queries.append)
+        reader = Reader(store.writer)
+        reader.connection.set_trace_callback(queries.append)
         caller = Caller("ListBuilds", owner="octocat", repo="app", repo_id=1)
-        rows, _ = listing.page(caller, repository.listing(view=FULL, page_size=126))
-        whole = list(listing.whole(rows, listing.named(caller)))
+        rows, _ = listing.page(reader, caller, repository.listing(view=FULL, page_size=126))
+        whole = list(listing.whole(reader, rows, listing.named(reader, caller)))
     finally:
         store.close()
     assert [each.build.number for each in whole] == list(range(127, 0, -1))

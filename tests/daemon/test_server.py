@@ -23,6 +23,7 @@ from shipliftd import first_start
 from shipliftd import server as server_module
 from shipliftd.api.services.runs import Runs
 from shipliftd.errors import Unavailable
+from shipliftd.stages.known_runners import KnownRunners
 from shipliftd.store import Store
 
 from tests.support.commands import MIGRATIONS, command, refusal, said, shipliftd
@@ -181,8 +182,8 @@ def test_a_first_start_that_was_killed_before_its_commit_is_made_again(tmp_path:
     said("migrate", "--database", database)
     killed_after_rename = """
 import os, sys
-from shipliftd import command, setup
-setup.sync = lambda folder: os._exit(9)
+from shipliftd import command, first_start
+first_start.sync = lambda folder: os._exit(9)
 command.main()
 """
     arguments = ("serve", "--database", str(database), "--listen", "127.0.0.1:0")
@@ -445,9 +446,10 @@ def test_housekeeping_outlives_what_it_cannot_do(
 
     async def run() -> None:
         async with inside(database) as served:
+            runs = Runs(served.store, KnownRunners(served.store, ()))
             housekeeping = asyncio.create_task(
                 server_module._housekeep(
-                    served.store, served.interceptor, health.aio.HealthServicer(), Runs(served.store)
+                    served.store, served.interceptor, health.aio.HealthServicer(), runs
                 )
             )
             await served.call("WhoAmI", access_pb2.WhoAmIRequest())

@@ -18,6 +18,7 @@ from shipliftd.stages import holders, leases
 from shipliftd.store import Store
 from shipliftd.store.models import ENDED, Repository, Stage, User
 from shipliftd.store.rows import BuildWithStages, StageRow
+from shipliftd.store.transaction import Transaction
 
 from tests.support.patience import SECONDS
 from tests.support.repository import COMMIT
@@ -60,7 +61,7 @@ def graphs(draw: st.DrawFn) -> list[Node]:
 class World(NamedTuple):
     """A store that all examples share, and who does all in it."""
 
-    store: Store
+    tx: Transaction
     caller: Caller
 
 
@@ -69,38 +70,41 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A new store with one repository."""
     store = Store(tmp_path_factory.mktemp("flow") / "shiplift.db")
     store.migrate()
+    tx = Transaction(store.writer)
     with store.writer.atomic():
-        user = User.create(login="admin", admin=True, created=1, updated=1)
-        repository = Repository.create(
-            user=user.id,
-            owner="octocat",
-            name="app",
-            visibility="private",
-            timeout=SECONDS,
-            created=1,
-            updated=1,
-            **dict.fromkeys(
-                ("scm", "git_http_url", "git_ssh_url", "link", "default_branch", "config_path"), ""
-            ),
+        user = tx.execute(User.insert(login="admin", admin=True, created=1, updated=1))
+        repository = tx.execute(
+            Repository.insert(
+                user=user,
+                owner="octocat",
+                name="app",
+                visibility="private",
+                timeout=SECONDS,
+                created=1,
+                updated=1,
+                **dict.fromkeys(
+                    ("scm", "git_http_url", "git_ssh_url", "link", "default_branch", "config_path"), ""
+                ),
+            )
         )
     yield World(
-        store,
+        tx,
         Caller(
             "Test",
-            user.id,
+            user,
             1,
             "admin",
             site_admin=True,
             level=access_pb2.ACCESS_LEVEL_ADMIN,
             owner="octocat",
             repo="app",
-            repo_id=repository.id,
+            repo_id=repository,
         ),
     )
     store.close()
 
 
-def create(caller: Caller, nodes: list[Node], numbers: list[int]) -> BuildWithStages:
+def create(world: World, nodes: list[Node], numbers: list[int]) -> BuildWithStages:
     """A promotion of a build with the stages, in the order of `numbers`."""
     request = api.CreateBuildRequest(
         after=COMMIT,
@@ -119,21 +123,21 @@ def create(caller: Caller, nodes: list[Node], numbers: list[int]) -> BuildWithSt
             for n in numbers
         ],
     )
-    recorded = recording.create(caller, request, RULES, None).resource
+    recorded = recording.create(*world, request, RULES, None).resource
     promotion = api.PromoteRequest(
         owner="octocat", repo="app", build=recorded.build.number, target="production"
     )
-    return promotions.promote(caller, promotion, RULES).resource
+    return promotions.promote(*world, promotion, RULES).resource
 
 
-def finish(caller: Caller, stage: StageRow, outcome: str) -> None:
+def finish(world: World, stage: StageRow, outcome: str) -> None:
     if outcome == "lost":
-        Stage.update(lease_expires=1).where(Stage.id == stage.id).execute()
-        endings.sweep()
+        world.tx.execute(Stage.update(lease_expires=1).where(Stage.id == stage.id))
+        endings.sweep(world.tx)
         return
     status = f"BUILD_STATUS_{outcome.upper()}"
     request = pb.UpdateStageRequest(stage_id=stage.id, status=status, error=stage.name)
-    holders.update_stage(caller, request)
+    holders.update_stage(*world, request)
 
 
 def expected(nodes: list[Node]) -> dict[str, str]:
@@ -150,13 +154,12 @@ def expected(nodes: list[Node]) -> dict[str, str]:
 
 
 def follow_through(world: World, nodes: list[Node], numbers: list[int], data: st.DataObject) -> None:
-    caller = world.caller
-    build = create(caller, nodes, numbers)
+    build = create(world, nodes, numbers)
     taken: list[StageRow] = []
     done: list[str] = []
     seen: dict[str, str] = {}
     while True:
-        now = {stage.name: stage for stage in builds.stages_of(world.store.writer, build.id)}
+        now = {stage.name: stage for stage in builds.stages_of(world.tx, build.id)}
         for name, status in seen.items():
             if status in ENDED:
                 assert now[name].status == status, "what has ended does not change"
@@ -168,17 +171,17 @@ def follow_through(world: World, nodes: list[Node], numbers: list[int], data: st
         choices = len(ready) + len(taken)
         if not choices:
             break
-        assert builds.load(caller, build.id).build.status in ("pending", "running")
+        assert builds.load(*world, build.id).build.status in ("pending", "running")
         choice = data.draw(st.integers(0, choices - 1))
         if choice < len(ready):
-            leases.accept(caller, pb.AcceptStageRequest(stage_id=ready[choice].id, machine="box"))
+            leases.accept(*world, pb.AcceptStageRequest(stage_id=ready[choice].id, machine="box"))
             taken.append(ready[choice])
         else:
             stage = taken.pop(choice - len(ready))
-            finish(caller, stage, nodes[int(stage.name)].outcome)
+            finish(world, stage, nodes[int(stage.name)].outcome)
             done.append(stage.name)
     assert sorted(done) == sorted(set(done)), "a stage was done twice"
-    check_end(builds.load(caller, build.id), expected(nodes), nodes)
+    check_end(builds.load(*world, build.id), expected(nodes), nodes)
 
 
 def check_end(whole: BuildWithStages, ends: Mapping[str, str], nodes: list[Node]) -> None:
@@ -201,7 +204,7 @@ def test_each_stage_is_done_once_in_its_order_and_the_build_ends(
     world: World, nodes: list[Node], data: st.DataObject
 ) -> None:
     numbers = data.draw(st.permutations(range(len(nodes))))
-    with world.store.writer.atomic() as transaction:
+    with world.tx.database.atomic() as transaction:
         follow_through(world, nodes, list(numbers), data)
         transaction.rollback()
 
@@ -211,18 +214,17 @@ def test_each_stage_is_done_once_in_its_order_and_the_build_ends(
 def test_a_build_ends_for_good_whenever_it_is_ended(
     world: World, nodes: list[Node], data: st.DataObject, how: str
 ) -> None:
-    caller = world.caller
-    with world.store.writer.atomic() as transaction:
-        build = create(caller, nodes, list(range(len(nodes))))
+    with world.tx.database.atomic() as transaction:
+        build = create(world, nodes, list(range(len(nodes))))
         for _ in range(data.draw(st.integers(0, 2 * len(nodes)))):
             step_once(world, build, nodes, data)
-        before = builds.load(caller, build.id)
+        before = builds.load(*world, build.id)
         named: dict[str, Any] = {"owner": "octocat", "repo": "app", "build": build.build.number}
         if how == "cancel":
-            endings.cancel(caller, api.CancelBuildRequest(**named))
+            endings.cancel(*world, api.CancelBuildRequest(**named))
         elif before.build.status not in ENDED:
-            reports.update(caller, api.UpdateBuildRequest(**named, status=api.BUILD_STATUS_FAILURE))
-        after = builds.load(caller, build.id)
+            reports.update(*world, api.UpdateBuildRequest(**named, status=api.BUILD_STATUS_FAILURE))
+        after = builds.load(*world, build.id)
         if before.build.status in ENDED:
             assert after == before
         assert after.build.status in ENDED
@@ -230,32 +232,32 @@ def test_a_build_ends_for_good_whenever_it_is_ended(
         for was, now in zip(before.stages, after.stages, strict=True):
             assert now == was if was.status in ENDED else now.version == was.version + 1
         for stage in after.stages:
-            late(caller, stage)
-        assert builds.load(caller, build.id) == after
+            late(world, stage)
+        assert builds.load(*world, build.id) == after
         transaction.rollback()
 
 
 def step_once(world: World, build: BuildWithStages, nodes: list[Node], data: st.DataObject) -> None:
-    rows = builds.stages_of(world.store.writer, build.id)
+    rows = builds.stages_of(world.tx, build.id)
     open_ = [stage for stage in rows if stage.status == "pending"]
     if not open_:
         return
     stage = open_[data.draw(st.integers(0, len(open_) - 1))]
     if stage.lease_hash is None:
-        leases.accept(world.caller, pb.AcceptStageRequest(stage_id=stage.id, machine="box"))
+        leases.accept(*world, pb.AcceptStageRequest(stage_id=stage.id, machine="box"))
     else:
-        finish(world.caller, stage, nodes[int(stage.name)].outcome)
+        finish(world, stage, nodes[int(stage.name)].outcome)
 
 
-def late(caller: Caller, stage: StageRow) -> None:
+def late(world: World, stage: StageRow) -> None:
     """Whoever had the stage reports once more; others are refused."""
     request = pb.UpdateStageRequest(stage_id=stage.id, status=api.BUILD_STATUS_RUNNING, message="late")
     if stage.lease_hash is not None:
-        assert holders.update_stage(caller, request)[0] == stage
+        assert holders.update_stage(*world, request)[0] == stage
         return
     for call in (
-        lambda: holders.update_stage(caller, request),
-        lambda: leases.accept(caller, pb.AcceptStageRequest(stage_id=stage.id, machine="late")),
+        lambda: holders.update_stage(*world, request),
+        lambda: leases.accept(*world, pb.AcceptStageRequest(stage_id=stage.id, machine="late")),
     ):
         with pytest.raises(Refusal):
             call()

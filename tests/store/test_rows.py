@@ -114,26 +114,27 @@ def test_the_migrations_make_what_the_models_say(tmp_path: Path) -> None:
 def test_the_database_enforces_the_rules_itself(tmp_path: Path, statement: str, constraint: str) -> None:
     store = Store(tmp_path / "shiplift.db")
     store.migrate()
-    user = models.User.create(login="mona", created=1, updated=1)
-    repo = models.Repository.create(
-        user=user,
-        owner="octocat",
-        name="app",
-        scm="git",
-        git_http_url="",
-        git_ssh_url="",
-        link="",
-        default_branch="main",
-        visibility="private",
-        config_path="",
-        timeout=SECONDS,
-        created=1,
-        updated=1,
-    )
-    models.Grant.create(user=user, owner="octocat", repo="app", level=3, created=1, updated=1)
-    for number in (1, 2):
-        build = models.Build.create(**filled(models.Build), repo=repo, number=number)
-        models.Stage.create(**filled(models.Stage), repo=repo, build=build, number=number)
+    with store.writer.bind_ctx(models.TABLES):
+        user = models.User.create(login="mona", created=1, updated=1)
+        repo = models.Repository.create(
+            user=user,
+            owner="octocat",
+            name="app",
+            scm="git",
+            git_http_url="",
+            git_ssh_url="",
+            link="",
+            default_branch="main",
+            visibility="private",
+            config_path="",
+            timeout=SECONDS,
+            created=1,
+            updated=1,
+        )
+        models.Grant.create(user=user, owner="octocat", repo="app", level=3, created=1, updated=1)
+        for number in (1, 2):
+            build = models.Build.create(**filled(models.Build), repo=repo, number=number)
+            models.Stage.create(**filled(models.Stage), repo=repo, build=build, number=number)
     store.close()
     with closing(sqlite3.connect(tmp_path / "shiplift.db")) as other:
         other.execute("PRAGMA foreign_keys = 1")

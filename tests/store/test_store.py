@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -11,8 +11,10 @@ import peewee
 import pytest
 from shipliftd.errors import NotFound, Unavailable
 from shipliftd.store import Store, group_commit
-from shipliftd.store.models import Change, Repository, Setting, User
-from shipliftd.store.models import database as models
+from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.models import Change as ChangeRow
+from shipliftd.store.models import Repository, Setting, User
+from shipliftd.store.transaction import Change, Overtaken, Reader, Transaction
 
 T = TypeVar("T")
 
@@ -28,36 +30,36 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def keep(key: str, value: str = "") -> str:
-    Setting.insert(key=key, value=value).execute()
+def keep(tx: Transaction, key: str, value: str = "") -> str:
+    tx.execute(Setting.insert(key=key, value=value))
     return key
 
 
-def keep_much(key: str) -> str:
-    return keep(key, "x" * 4 * 1024 * 1024)
+def keep_much(tx: Transaction, key: str) -> str:
+    return keep(tx, key, "x" * 4 * 1024 * 1024)
 
 
-def raise_after(key: str, error: Exception) -> str:
-    keep(key)
+def raise_after(tx: Transaction, key: str, error: Exception) -> str:
+    keep(tx, key)
     raise error
 
 
-def misspell(key: str) -> None:
-    keep(key)
-    models.execute_sql("SELECT no_such_column FROM settings")
+def misspell(tx: Transaction, key: str) -> None:
+    keep(tx, key)
+    tx.database.execute_sql("SELECT no_such_column FROM settings")
 
 
-def break_a_constraint(key: str) -> None:
-    keep(key)
-    User.insert(login="twin", created=0, updated=0).execute()
-    User.insert(login="twin", created=0, updated=0).execute()
+def break_a_constraint(tx: Transaction, key: str) -> None:
+    keep(tx, key)
+    tx.execute(User.insert(login="twin", created=0, updated=0))
+    tx.execute(User.insert(login="twin", created=0, updated=0))
 
 
-def fail_the_commit(key: str) -> None:
+def fail_the_commit(tx: Transaction, key: str) -> None:
     """Leaves behind what SQLite refuses at the end of the transaction, and only there."""
-    keep(key)
-    models.execute_sql("PRAGMA defer_foreign_keys = 1")
-    models.execute_sql(
+    keep(tx, key)
+    tx.database.execute_sql("PRAGMA defer_foreign_keys = 1")
+    tx.database.execute_sql(
         "INSERT INTO grants (user_id, owner, repo, level, created, updated) VALUES (404, 'o', 'r', 3, 0, 0)"
     )
 
@@ -132,7 +134,7 @@ def test_a_verb_that_raises_harms_no_neighbour(store: Store, error: Exception) -
     [(misspell, peewee.OperationalError), (break_a_constraint, peewee.IntegrityError)],
 )
 def test_a_statement_that_fails_harms_no_neighbour(
-    store: Store, verb: Callable[[str], None], error: type[Exception]
+    store: Store, verb: Callable[[Transaction, str], None], error: type[Exception]
 ) -> None:
     async def scenario() -> list[object]:
         return await together(
@@ -145,9 +147,8 @@ def test_a_statement_that_fails_harms_no_neighbour(
 
 
 def test_a_verb_does_not_see_what_a_failed_one_before_it_did(store: Store) -> None:
-    def count() -> int:
-        found: int = Setting.select().where(Setting.key == "undone").count()
-        return found
+    def count(tx: Transaction) -> int:
+        return len(tx.all(Setting.select().where(Setting.key == "undone")))
 
     async def scenario() -> list[object]:
         error = NotFound("undo this")
@@ -185,9 +186,9 @@ def test_a_full_disk_answers_the_whole_batch_unavailable_and_stores_none_of_it(s
 
 
 def test_a_full_disk_that_a_verb_makes_light_of_is_still_everybodys(store: Store) -> None:
-    def hide() -> str:
+    def hide(tx: Transaction) -> str:
         try:
-            keep_much("too much")
+            keep_much(tx, "too much")
         except peewee.OperationalError as error:
             raise NotFound("something else") from error
         return ""
@@ -225,7 +226,7 @@ def test_another_process_that_writes_only_delays(store: Store) -> None:
             other.execute("INSERT INTO settings VALUES ('other', '')")
             waiting = asyncio.ensure_future(together(store.write(keep, "mine"), store.write(keep, "too")))
             # Reads go on meanwhile, and so does the loop.
-            assert await store.listing(lambda: Repository.select().count()) == 0
+            assert await store.listing(Reader.all, Repository.select()) == []
             done, _ = await asyncio.wait({waiting}, timeout=0.2)
             assert not done
             other.execute("COMMIT")
@@ -313,8 +314,8 @@ def test_drain_of_an_idle_store_returns_at_once(store: Store) -> None:
 
 
 def test_verbs_run_in_the_order_in_which_they_were_given(store: Store) -> None:
-    def note(number: int) -> int:
-        Change.insert(repo_id=1, build_id=number, version=1, at=0).execute()
+    def note(tx: Transaction, number: int) -> int:
+        tx.execute(ChangeRow.insert(repo_id=1, build_id=number, version=1, at=0))
         return number
 
     async def scenario() -> list[object]:
@@ -329,14 +330,94 @@ def test_verbs_run_in_the_order_in_which_they_were_given(store: Store) -> None:
 def test_lists_read_what_is_committed_while_a_batch_is_open(store: Store) -> None:
     read: list[int] = []
 
-    def peek() -> None:
-        keep("uncommitted")
+    def peek(tx: Transaction) -> None:
+        keep(tx, "uncommitted")
         with closing(sqlite3.connect(store.path)) as other:
             read.extend(other.execute("SELECT count(*) FROM settings WHERE key = 'uncommitted'").fetchone())
 
     async def scenario() -> int:
         await store.write(peek)
-        return await store.listing(lambda: Setting.select().where(Setting.key == "uncommitted").count())
+        return len(await store.listing(Reader.all, Setting.select().where(Setting.key == "uncommitted")))
 
     assert run(scenario) == 1
     assert read == [0]
+
+
+def test_a_verb_whose_row_has_moved_meanwhile_runs_again(store: Store) -> None:
+    runs: list[int] = []
+
+    def move(tx: Transaction) -> str:
+        runs.append(len(runs))
+        key = keep(tx, f"run {len(runs)}")
+        if len(runs) < 3:
+            raise Overtaken
+        return key
+
+    assert run(lambda: store.write(move)) == "run 3"
+    # What the others did is undone.
+    assert kept(store) == ["run 3"]
+
+
+def test_a_verb_that_others_overtake_for_ever_is_unavailable(store: Store) -> None:
+    def move(tx: Transaction) -> None:
+        keep(tx, "never")
+        raise Overtaken
+
+    with pytest.raises(Unavailable, match="others were faster 4 times; nothing was stored: try again"):
+        run(lambda: store.write(move))
+    assert kept(store) == []
+
+
+def test_an_update_that_finds_no_row_as_it_expects_overtakes(store: Store) -> None:
+    rename = Compiled(
+        Setting.update({Setting.value: arg(2)}).where(Setting.key == arg(0), Setting.value == arg(1))
+    )
+
+    def move(tx: Transaction, expected: str) -> None:
+        rename.move(tx, "key", expected, "new")
+
+    async def scenario() -> list[object]:
+        await store.write(keep, "key", "old")
+        return await together(store.write(move, "old"), store.write(move, "old"))
+
+    first, second = run(scenario)
+    assert (first, type(second)) == (None, Unavailable)
+
+
+def test_changes_are_told_once_they_are_on_disk_and_before_the_answer(store: Store) -> None:
+    told: list[tuple[list[Change], list[str]]] = []
+    answered: list[bool] = []
+    calls: list[asyncio.Future[None]] = []
+
+    def hang_up(_changes: Collection[Change]) -> None:
+        calls[-1].cancel()
+
+    def see(changes: Collection[Change]) -> None:
+        with closing(sqlite3.connect(store.path)) as other:
+            keys = other.execute("SELECT key FROM settings WHERE key LIKE 'told%'").fetchall()
+        told.append((list(changes), [key for (key,) in keys]))
+        answered.append(calls[-1].done())
+
+    def tell(tx: Transaction, key: str) -> None:
+        keep(tx, key)
+        tx.tell("moved", 7)
+        tx.tell("moved", 7)
+        tx.tell("begun", 8)
+
+    def fail(tx: Transaction) -> None:
+        tx.tell("begun", 9)
+        raise NotFound("none")
+
+    async def scenario() -> None:
+        store.subscribe(see)
+        calls.append(asyncio.ensure_future(store.write(tell, "told")))
+        await asyncio.gather(*calls, store.write(fail), return_exceptions=True)
+        # Who hangs up has it stored, and others are told of it all the same.
+        calls.append(asyncio.ensure_future(store.write(tell, "told, too")))
+        store.subscribe(hang_up)
+        await asyncio.wait(calls)
+
+    run(scenario)
+    changes = [("moved", 7), ("begun", 8)]
+    assert told == [(changes, ["told"]), (changes, ["told", "told, too"])]
+    assert answered == [False, False]

@@ -81,7 +81,7 @@ def require_making(
         )
 
 
-def require_every_environment(caller: Caller, _request: object) -> None:
+def require_every_environment(caller: Caller) -> None:
     """Raises Denied when the caller's token is cut to some environments, for what reaches them all."""
     if caller.cut is not None and caller.cut.environments:
         has = ", ".join(caller.cut.environments)

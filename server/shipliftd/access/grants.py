@@ -10,67 +10,64 @@ from shipliftd.fields import Faults
 from shipliftd.store import pages
 from shipliftd.store.models import Grant, User
 from shipliftd.store.rows import NamedGrant
+from shipliftd.store.transaction import Reader, Transaction
 
 
-def grant(_caller: Caller, grant_id: int) -> NamedGrant:
+def grant(reader: Reader, _caller: Caller, grant_id: int) -> NamedGrant:
     """A grant that is known to be there."""
-    found = Grant.get_by_id(grant_id)
-    return NamedGrant(found, User.get_by_id(found.user_id).login)
+    found = reader.by_id(Grant, grant_id)
+    return NamedGrant(found, reader.by_id(User, found.user_id).login)
 
 
-def _may_set_level(caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAccessRequest) -> None:
+def _may_set_level(
+    tx: Transaction, caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAccessRequest
+) -> None:
     if caller.cut is None or not (caller.cut.actions or caller.cut.environments):
         return
-    there = (
+    there = tx.scalar(
         Grant.select(Grant.level)
         .join(User)
         .where(User.login == request.login, Grant.owner == request.owner, Grant.repo == request.repo)
-        .scalar()
     )
     given = request.level if isinstance(request, pb.GrantAccessRequest) else pb.ACCESS_LEVEL_UNSPECIFIED
     for level in (given, there or pb.ACCESS_LEVEL_UNSPECIFIED):
         cuts.require_level(caller, level)
 
 
-@write(load=grant, look=_may_set_level)
-def grant_access(caller: Caller, request: pb.GrantAccessRequest) -> Written[NamedGrant]:
+@write(load=grant, look=_may_set_level, tells="access")
+def grant_access(tx: Transaction, caller: Caller, request: pb.GrantAccessRequest) -> Written[NamedGrant]:
     """Gives a user a level, in place of the one they had there. Raises Invalid, NotFound."""
     allowed = (pb.ACCESS_LEVEL_READ, pb.ACCESS_LEVEL_WRITE, pb.ACCESS_LEVEL_ADMIN)
     faults = Faults()
     faults.word("level", request.level, allowed, [pb.AccessLevel.Name(level) for level in allowed])
     faults.refuse()
-    return Written(_set_level(caller, request, request.level))
+    return Written(_set_level(tx, caller, request, request.level))
 
 
-@write(load=grant, look=_may_set_level)
-def revoke_access(caller: Caller, request: pb.RevokeAccessRequest) -> Written[NamedGrant]:
+@write(load=grant, look=_may_set_level, tells="access")
+def revoke_access(tx: Transaction, caller: Caller, request: pb.RevokeAccessRequest) -> Written[NamedGrant]:
     """Takes a user's level back. Raises Invalid, NotFound."""
-    return Written(_set_level(caller, request, 0))
+    return Written(_set_level(tx, caller, request, 0))
 
 
 def _set_level(
-    caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAccessRequest, level: int
+    tx: Transaction, caller: Caller, request: pb.GrantAccessRequest | pb.RevokeAccessRequest, level: int
 ) -> NamedGrant:
-    to = users.user_named(request.login)
+    to = users.user_named(tx, request.login)
     at = now()
-    found: Grant | None = Grant.get_or_none(user=to.id, owner=request.owner, repo=request.repo)
+    mine = (Grant.user == to.id, Grant.owner == request.owner, Grant.repo == request.repo)
+    found = tx.get(Grant, *mine)
     if found is None:
-        found = Grant.create(
-            user=to.id,
-            owner=request.owner,
-            repo=request.repo,
-            level=level,
-            created=at,
-            updated=at,
-        )
+        there = {"user": to.id, "owner": request.owner, "repo": request.repo}
+        tx.execute(Grant.insert(**there, level=level, created=at, updated=at))
     elif found.level != level:
-        found.level = level
-        found.updated = at
-        found.save(only=[Grant.level, Grant.updated])
+        tx.execute(Grant.update(level=level, updated=at).where(*mine))
+    found = tx.get(Grant, *mine)
+    assert found is not None  # noqa: S101  # it was there or is now
     return NamedGrant(found, to.login)
 
 
-def list_access(caller: Caller, request: pb.ListAccessRequest) -> list[NamedGrant]:
+def list_access(reader: Reader, caller: Caller, request: pb.ListAccessRequest) -> list[NamedGrant]:
     """The grants of a repository: a page and one more, by login. Raises Invalid."""
     most = pages.size(request.page_size)
     query = (
@@ -78,9 +75,9 @@ def list_access(caller: Caller, request: pb.ListAccessRequest) -> list[NamedGran
         .join(User)
         .where(Grant.owner == request.owner, Grant.repo.in_([request.repo, "*"]), Grant.level > 0)
     )
-    key = pages.after(request, request.page_token)
+    key = pages.after(reader, request, request.page_token)
     if key is not None:
         login, grant_id = key
         query = query.where((User.login > login) | ((User.login == login) & (Grant.id > grant_id)))
     query = query.order_by(User.login, Grant.id).limit(most + 1)
-    return [NamedGrant(row, row.user.login) for row in query]
+    return [NamedGrant(row, row.user.login) for row in reader.all(query)]

@@ -15,8 +15,10 @@ from shipliftd.clock import now
 from shipliftd.enum_words import ACTION_WORD, LEVEL_WORD
 from shipliftd.errors import Denied, NotFound, Unauthenticated
 from shipliftd.fields import Faults
-from shipliftd.store.compiled import Compiled, Executor, arg
+from shipliftd.store import Store
+from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import Grant, Repository, Token, User
+from shipliftd.store.transaction import Reader
 
 _TOKEN = Compiled(
     Token.select(
@@ -39,6 +41,7 @@ _REPOSITORY = Compiled(
         Repository.owner == arg(0), Repository.name == arg(1)
     )
 )
+_NAMES = Compiled(Repository.select(Repository.owner, Repository.name).where(Repository.id == arg(0)))
 _LEVEL = Compiled(
     Grant.select(fn.MAX(Grant.level)).where(
         Grant.user == arg(0), Grant.owner == arg(1), Grant.repo.in_([arg(2), "*"])
@@ -130,7 +133,7 @@ class Caller:
 CALLER: ContextVar[Caller] = ContextVar("caller")
 
 
-def known(database: Executor, authorization: str | None) -> Known | None:
+def known(reader: Reader, authorization: str | None) -> Known | None:
     """The token in the metadata `authorization`, or None when there is none.
 
     Raises Unauthenticated when there is one that is not valid. Its words never hold the token.
@@ -143,7 +146,7 @@ def known(database: Executor, authorization: str | None) -> Known | None:
             "the metadata `authorization` is not of the form `Bearer TOKEN`",
             reason="MALFORMED_TOKEN",
         )
-    row = _TOKEN.one(database, hash_of(secret))
+    row = _TOKEN.one(reader, hash_of(secret))
     if row is None:
         raise Unauthenticated(
             "the token is not known here: was it made on another server, or cut off when copied?",
@@ -182,7 +185,7 @@ def known(database: Executor, authorization: str | None) -> Known | None:
 
 
 def admit(
-    database: Executor, method: str, rule: pb.AccessRule, request: Message, token: Known | None
+    reader: Reader, method: str, rule: pb.AccessRule, request: Message, token: Known | None
 ) -> Caller:
     """Lets the caller through, or raises what the table in the design says."""
     scope = rule.scope
@@ -192,7 +195,7 @@ def admit(
         or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER and named.repo != "*")
         or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_VISIBLE and (named.owner or named.repo))
     ):
-        return _admit_to_repository(database, method, rule, named, token)
+        return _admit_to_repository(reader, method, rule, named, token)
     if token is None:
         if rule.level == pb.ACCESS_LEVEL_ANYONE:
             return Caller(method)
@@ -215,7 +218,7 @@ def admit(
     )
     _require_action(token, rule, method)
     if scope in _OWNER_SCOPES:
-        _require_owner(database, token, method, owner)
+        _require_owner(reader, token, method, owner)
     elif rule.level == pb.ACCESS_LEVEL_SITE_ADMIN:
         _require_site(token, method)
     return caller
@@ -225,15 +228,15 @@ _OWNER_SCOPES = frozenset({pb.ACCESS_SCOPE_OWNER, pb.ACCESS_SCOPE_REPOSITORY_OR_
 
 
 def _admit_to_repository(
-    database: Executor, method: str, rule: pb.AccessRule, request: Named, token: Known | None
+    reader: Reader, method: str, rule: pb.AccessRule, request: Named, token: Known | None
 ) -> Caller:
     owner, repo = request.owner, request.repo
     _check_names(owner, repo)
-    found = _REPOSITORY.one(database, owner, repo)
+    found = _REPOSITORY.one(reader, owner, repo)
     level: int = pb.ACCESS_LEVEL_ANYONE
     if found is not None:
         repo_id, visibility = found
-        level = level_of(token, owner, repo, visibility, lambda: _granted(database, token, owner, repo))
+        level = level_of(token, owner, repo, visibility, lambda: _granted(reader, token, owner, repo))
     if token is None:
         if rule.level == pb.ACCESS_LEVEL_READ == level:
             return Caller(method, level=level, owner=owner, repo=repo, repo_id=repo_id)
@@ -248,7 +251,7 @@ def _admit_to_repository(
     if rule.level != pb.ACCESS_LEVEL_READ or visibility != "public":
         _require_action(token, rule, method)
     if level < rule.level:
-        raise _too_little(database, method, rule, token, f"{owner}/{repo}", cast(pb.AccessLevel, level))
+        raise _too_little(reader, method, rule, token, f"{owner}/{repo}", cast(pb.AccessLevel, level))
     return Caller(
         method,
         token.user_id,
@@ -271,44 +274,49 @@ class Guard:
     calls `forget`: the server after each write of that kind and when another process changed the store.
     """
 
-    def __init__(self, database: Executor) -> None:
-        self._database = database
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._admitted: dict[tuple[bytes, str, str, str], Caller] = {}
 
-    def admit(
+    async def admit(
         self, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
     ) -> Caller:
         """Lets the caller through, or raises what `known` and `admit` raise."""
         if rule.scope != pb.ACCESS_SCOPE_REPOSITORY or authorization is None:
-            return self.admit_anew(method, rule, request, authorization)
+            return await self.admit_anew(method, rule, request, authorization)
         named = cast(Named, request)
         key = (hash_of(authorization), method, named.owner, named.repo)
         caller = self._admitted.get(key)
         if caller is not None and (not caller.expires or caller.expires > now()):
             return caller
-        caller = self.admit_anew(method, rule, request, authorization)
+        caller = await self.admit_anew(method, rule, request, authorization)
         if len(self._admitted) >= _MOST_REMEMBERED:
             self._admitted.clear()
         self._admitted[key] = caller
         return caller
 
-    def admit_anew(
+    async def admit_anew(
         self, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
     ) -> Caller:
         """Like `admit`, from what is in the store now."""
-        token = known(self._database, authorization)
-        return admit(self._database, method, rule, request, token)
+        return await self._store.read(_admit_anew, method, rule, request, authorization)
 
-    def known(self, authorization: str | None) -> Known | None:
+    async def known(self, authorization: str | None) -> Known | None:
         """Whose valid token this is; None when it is none."""
         try:
-            return known(self._database, authorization)
+            return await self._store.read(known, authorization)
         except Unauthenticated:
             return None
 
     def forget(self) -> None:
         """Looks everybody up again from now on."""
         self._admitted.clear()
+
+
+def _admit_anew(
+    reader: Reader, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
+) -> Caller:
+    return admit(reader, method, rule, request, known(reader, authorization))
 
 
 def level_of(
@@ -328,8 +336,8 @@ def level_of(
     return max(level, granted())
 
 
-def _granted(database: Executor, token: Known | None, owner: str, repo: str) -> int:
-    level: int = _LEVEL.one(database, token.user_id if token else 0, owner, repo)[0] or 0
+def _granted(reader: Reader, token: Known | None, owner: str, repo: str) -> int:
+    level: int = _LEVEL.one(reader, token.user_id if token else 0, owner, repo)[0] or 0
     return level
 
 
@@ -350,6 +358,14 @@ def visible(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
 def reachable(caller: Caller, level: int) -> Any:  # noqa: ANN401
     """The condition on `Repository` that the caller has this level there, by a grant or as a site admin."""
     return granted(caller, level) & _within(caller.cut)
+
+
+def reaches(reader: Reader, caller: Caller, repo_id: int, level: int) -> bool:
+    """Whether the caller has this level in a repository that is there; the rule of `reachable`."""
+    owner, repo = _NAMES.one(reader, repo_id)
+    if caller.cut is not None and not is_within(caller.cut.repositories, owner, repo):
+        return False
+    return caller.site_admin or (_LEVEL.one(reader, caller.user_id, owner, repo)[0] or 0) >= level
 
 
 def granted(caller: Caller, level: int) -> Any:  # noqa: ANN401
@@ -418,13 +434,13 @@ def _require_site(token: Known, method: str) -> None:
         raise _cut_to_repositories(f"{method} needs a site admin, and this token", method, token)
 
 
-def _require_owner(database: Executor, token: Known, method: str, owner: str) -> None:
+def _require_owner(reader: Reader, token: Known, method: str, owner: str) -> None:
     if not is_within(token.repositories, owner, "*"):
         needs = f"{method} for all of {owner} needs a token that reaches {owner}/*; this one"
         raise _cut_to_repositories(needs, method, token)
     if token.admin:
         return
-    level = _granted(database, token, owner, "*")
+    level = _granted(reader, token, owner, "*")
     if level == pb.ACCESS_LEVEL_ADMIN:
         return
     raise _denied(
@@ -437,7 +453,7 @@ def _require_owner(database: Executor, token: Known, method: str, owner: str) ->
 
 
 def _too_little(
-    database: Executor, method: str, rule: pb.AccessRule, token: Known, slug: str, level: pb.AccessLevel
+    reader: Reader, method: str, rule: pb.AccessRule, token: Known, slug: str, level: pb.AccessLevel
 ) -> Denied:
     needs, has = LEVEL_WORD[rule.level], LEVEL_WORD[level]
     told = f"{method} needs {needs} on {slug}"

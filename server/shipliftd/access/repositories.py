@@ -14,6 +14,7 @@ from shipliftd.errors import AlreadyExists
 from shipliftd.fields import Faults, in_seconds
 from shipliftd.store import pages
 from shipliftd.store.models import Grant, Repository
+from shipliftd.store.transaction import Reader, Transaction
 
 _MOST_MINUTES = 7 * 24 * 60
 _MOST_CHARACTERS = {
@@ -23,10 +24,9 @@ _MOST_CHARACTERS = {
 }
 
 
-def repository(_caller: Caller, repo_id: int) -> Repository:
+def repository(reader: Reader, _caller: Caller, repo_id: int) -> Repository:
     """A repository that is known to be there."""
-    found: Repository = Repository.get_by_id(repo_id)
-    return found
+    return reader.by_id(Repository, repo_id)
 
 
 # What can be said of a repository, and what it is where nothing, or an empty value, is said.
@@ -42,22 +42,24 @@ _SETTINGS: Mapping[str, str | int] = {
 _LATER_SETTINGS = ("active", "runner_secrets")
 
 
-@write(load=repository, look=admitted)
-def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Written[Repository]:
+@write(load=repository, look=admitted, tells="access")
+def create_repository(
+    tx: Transaction, caller: Caller, request: pb.CreateRepositoryRequest
+) -> Written[Repository]:
     """Registers a repository. Raises Invalid, AlreadyExists."""
     faults = Faults()
     faults.name("repo", request.repo)
     faults.text("scm", request.scm, 32)
     columns = _columns(request, _SETTINGS, faults)
     faults.refuse()
-    if Repository.get_or_none(owner=request.owner, name=request.repo) is not None:
+    if tx.get(Repository, Repository.owner == request.owner, Repository.name == request.repo) is not None:
         raise AlreadyExists(
             f"repository {request.owner}/{request.repo} exists already",
             metadata={"owner": request.owner, "repo": request.repo},
         )
     at = now()
-    return Written(
-        Repository.create(
+    made = tx.execute(
+        Repository.insert(
             user=caller.user_id,
             owner=request.owner,
             name=request.repo,
@@ -67,21 +69,30 @@ def create_repository(caller: Caller, request: pb.CreateRepositoryRequest) -> Wr
             **columns,
         )
     )
+    return Written(tx.by_id(Repository, made))
 
 
-@write(load=repository, look=cuts.require_every_environment)
-def update_repository(caller: Caller, request: pb.UpdateRepositoryRequest) -> Written[Repository]:
+def _every_environment(_tx: Transaction, caller: Caller, _request: pb.UpdateRepositoryRequest) -> None:
+    cuts.require_every_environment(caller)
+
+
+@write(load=repository, look=_every_environment, tells="access")
+def update_repository(
+    tx: Transaction, caller: Caller, request: pb.UpdateRepositoryRequest
+) -> Written[Repository]:
     """Changes the settings that the mask names. Raises Invalid."""
     faults = Faults()
     named = faults.mask("update_mask", request.update_mask, {*_SETTINGS, *_LATER_SETTINGS})
     columns = _columns(request.repository, named, faults, "repository.")
     faults.refuse()
-    found = repository(caller, caller.repo_id)
+    found = repository(tx, caller, caller.repo_id)
     if any(getattr(found, column) != value for column, value in columns.items()):
-        Repository.update(**columns, updated=now(), version=Repository.version + 1).where(
-            Repository.id == caller.repo_id
-        ).execute()
-    return Written(repository(caller, caller.repo_id))
+        tx.execute(
+            Repository.update(**columns, updated=now(), version=Repository.version + 1).where(
+                Repository.id == caller.repo_id
+            )
+        )
+    return Written(repository(tx, caller, caller.repo_id))
 
 
 def _columns(
@@ -121,7 +132,9 @@ def _minutes(field: str, length: Duration, faults: Faults) -> int:
     return 0
 
 
-def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> list[Repository]:
+def list_repositories(
+    reader: Reader, caller: Caller, request: pb.ListRepositoriesRequest
+) -> list[Repository]:
     """The repositories that the caller may read: a page and one more, by owner and name."""
     most = pages.size(request.page_size)
     if request.owner:
@@ -131,21 +144,21 @@ def list_repositories(caller: Caller, request: pb.ListRepositoriesRequest) -> li
     query = Repository.select().where(visible(caller))
     if request.owner:
         query = query.where(Repository.owner == request.owner)
-    key = pages.after(request, request.page_token)
+    key = pages.after(reader, request, request.page_token)
     if key is not None:
         owner, name = key
         query = query.where(
             (Repository.owner > owner) | ((Repository.owner == owner) & (Repository.name > name))
         )
-    return list(query.order_by(Repository.owner, Repository.name).limit(most + 1))
+    return reader.all(query.order_by(Repository.owner, Repository.name).limit(most + 1))
 
 
-def levels(caller: Caller, repositories: Iterable[Repository]) -> dict[int, int]:
+def levels(reader: Reader, caller: Caller, repositories: Iterable[Repository]) -> dict[int, int]:
     """What the caller may do in each of these repositories, by their ids, in one query."""
     granted: dict[tuple[str, str], int] = {}
     if caller.cut is not None:
-        rows = Grant.select(Grant.owner, Grant.repo, Grant.level).where(Grant.user == caller.user_id)
-        granted = {(row.owner, row.repo): row.level for row in rows}
+        query = Grant.select(Grant.owner, Grant.repo, Grant.level).where(Grant.user == caller.user_id)
+        granted = {(owner, repo): level for owner, repo, level in reader.rows(query)}
 
     def level(repo: Repository) -> int:
         return level_of(

@@ -17,18 +17,19 @@ from shipliftd.fields import Faults, is_name, milliseconds
 from shipliftd.store import pages
 from shipliftd.store.models import Token, User
 from shipliftd.store.rows import MadeToken
+from shipliftd.store.transaction import Reader, Transaction
 
 TOKEN_PREFIX = "shl_"  # noqa: S105  # what secret scanners look for, no secret
 _MOST_CUTS = 100
 
 
-def token(_caller: Caller, token_id: int) -> MadeToken:
+def token(reader: Reader, _caller: Caller, token_id: int) -> MadeToken:
     """A token that is known to be there."""
-    found = Token.get_by_id(token_id)
-    return MadeToken(found, User.get_by_id(found.user_id).login)
+    found = reader.by_id(Token, token_id)
+    return MadeToken(found, reader.by_id(User, found.user_id).login)
 
 
-def _may_make(caller: Caller, request: pb.CreateTokenRequest) -> None:
+def _may_make(_tx: Transaction, caller: Caller, request: pb.CreateTokenRequest) -> None:
     users.require_own(caller, request.login)
     # Longer ones the verb refuses.
     cuts.require_making(
@@ -40,24 +41,26 @@ def _may_make(caller: Caller, request: pb.CreateTokenRequest) -> None:
     )
 
 
-@write(load=token, look=_may_make)
-def create_token(caller: Caller, request: pb.CreateTokenRequest) -> Written[MadeToken]:
+@write(load=token, look=_may_make, tells="tokens")
+def create_token(tx: Transaction, caller: Caller, request: pb.CreateTokenRequest) -> Written[MadeToken]:
     """Makes a token. Raises Invalid, NotFound, Denied (for another user, or beyond one's own cuts)."""
     expires = _check_token(request)
-    owner = users.whose(caller, request.login)
+    owner = users.whose(tx, caller, request.login)
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    made = Token.create(
-        user=owner.id,
-        name=request.name,
-        hint=secret[: len(TOKEN_PREFIX) + 4],
-        hash=hash_of(secret),
-        actions=json.dumps(sorted(set(request.actions))),
-        repositories=json.dumps(list(dict.fromkeys(request.repositories))),
-        environments=json.dumps(list(dict.fromkeys(request.environments))),
-        created=now(),
-        expires=expires,
+    made = tx.execute(
+        Token.insert(
+            user=owner.id,
+            name=request.name,
+            hint=secret[: len(TOKEN_PREFIX) + 4],
+            hash=hash_of(secret),
+            actions=json.dumps(sorted(set(request.actions))),
+            repositories=json.dumps(list(dict.fromkeys(request.repositories))),
+            environments=json.dumps(list(dict.fromkeys(request.environments))),
+            created=now(),
+            expires=expires,
+        )
     )
-    return Written(MadeToken(made, owner.login, secret))
+    return Written(MadeToken(tx.by_id(Token, made), owner.login, secret))
 
 
 def _check_token(request: pb.CreateTokenRequest) -> int:
@@ -78,17 +81,17 @@ def _check_token(request: pb.CreateTokenRequest) -> int:
     return expires
 
 
-def list_tokens(caller: Caller, request: pb.ListTokensRequest) -> list[MadeToken]:
+def list_tokens(reader: Reader, caller: Caller, request: pb.ListTokensRequest) -> list[MadeToken]:
     """A user's tokens: a page and one more, newest first. Raises Invalid, Denied, NotFound."""
     most = pages.size(request.page_size)
     users.require_own(caller, request.login)
-    owner = users.whose(caller, request.login)
+    owner = users.whose(reader, caller, request.login)
     query = Token.select().where(Token.user == owner.id)
-    key = pages.after(request, request.page_token)
+    key = pages.after(reader, request, request.page_token)
     if key is not None:
         query = query.where(Token.id < key[0])
     # A user has few, so those that the caller is not shown are left out one by one.
-    seen = (row for row in query.order_by(Token.id.desc()).iterator() if not _beyond(caller, row))
+    seen = (row for row in reader.all(query.order_by(Token.id.desc())) if not _beyond(caller, row))
     return [MadeToken(row, owner.login) for row in islice(seen, most + 1)]
 
 
@@ -98,8 +101,8 @@ def _beyond(caller: Caller, row: Token) -> list[str]:
     return cuts.beyond(caller.cut, *map(json.loads, texts))
 
 
-def _may_revoke(caller: Caller, request: pb.RevokeTokenRequest) -> None:
-    found = Token.get_or_none(Token.id == request.id)
+def _may_revoke(tx: Transaction, caller: Caller, request: pb.RevokeTokenRequest) -> None:
+    found = tx.get(Token, Token.id == request.id)
     if found is None or (found.user_id != caller.user_id and not users.is_for_others(caller)):
         raise NotFound(
             f"token {request.id} not found among yours: ListTokens shows them",
@@ -115,16 +118,13 @@ def _may_revoke(caller: Caller, request: pb.RevokeTokenRequest) -> None:
         )
 
 
-@write(load=token, look=_may_revoke)
-def revoke_token(caller: Caller, request: pb.RevokeTokenRequest) -> Written[MadeToken]:
+@write(load=token, look=_may_revoke, tells="tokens")
+def revoke_token(tx: Transaction, caller: Caller, request: pb.RevokeTokenRequest) -> Written[MadeToken]:
     """Makes a token work no more. Raises NotFound, also for another user's."""
-    found = Token.get_by_id(request.id)
-    if not found.revoked:
-        found.revoked = now()
-        found.save(only=[Token.revoked])
-    return Written(token(caller, found.id))
+    tx.execute(Token.update(revoked=now()).where(Token.id == request.id, Token.revoked == 0))
+    return Written(token(tx, caller, request.id))
 
 
-def touch_tokens(used: Iterable[int]) -> None:
+def touch_tokens(tx: Transaction, used: Iterable[int]) -> None:
     """Notes that these tokens were used until now."""
-    Token.update(last_used=now()).where(Token.id.in_(list(used))).execute()
+    tx.execute(Token.update(last_used=now()).where(Token.id.in_(list(used))))

@@ -18,8 +18,9 @@ from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Invalid
 from shipliftd.fields import Faults
 from shipliftd.store.compiled import Compiled, arg, inserting
-from shipliftd.store.models import Audit, Repository, Request, User, database
+from shipliftd.store.models import Audit, Repository, Request, User
 from shipliftd.store.secret import mac
+from shipliftd.store.transaction import Kind, Reader, Transaction
 
 
 class _Row(Protocol):
@@ -57,36 +58,42 @@ _FIND = Compiled(
 _KEEP = inserting(Request)
 _AUDIT = inserting(Audit)
 
-Verb = Callable[Concatenate[Caller, Q, P], Written[R]]
+Verb = Callable[Concatenate[Transaction, Caller, Q, P], Written[R]]
 
 
-def admitted(_caller: Caller, _request: Message) -> None:
+def admitted(_tx: Transaction, _caller: Caller, _request: Message) -> None:
     """The `look` of a write of which the interceptor has seen all that there is to see."""
 
 
 def write(
-    load: Callable[[Caller, int], R],
-    look: Callable[[Caller, Any], None],  # of the verb's own request
+    load: Callable[[Transaction, Caller, int], R],
+    look: Callable[[Transaction, Caller, Any], None],  # of the verb's own request
+    tells: Kind | None = None,
 ) -> Callable[[Verb[Q, P, R]], Verb[Q, P, R]]:
     """Makes a verb answer a request_id that it has seen, and stand in the audit.
 
     `look` raises where the caller may not do this, for what the interceptor cannot see: a verb leaves it
     to this, so that a repeated request_id is looked at as the first call was. It runs before the request
     is checked, which may hold anything therefore. `load` reads the resource that the first call made, as
-    it stands now. The verb raises AlreadyExists when the id was used with another request.
+    it stands now. `tells` is what others are told of once it is on disk. The verb raises AlreadyExists when
+    the id was used with another request.
     """
 
     def decorate(verb: Verb[Q, P, R]) -> Verb[Q, P, R]:
         @functools.wraps(verb)
-        def run(caller: Caller, request: Q, *args: P.args, **kwargs: P.kwargs) -> Written[R]:
-            look(caller, request)
+        def run(
+            tx: Transaction, caller: Caller, request: Q, *args: P.args, **kwargs: P.kwargs
+        ) -> Written[R]:
+            look(tx, caller, request)
+            if tells is not None:
+                tx.tell(tells)
             request_id = cast(_Repeatable, request).request_id
             if not request_id:
-                written = verb(caller, request, *args, **kwargs)
-                audit(caller, request, written.resource.id)
+                written = verb(tx, caller, request, *args, **kwargs)
+                audit(tx, caller, request, written.resource.id)
                 return written
-            mark = fingerprint(request)
-            seen = _FIND.one(database, caller.user_id, caller.method, request_id)
+            mark = fingerprint(tx, request)
+            seen = _FIND.one(tx, caller.user_id, caller.method, request_id)
             if seen is not None:
                 if not hmac.compare_digest(seen[0], mark):
                     raise AlreadyExists(
@@ -95,18 +102,18 @@ def write(
                         reason="REQUEST_ID_TAKEN",
                         metadata={"method": caller.method, "request_id": request_id},
                     )
-                return Written(load(caller, seen[1]), replayed=True)
+                return Written(load(tx, caller, seen[1]), replayed=True)
             faults = Faults()
             try:
-                written = verb(caller, request, *args, **kwargs)
+                written = verb(tx, caller, request, *args, **kwargs)
             except Invalid as error:
                 # All faults of a request are told together, the verb's and this one.
                 faults = Faults(error.violations)
             faults.request_id(request_id)
             faults.refuse()
             made = written.resource.id
-            _KEEP.run(database, caller.user_id, caller.method, request_id, mark, made)
-            audit(caller, request, made)
+            _KEEP.run(tx, caller.user_id, caller.method, request_id, mark, made)
+            audit(tx, caller, request, made)
             return written
 
         return cast(Verb[Q, P, R], run)
@@ -115,12 +122,17 @@ def write(
 
 
 def audit(
-    caller: Caller, request: Message, resource_id: int = 0, code: str = "OK", reason: str = ""
+    tx: Transaction,
+    caller: Caller,
+    request: Message,
+    resource_id: int = 0,
+    code: str = "OK",
+    reason: str = "",
 ) -> None:
     """Notes a write, or a refused one with its code and public reason."""
     # A refused request may hold anything, so what is kept of it is cut.
     _AUDIT.run(
-        database,
+        tx,
         now(),
         caller.user_id,
         caller.token_id,
@@ -144,10 +156,10 @@ def _text(request: Message, field: str, most: int) -> str:
     return value[:most].replace("\0", "") if value else ""
 
 
-def fingerprint(request: Message) -> bytes:
+def fingerprint(reader: Reader, request: Message) -> bytes:
     """What tells whether two requests are the same, their request_id aside.
 
     An HMAC of a form of our own: protobuf's bytes differ between languages and releases.
     """
     text = json.dumps(canonical(request, leave_out="request_id"), separators=(",", ":"))
-    return mac(text)
+    return mac(reader, text)

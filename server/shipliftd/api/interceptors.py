@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import grpc
@@ -21,6 +20,7 @@ from shipliftd.clock import now
 from shipliftd.descriptors import path_of, writes
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
 from shipliftd.store import Store, is_away, is_damaged
+from shipliftd.store.transaction import Change
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +96,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._changes = 0
         self._draining = asyncio.Event()
         self._running: set[asyncio.Task[Any]] = set()
-        self._guard = Guard(store.reader)
-        # Lets those look again who look at grants themselves.
-        self.when_access_changes: Callable[[], None] = lambda: None
+        self._guard = Guard(store)
+        store.subscribe(self._told)
         self.used_tokens: set[int] = set()
         self.strangers = 0
 
@@ -189,8 +188,6 @@ class Interceptor(grpc.aio.ServerInterceptor):
         raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
 
     def _unary(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
-        if rpc.writes and rpc.rule.action == pb.TOKEN_ACTION_ADMIN:
-            behavior = self._announced(behavior, rpc)
         if rpc.name in _WAITING:
             behavior = self._waiting(behavior, rpc)
 
@@ -199,7 +196,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             try:
                 if isinstance(request, Malformed):
                     raise _malformed(request)
-                caller = self._guard.admit(rpc.name, rpc.rule, request, told.authorization)
+                caller = await self._guard.admit(rpc.name, rpc.rule, request, told.authorization)
                 self._enter(caller)
                 answer: Message = await behavior(request, context)
                 if rpc.writes and not caller.reads:
@@ -219,21 +216,6 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if caller.token_id:
             self.used_tokens.add(caller.token_id)
 
-    def _announced(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
-        """The same, after which every caller is looked up again."""
-
-        async def call(request: Message, context: Context) -> Message:
-            # A task of its own: a caller who hangs up does not stop the write, nor what follows from it.
-            task: asyncio.Task[Message] = asyncio.ensure_future(behavior(request, context))
-            task.add_done_callback(functools.partial(self._access_written, rpc))
-            return await asyncio.shield(task)
-
-        return call
-
-    def _access_written(self, rpc: _Rpc, task: asyncio.Task[Message]) -> None:
-        if not task.cancelled() and task.exception() is None:
-            self.access_changed(of_tokens_alone=rpc.rule.scope == pb.ACCESS_SCOPE_SELF)
-
     def _waiting(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
         """The same, which ends when its caller may no longer wait."""
 
@@ -241,8 +223,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
             yield await behavior(request, context)
 
         async def call(request: Message, context: Context) -> Message:
-            def admit() -> Caller:
-                return self._guard.admit_anew(rpc.name, rpc.rule, request, _told(context).authorization)
+            async def admit() -> Caller:
+                return await self._guard.admit_anew(
+                    rpc.name, rpc.rule, request, _told(context).authorization
+                )
 
             # What waits is answered by itself when the server drains.
             answers = self._watched(once(request, context), admit, draining=asyncio.Event())
@@ -255,12 +239,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
         async def call(request: Message | Malformed, context: Context) -> AsyncIterator[Message]:
             told = _told(context)
 
-            def admit() -> Caller:
+            async def admit() -> Caller:
                 if self._draining.is_set():
                     raise Unavailable(SHUTTING_DOWN)
                 if isinstance(request, Malformed):
                     raise _malformed(request)
-                caller = self._guard.admit_anew(rpc.name, rpc.rule, request, told.authorization)
+                caller = await self._guard.admit_anew(rpc.name, rpc.rule, request, told.authorization)
                 self._enter(caller)
                 return caller
 
@@ -275,12 +259,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
         return call
 
     async def _watched(
-        self, stream: AsyncIterator[Message], admit: Callable[[], Caller], draining: asyncio.Event
+        self,
+        stream: AsyncIterator[Message],
+        admit: Callable[[], Awaitable[Caller]],
+        draining: asyncio.Event,
     ) -> AsyncGenerator[Message]:
         """The stream's messages, as long as its caller may have them."""
         loop = asyncio.get_running_loop()
         # Counted and timed, for a stream that is never silent would not see an event that came and went.
-        seen, due = self._changes, _due(admit())
+        seen, due = self._changes, _due(await admit())
         message = asyncio.ensure_future(anext(stream))
         try:
             while True:
@@ -297,7 +284,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     changed.cancel()
                     drained.cancel()
                 if seen != self._changes or loop.time() >= due or draining.is_set():
-                    seen, due = self._changes, _due(admit())
+                    seen, due = self._changes, _due(await admit())
                 if message.done():
                     try:
                         ready = message.result()
@@ -308,15 +295,16 @@ class Interceptor(grpc.aio.ServerInterceptor):
         finally:
             message.cancel()
 
-    def access_changed(self, of_tokens_alone: bool = False) -> None:
+    def _told(self, changes: Collection[Change]) -> None:
+        if any(kind in ("access", "tokens") for kind, _ in changes):
+            self.access_changed()
+
+    def access_changed(self) -> None:
         """Looks up every caller again, those of open calls at once."""
         self._guard.forget()
         self._changes += 1
         self._changed.set()
         self._changed = asyncio.Event()
-        # Tokens are all looked at here, and everybody may make some and revoke them.
-        if not of_tokens_alone:
-            self.when_access_changes()
 
     async def _refuse(
         self,
@@ -332,12 +320,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
         elif rpc.writes and not isinstance(refusal, Unavailable | Defect):
             await self._audit(rpc, request, told, refusal)
         if told.is_traced:
-            token = self._guard.known(told.authorization)
+            token = await self._guard.known(told.authorization)
             _note(rpc, told, refusal.code.name, token.login if token else "")
         await _end(refusal, context)
 
     async def _audit(self, rpc: _Rpc, request: Message | Malformed, told: _Told, refusal: Refusal) -> None:
-        token = self._guard.known(told.authorization)
+        token = await self._guard.known(told.authorization)
         if token is None:
             return
         caller = Caller(rpc.name, token.user_id, token.token_id, token.login)

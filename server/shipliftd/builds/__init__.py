@@ -7,7 +7,7 @@ each; start reading in `promotions.py`.
 from shipliftd.builds.records import (
     Taken,
     awaited,
-    changed,
+    by_id,
     disabled,
     find,
     find_whole,
@@ -27,7 +27,7 @@ from shipliftd.builds.records import (
 __all__ = [
     "Taken",
     "awaited",
-    "changed",
+    "by_id",
     "disabled",
     "find",
     "find_whole",

@@ -7,7 +7,8 @@ from shipliftd.errors import Precondition, shown
 from shipliftd.pipelines import Pipelines
 from shipliftd.stages import said_by
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import Build, Repository, database
+from shipliftd.store.models import Build, Repository
+from shipliftd.store.transaction import Reader
 
 # No index leads past promotions and restarts to what was recorded, so that few are looked at.
 _MOST_LOOKED_AT = 1000
@@ -39,9 +40,9 @@ _FILE = Compiled(
 )
 
 
-def completed(caller: Caller, request: pb.CreateBuildRequest) -> pb.CreateBuildRequest:
+def completed(reader: Reader, caller: Caller, request: pb.CreateBuildRequest) -> pb.CreateBuildRequest:
     """The request with its branch and its commit. Raises Precondition where there is no commit to take."""
-    branch = request.target or _default_branch(caller)
+    branch = request.target or _default_branch(reader, caller)
     whole = pb.CreateBuildRequest()
     whole.CopyFrom(request)
     whole.target = branch
@@ -49,7 +50,7 @@ def completed(caller: Caller, request: pb.CreateBuildRequest) -> pb.CreateBuildR
     whole.ref = request.ref or _ref(branch)
     if request.after:
         return whole
-    row = _COMMIT.one(database, caller.repo_id, _ref(branch))
+    row = _COMMIT.one(reader, caller.repo_id, _ref(branch))
     if row is None:
         raise Precondition(
             f"there is no commit to build: none is named, and no build of the branch {shown(branch)} with"
@@ -63,13 +64,13 @@ def completed(caller: Caller, request: pb.CreateBuildRequest) -> pb.CreateBuildR
     return whole
 
 
-def pipeline_of(caller: Caller, branch: str) -> tuple[int, Pipelines]:
+def pipeline_of(reader: Reader, caller: Caller, branch: str) -> tuple[int, Pipelines]:
     """The newest pipeline file recorded for the branch, else for the default one. Raises Precondition."""
-    default = _default_branch(caller)
+    default = _default_branch(reader, caller)
     for name in dict.fromkeys((branch, default)):
-        row = _FILE.one(database, caller.repo_id, _ref(name))
+        row = _FILE.one(reader, caller.repo_id, _ref(name))
         if row is not None:
-            said = said_by(row[0])
+            said = said_by(reader, row[0])
             assert said is not None  # noqa: S101  # a build points to it
             return row[0], said
     raise Precondition(
@@ -82,8 +83,8 @@ def pipeline_of(caller: Caller, branch: str) -> tuple[int, Pipelines]:
     )
 
 
-def _default_branch(caller: Caller) -> str:
-    name: str = Repository.get_by_id(caller.repo_id).default_branch
+def _default_branch(reader: Reader, caller: Caller) -> str:
+    name: str = reader.by_id(Repository, caller.repo_id).default_branch
     return name
 
 

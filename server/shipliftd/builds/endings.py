@@ -8,10 +8,11 @@ from shipliftd.access.guard import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.fields import Faults
-from shipliftd.stages import LEASE_MS, end_stage, follow, keep_build
-from shipliftd.store.compiled import Compiled, Executor, arg
-from shipliftd.store.models import ENDED, Build, Stage, database
+from shipliftd.stages import LEASE_MS, carry_on, end_stage, follow
+from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.models import ENDED, Build, Stage
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
+from shipliftd.store.transaction import Reader, Transaction
 
 PENDING_MS = 24 * 60 * 60 * 1000
 _MOST_AT_ONCE = 100
@@ -39,7 +40,7 @@ _WAITING = Compiled(
 
 
 @write(load=builds.load, look=builds.in_its_environment)
-def cancel(caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithStages]:
+def cancel(tx: Transaction, caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithStages]:
     """Stops a build: what runs is killed, what waits is skipped. One that has ended stays as it is.
 
     Raises Invalid, NotFound, Denied (the token is cut to other environments).
@@ -47,67 +48,67 @@ def cancel(caller: Caller, request: pb.CancelBuildRequest) -> Written[BuildWithS
     faults = Faults()
     faults.positive("build", request.build)
     faults.refuse()
-    build = builds.find(database, caller.repo_id, request.build)
+    build = builds.find(tx, caller.repo_id, request.build)
     if build is None:
         raise builds.not_found(caller, request.build)
     if build.status not in ENDED:
         at = now()
         told = f"cancelled by {caller.login}"
-        for stage in builds.stages_of(database, build.id):
+        for stage in builds.stages_of(tx, build.id):
             if stage.status not in ENDED:
                 taken = stage.status == "running" or stage.lease_hash is not None
-                end_stage(stage, "killed" if taken else "skipped", told if taken else "", at)
-        keep_build(build._replace(status="killed", error=told, finished=at, updated=at))
-    return Written(builds.load(caller, build.id))
+                end_stage(tx, stage, "killed" if taken else "skipped", told if taken else "", at)
+        carry_on(tx, build._replace(status="killed", error=told, finished=at, updated=at))
+    return Written(builds.load(tx, caller, build.id))
 
 
-def sweep() -> list[int]:
+def sweep(tx: Transaction) -> None:
     """Ends the stages whose runner is lost, and those that no runner took in a day.
 
     A lease from before the clock was set back gets its time anew, or its runner would never be lost.
-    Returns the ids of their builds.
     """
     at = now()
-    lost = [StageRow._make(row) for row in _LOST.run(database, at, at + LEASE_MS).fetchall()]
-    waiting = _WAITING.run(database, at - PENDING_MS).fetchall()
+    lost = [StageRow._make(row) for row in _LOST.run(tx, at, at + LEASE_MS).fetchall()]
+    waiting = _WAITING.run(tx, at - PENDING_MS).fetchall()
     for stage in lost:
         if stage.lease_expires > at:
-            Stage.update(lease_expires=at + LEASE_MS).where(Stage.id == stage.id).execute()
-    ended = [_lose(stage, at) for stage in lost if stage.lease_expires < at]
-    return ended + [_give_up(StageRow._make(row), at) for row in waiting]
+            tx.execute(Stage.update(lease_expires=at + LEASE_MS).where(Stage.id == stage.id))
+        else:
+            _lose(tx, stage, at)
+    for row in waiting:
+        _give_up(tx, StageRow._make(row), at)
 
 
-def any_lost(executor: Executor) -> bool:
+def any_lost(reader: Reader) -> bool:
     """Whether a lease has ended."""
     at = now()
-    return _LOST.one(executor, at, at + LEASE_MS) is not None
+    return _LOST.one(reader, at, at + LEASE_MS) is not None
 
 
-def any_in_vain(executor: Executor) -> bool:
+def any_in_vain(reader: Reader) -> bool:
     """Whether a stage has waited for too long. Looks at all that wait."""
-    return _WAITING.one(executor, now() - PENDING_MS) is not None
+    return _WAITING.one(reader, now() - PENDING_MS) is not None
 
 
-def extend_leases() -> None:
+def extend_leases(tx: Transaction) -> None:
     """Gives every lease its whole time again: that the server was down is not the runners' fault."""
-    Stage.update(lease_expires=now() + LEASE_MS).where(Stage.lease_expires > 0).execute()
+    tx.execute(Stage.update(lease_expires=now() + LEASE_MS).where(Stage.lease_expires > 0))
 
 
-def _lose(stage: StageRow, at: int) -> int:
+def _lose(tx: Transaction, stage: StageRow, at: int) -> None:
     machine = stage.machine or "its machine"
     told = f"runner lost: nothing was heard of {machine} for {LEASE_MS // 1000} s"
-    build = _end(stage, told, at)
+    build = _end(tx, stage, told, at)
     if build.deploy_to:
-        environments.lose(build, stage, at)
-    return build.id
+        environments.lose(tx, build, stage, at)
 
 
-def _give_up(stage: StageRow, at: int) -> int:
+def _give_up(tx: Transaction, stage: StageRow, at: int) -> None:
     hours = PENDING_MS // 3_600_000
-    return _end(stage, f"no runner took it within {hours} h: is one running that can?", at).id
+    _end(tx, stage, f"no runner took it within {hours} h: is one running that can?", at)
 
 
-def _end(stage: StageRow, told: str, at: int) -> BuildRow:
-    end_stage(stage, "error", told, at)
-    build = BuildRow._make(next(iter(database.execute(Build.select().where(Build.id == stage.build_id)))))
-    return follow(build, builds.stages_of(database, build.id), at)
+def _end(tx: Transaction, stage: StageRow, told: str, at: int) -> BuildRow:
+    end_stage(tx, stage, "error", told, at)
+    build = builds.by_id(tx, stage.build_id)
+    return follow(tx, build, at)

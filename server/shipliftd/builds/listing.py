@@ -14,7 +14,7 @@ from shipliftd.builds.records import check_view
 from shipliftd.enum_words import EVENT_WORD, STATUS_OF, STATUS_WORD
 from shipliftd.fields import Faults
 from shipliftd.store import pages
-from shipliftd.store.compiled import Compiled, Executor, arg
+from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import (
     IS_UNENDED,
     UNENDED,
@@ -22,9 +22,9 @@ from shipliftd.store.models import (
     Repository,
     Stage,
     Step,
-    database,
 )
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
+from shipliftd.store.transaction import Reader
 
 # A list leaves parameters out, and they may be most of a build.
 _LISTED = [Value("{}") if field is Build.params else field for field in Build._meta.sorted_fields]
@@ -51,14 +51,16 @@ _MOST_SKIPPED = 1_000_000
 _MOST_AT_ONCE = 64
 
 
-def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildRow], pages.Key | None]:
+def page(
+    reader: Reader, caller: Caller, request: pb.ListBuildsRequest
+) -> tuple[Iterator[BuildRow], pages.Key | None]:
     """The builds of a page and one more, newest first, and where to go on when they run out.
 
     Of the caller's repository, by number; without one of all that may be read, by id. Filters that no
     index serves look at so many builds a page and no more. Raises Invalid.
     """
     most = pages.size(request.page_size)
-    key = pages.after(request, request.page_token)
+    key = pages.after(reader, request, request.page_token)
     _check_skip(request)
     filters = _filters(caller.repo_id, request)
     order = Build.number if caller.repo_id else Build.id
@@ -71,16 +73,16 @@ def page(caller: Caller, request: pb.ListBuildsRequest) -> tuple[Iterator[BuildR
     begin = 0
     if caller.repo_id:
         if not _is_indexed(request):
-            begin = (end or 1 + Repository.get_by_id(caller.repo_id).counter) - _MOST_LOOKED_AT
+            begin = (end or 1 + reader.by_id(Repository, caller.repo_id).counter) - _MOST_LOOKED_AT
     elif request.statuses and _UNENDED.issuperset(request.statuses):
         # In the words of the partial index, or it is not used.
         query = query.where(_IS_UNENDED)
-        begin = _last_unended(end)
+        begin = _last_unended(reader, end)
     else:
-        begin = (end or 1 + (Build.select(fn.MAX(Build.id)).scalar() or 0)) - _MOST_LOOKED_AT
+        begin = (end or 1 + (reader.scalar(Build.select(fn.MAX(Build.id))) or 0)) - _MOST_LOOKED_AT
     if begin > 1:
         query = query.where(order >= begin)
-    rows = database.execute(query.order_by(order.desc()).limit(most + 1).offset(request.skip))
+    rows = reader.each(query.order_by(order.desc()).limit(most + 1).offset(request.skip))
     return map(BuildRow._make, rows), [begin] if begin > 1 else None
 
 
@@ -95,16 +97,16 @@ def is_short(request: pb.ListBuildsRequest) -> bool:
     )
 
 
-def newest(database: Executor, caller: Caller, request: pb.ListBuildsRequest) -> Iterator[BuildRow]:
+def newest(reader: Reader, caller: Caller, request: pb.ListBuildsRequest) -> Iterator[BuildRow]:
     """The builds of a short page and one more, newest first. Raises Invalid."""
-    key = pages.after(request, request.page_token)
+    key = pages.after(reader, request, request.page_token)
     end = int(key[0]) if key is not None else _ABOVE_ALL
     most = pages.size(request.page_size)
-    return map(BuildRow._make, _NEWEST.run(database, caller.repo_id, end, most + 1, request.skip))
+    return map(BuildRow._make, _NEWEST.run(reader, caller.repo_id, end, most + 1, request.skip))
 
 
 def whole(
-    rows: Iterator[BuildRow], names: Callable[[BuildRow], tuple[str, str]]
+    reader: Reader, rows: Iterator[BuildRow], names: Callable[[BuildRow], tuple[str, str]]
 ) -> Iterator[BuildWithStages]:
     """The builds of a page with their stages and steps.
 
@@ -115,13 +117,13 @@ def whole(
         ids = [row.id for row in some]
         stages: dict[int, list[StageRow]] = {}
         query = Stage.select().where(Stage.build.in_(ids)).order_by(Stage.build, Stage.number)
-        for stage in map(StageRow._make, database.execute(query)):
+        for stage in map(StageRow._make, reader.each(query)):
             stages.setdefault(stage.build_id, []).append(stage)
         found: dict[int, list[StepRow]] = {}
         of = {stage.id: stage.build_id for each in stages.values() for stage in each}
         begun = [row.id for row in some if row.status != "pending"]
         theirs = Step.select().join(Stage).where(Stage.build.in_(begun))
-        for step in map(StepRow._make, database.execute(theirs.order_by(Step.stage, Step.number))):
+        for step in map(StepRow._make, reader.each(theirs.order_by(Step.stage, Step.number))):
             found.setdefault(of[step.stage_id], []).append(step)
         for row in some:
             yield BuildWithStages(
@@ -136,22 +138,22 @@ def _of(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
     return (Build.repo + 0).in_(Repository.select(Repository.id).where(visible(caller)))
 
 
-def _last_unended(end: int | None) -> int:
+def _last_unended(reader: Reader, end: int | None) -> int:
     """The id of the last build that a page looks at of those that have not ended; 0 where it sees all."""
     query = Build.select(Build.id).where(_IS_UNENDED)
     if end is not None:
         query = query.where(Build.id < end)
-    return query.order_by(Build.id.desc()).offset(_MOST_LOOKED_AT).limit(1).scalar() or 0
+    return reader.scalar(query.order_by(Build.id.desc()).offset(_MOST_LOOKED_AT)) or 0
 
 
-def named(caller: Caller) -> Callable[[BuildRow], tuple[str, str]]:
+def named(reader: Reader, caller: Caller) -> Callable[[BuildRow], tuple[str, str]]:
     """Whose builds they are: owner and name of each row's repository."""
     if caller.repo_id:
         return lambda _row: (caller.owner, caller.repo)
 
     @functools.cache
     def of(repo_id: int) -> tuple[str, str]:
-        found = Repository.get_by_id(repo_id)
+        found = reader.by_id(Repository, repo_id)
         return found.owner, found.name
 
     return lambda row: of(row.repo_id)

@@ -15,20 +15,23 @@ from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
 from shipliftd.stages import again, lacking, said_by
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, Deployment, database
+from shipliftd.store.models import ENDED, Deployment
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
+from shipliftd.store.transaction import Transaction
 
 _CURRENT = Compiled(
     Deployment.select(Deployment.number).where(Deployment.repo == arg(0), Deployment.environment == arg(1))
 )
 
 
-def _to_its_target(caller: Caller, request: pb.PromoteRequest) -> None:
+def _to_its_target(_tx: Transaction, caller: Caller, request: pb.PromoteRequest) -> None:
     caller.require_environment(request.target)
 
 
 @write(load=builds.load, look=_to_its_target)
-def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -> Written[BuildWithStages]:
+def promote(
+    tx: Transaction, caller: Caller, request: pb.PromoteRequest, rules: ParameterRules
+) -> Written[BuildWithStages]:
     """Makes a new build of event promote: the parent's commit, pending stages, the target.
 
     Raises Invalid, Denied (the token is cut to other environments), NotFound, Aborted, Precondition (the
@@ -40,17 +43,18 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
     if request.HasField("expected_current"):
         faults.not_negative("expected_current", request.expected_current)
     faults.not_negative("despite_lost", request.despite_lost)
-    found = builds.find_whole(database, caller.repo_id, request.build)
+    found = builds.find_whole(tx, caller.repo_id, request.build)
     parent = found[0] if found else None
     params = _params(request, parent, rules, faults)
     faults.refuse()
     if found is None:
         raise builds.not_found(caller, request.build)
     _require_commit(found[0])
-    warnings = environments.accept_lost(caller.repo_id, request.target, request.despite_lost)
+    warnings = environments.accept_lost(tx, caller.repo_id, request.target, request.despite_lost)
     if request.HasField("expected_current"):
-        _expect(caller, request.target, request.expected_current)
+        _expect(tx, caller, request.target, request.expected_current)
     return _begin(
+        tx,
         caller,
         found[0]._replace(
             parent=found[0].number, event="promote", deploy_to=request.target, params=params, retry_of=0
@@ -61,7 +65,9 @@ def promote(caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -
 
 
 @write(load=builds.load, look=builds.in_its_environment)
-def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) -> Written[BuildWithStages]:
+def retry(
+    tx: Transaction, caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules
+) -> Written[BuildWithStages]:
     """Makes a new build that is another try of one: the same event, parent and target.
 
     Raises Invalid, Denied, NotFound, Precondition (what goes to an environment has not ended, and what
@@ -69,7 +75,7 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
     """
     faults = Faults()
     faults.positive("build", request.build)
-    found = builds.find_whole(database, caller.repo_id, request.build)
+    found = builds.find_whole(tx, caller.repo_id, request.build)
     params = _params(request, found[0] if found else None, rules, faults)
     faults.refuse()
     if found is None:
@@ -79,7 +85,7 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
     if build.deploy_to:
         _require_commit(build)
         # Whoever tries what was lost again names it.
-        warnings = environments.accept_lost(caller.repo_id, build.deploy_to, build.number)
+        warnings = environments.accept_lost(tx, caller.repo_id, build.deploy_to, build.number)
     # Two runs of what deploys nothing stand in nobody's way.
     if build.deploy_to and build.status not in ENDED:
         raise Precondition(
@@ -88,15 +94,15 @@ def retry(caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules) 
             violations=[("build", f"is {build.status}")],
             metadata={"build": build.number, "status": build.status},
         )
-    return _begin(caller, build._replace(params=params, retry_of=build.number), stages, warnings)
+    return _begin(tx, caller, build._replace(params=params, retry_of=build.number), stages, warnings)
 
 
 def _begin(
-    caller: Caller, build: BuildRow, stages: Iterable[StageRow], warnings: list[str]
+    tx: Transaction, caller: Caller, build: BuildRow, stages: Iterable[StageRow], warnings: list[str]
 ) -> Written[BuildWithStages]:
     """A new build, like the one given in all that is not its own, with fresh stages."""
     at = now()
-    taken = builds.take_number(caller)
+    taken = builds.take_number(tx, caller)
     begun = build._replace(
         number=taken.number,
         # What was recorded begins a chain of its own.
@@ -113,14 +119,14 @@ def _begin(
         version=1,
         external_id=None,
     )
-    said = said_by(build.pipeline_id)
+    said = said_by(tx, build.pipeline_id)
     slug = f"{caller.owner}/{caller.repo}"
     # What was recorded has stages already, and they need not be its file's.
     fresh = again(begun, slug, stages, said if build.parent else None, at)
     if said is not None:
         warnings = [*warnings, *lacking(slug, taken, begun, fresh, said)]
     begun = begun._replace(warnings=as_json(warnings))
-    return Written(builds.insert(caller, begun, fresh))
+    return Written(builds.insert(tx, caller, begun, fresh))
 
 
 def _require_commit(build: BuildRow) -> None:
@@ -162,8 +168,8 @@ def _params(
     return as_json(merged)
 
 
-def _expect(caller: Caller, environment: str, expected: int) -> None:
-    row = _CURRENT.one(database, caller.repo_id, environment)
+def _expect(tx: Transaction, caller: Caller, environment: str, expected: int) -> None:
+    row = _CURRENT.one(tx, caller.repo_id, environment)
     current = row[0] if row is not None else 0
     if current == expected:
         return

@@ -16,9 +16,10 @@ from shipliftd.enum_words import EVENT_WORD, STATUS_WORD, as_json
 from shipliftd.errors import AlreadyExists, Denied, Precondition
 from shipliftd.fields import Faults
 from shipliftd.pipelines import Pipelines
-from shipliftd.stages import again, begin, keep_pipeline, lacking
-from shipliftd.store.models import Build, Repository, database
+from shipliftd.stages import again, begin, lacking, store_pipeline
+from shipliftd.store.models import Build, Repository
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
+from shipliftd.store.transaction import Transaction
 
 REPORTABLE = (
     pb.BUILD_STATUS_PENDING,
@@ -73,7 +74,7 @@ _STAGE_TEXTS = {
 }
 
 
-def _by_its_number(caller: Caller, request: pb.CreateBuildRequest) -> None:
+def _by_its_number(_tx: Transaction, caller: Caller, request: pb.CreateBuildRequest) -> None:
     if request.HasField("number") and caller.level < access_pb2.ACCESS_LEVEL_ADMIN:
         raise Denied(
             f"a number of one's own choice needs admin on {caller.owner}/{caller.repo};"
@@ -84,7 +85,11 @@ def _by_its_number(caller: Caller, request: pb.CreateBuildRequest) -> None:
 
 @write(load=builds.load, look=_by_its_number)
 def create(
-    caller: Caller, request: pb.CreateBuildRequest, rules: ParameterRules, parsed: Pipelines | None
+    tx: Transaction,
+    caller: Caller,
+    request: pb.CreateBuildRequest,
+    rules: ParameterRules,
+    parsed: Pipelines | None,
 ) -> Written[BuildWithStages]:
     """Records a build with its stages; one that has the external id already is returned as it is.
 
@@ -99,15 +104,15 @@ def create(
     stages = _stages(request.stages, caller.repo_id, at, faults)
     faults.refuse()
     if request.external_id:
-        existing = Build.get_or_none(Build.repo == caller.repo_id, Build.external_id == request.external_id)
+        existing = tx.get(Build, Build.repo == caller.repo_id, Build.external_id == request.external_id)
         if existing is not None:
-            return Written(builds.load(caller, existing.id), replayed=True)
-    pipeline_id = None if parsed is None else keep_pipeline(request.pipeline, parsed)
+            return Written(builds.load(tx, caller, existing.id), replayed=True)
+    pipeline_id = None if parsed is None else store_pipeline(tx, request.pipeline, parsed)
     if request.run:
-        request = asked_for.completed(caller, request)
+        request = asked_for.completed(tx, caller, request)
         if parsed is None:
-            pipeline_id, parsed = asked_for.pipeline_of(caller, request.target)
-    taken = _take_number(caller, request)
+            pipeline_id, parsed = asked_for.pipeline_of(tx, caller, request.target)
+    taken = _take_number(tx, caller, request)
     warnings = [*(parsed.warnings if parsed is not None else ()), *([] if request.after else [_NO_COMMIT])]
     build = BuildRow(
         id=0,
@@ -149,7 +154,7 @@ def create(
         stages = begin(stages)
     if build.status != "pending":
         stages = [s._replace(status=build.status, started=started, stopped=finished) for s in stages]
-    return Written(builds.insert(caller, build._replace(warnings=as_json(warnings)), stages))
+    return Written(builds.insert(tx, caller, build._replace(warnings=as_json(warnings)), stages))
 
 
 def _matching(
@@ -311,21 +316,23 @@ def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
     )
 
 
-def _take_number(caller: Caller, request: pb.CreateBuildRequest) -> builds.Taken:
+def _take_number(tx: Transaction, caller: Caller, request: pb.CreateBuildRequest) -> builds.Taken:
     if not request.HasField("number"):
-        return builds.take_number(caller)
+        return builds.take_number(tx, caller)
     number = request.number
-    if builds.find(database, caller.repo_id, number) is not None:
+    if builds.find(tx, caller.repo_id, number) is not None:
         raise AlreadyExists(
             f"{caller.owner}/{caller.repo} has a build {number}: import this one under another"
             " number, or leave `number` out",
             reason="NUMBER_TAKEN",
             metadata={"owner": caller.owner, "repo": caller.repo, "build": number},
         )
-    there: Repository = Repository.get_by_id(caller.repo_id)
+    there = tx.by_id(Repository, caller.repo_id)
     if not there.active:
         raise builds.disabled(caller)
-    Repository.update(counter=number).where(
-        Repository.id == caller.repo_id, Repository.counter < number
-    ).execute()
+    tx.execute(
+        Repository.update(counter=number).where(
+            Repository.id == caller.repo_id, Repository.counter < number
+        )
+    )
     return builds.Taken(number, there.active, there.runner_secrets, there.git_http_url)

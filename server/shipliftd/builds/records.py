@@ -11,17 +11,17 @@ from shiplift.v1 import builds_pb2 as pb
 from shipliftd.access.guard import Caller
 from shipliftd.errors import NotFound, Precondition
 from shipliftd.fields import Faults
-from shipliftd.store.compiled import Compiled, Executor, arg, inserting
+from shipliftd.store import moves
+from shipliftd.store.compiled import Compiled, arg, inserting
 from shipliftd.store.models import (
     ENDED,
     Build,
-    Change,
     Repository,
     Stage,
     Step,
-    database,
 )
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
+from shipliftd.store.transaction import Reader, Transaction
 
 _BY_NUMBER = Compiled(Build.select().where(Build.repo == arg(0), Build.number == arg(1)))
 _HOW_FAR = Compiled(Build.select(Build.status, Build.version).where(Build.id == arg(0)))
@@ -46,7 +46,6 @@ _COUNT_UP = Compiled(
 _VIEWS = frozenset(pb.BuildView.values())
 _INSERT_BUILD = inserting(Build)
 _INSERT_STAGE = inserting(Stage)
-_INSERT_CHANGE = inserting(Change)
 
 
 class _AboutBuild(Protocol):
@@ -55,36 +54,39 @@ class _AboutBuild(Protocol):
     build: int
 
 
-def find(database: Executor, repo_id: int, number: int) -> BuildRow | None:
+def find(reader: Reader, repo_id: int, number: int) -> BuildRow | None:
     """A build by its number."""
-    row = _BY_NUMBER.one(database, repo_id, number)
+    row = _BY_NUMBER.one(reader, repo_id, number)
     return row and BuildRow._make(row)
 
 
-def find_whole(
-    database: Executor, repo_id: int, number: int
-) -> tuple[BuildRow, tuple[StageRow, ...]] | None:
+def by_id(reader: Reader, build_id: int) -> BuildRow:
+    """A build that is known to be there."""
+    return BuildRow._make(_BY_ID.one(reader, build_id))
+
+
+def find_whole(reader: Reader, repo_id: int, number: int) -> tuple[BuildRow, tuple[StageRow, ...]] | None:
     """A build by its number, and its stages by theirs."""
-    rows = _WHOLE.run(database, repo_id, number).fetchall()
+    rows = _WHOLE.run(reader, repo_id, number).fetchall()
     if not rows:
         return None
     width = len(BuildRow._fields)
     return BuildRow._make(rows[0][:width]), tuple(StageRow._make(row[width:]) for row in rows)
 
 
-def stages_of(database: Executor, build_id: int) -> tuple[StageRow, ...]:
+def stages_of(reader: Reader, build_id: int) -> tuple[StageRow, ...]:
     """A build's stages, by number."""
-    return tuple(map(StageRow._make, _STAGES.run(database, build_id).fetchall()))
+    return tuple(map(StageRow._make, _STAGES.run(reader, build_id).fetchall()))
 
 
-def steps_of_stage(database: Executor, stage_id: int) -> tuple[StepRow, ...]:
+def steps_of_stage(reader: Reader, stage_id: int) -> tuple[StepRow, ...]:
     """A stage's steps, by number."""
-    return tuple(map(StepRow._make, _STEPS_OF_STAGE.run(database, stage_id).fetchall()))
+    return tuple(map(StepRow._make, _STEPS_OF_STAGE.run(reader, stage_id).fetchall()))
 
 
-def steps_of_build(database: Executor, build_id: int) -> tuple[StepRow, ...]:
+def steps_of_build(reader: Reader, build_id: int) -> tuple[StepRow, ...]:
     """The steps of all of a build's stages, by the stages' numbers and their own."""
-    return tuple(map(StepRow._make, _STEPS_OF_BUILD.run(database, build_id).fetchall()))
+    return tuple(map(StepRow._make, _STEPS_OF_BUILD.run(reader, build_id).fetchall()))
 
 
 def not_found(caller: Caller, number: int) -> NotFound:
@@ -97,20 +99,20 @@ def not_found(caller: Caller, number: int) -> NotFound:
 
 
 def get(
-    database: Executor, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest
+    reader: Reader, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest
 ) -> BuildWithStages:
     """One build with its stages. Raises NotFound."""
     _check_build(request)
-    found = find_whole(database, caller.repo_id, request.build)
+    found = find_whole(reader, caller.repo_id, request.build)
     if found is None:
         raise not_found(caller, request.build)
-    return _with_steps(database, found[0], caller.owner, caller.repo, found[1])
+    return _with_steps(reader, found[0], caller.owner, caller.repo, found[1])
 
 
-def get_basic(database: Executor, caller: Caller, request: pb.GetBuildRequest) -> BuildRow:
+def get_basic(reader: Reader, caller: Caller, request: pb.GetBuildRequest) -> BuildRow:
     """One build alone. Raises NotFound."""
     _check_build(request)
-    found = find(database, caller.repo_id, request.build)
+    found = find(reader, caller.repo_id, request.build)
     if found is None:
         raise not_found(caller, request.build)
     return found
@@ -130,45 +132,45 @@ def check_view(view: pb.BuildView, faults: Faults) -> None:
     faults.word("view", view, _VIEWS, pb.BuildView.keys()[1:])
 
 
-def awaited(database: Executor, caller: Caller, request: pb.WaitBuildRequest) -> int:
+def awaited(reader: Reader, caller: Caller, request: pb.WaitBuildRequest) -> int:
     """The id of the build that is waited for. Raises Invalid, NotFound."""
     faults = Faults()
     faults.positive("build", request.build)
     faults.not_negative("seen_version", request.seen_version)
     faults.refuse()
-    build = find(database, caller.repo_id, request.build)
+    build = find(reader, caller.repo_id, request.build)
     if build is None:
         raise not_found(caller, request.build)
     return build.id
 
 
-def has_news(database: Executor, build_id: int, seen_version: int) -> bool:
+def has_news(reader: Reader, build_id: int, seen_version: int) -> bool:
     """Whether a build has a version above this one, or there is nothing to wait for but a person."""
-    status, version = _HOW_FAR.one(database, build_id)
+    status, version = _HOW_FAR.one(reader, build_id)
     return version > seen_version or status in ENDED or status == "blocked"
 
 
 def _with_steps(
-    database: Executor, build: BuildRow, owner: str, repo: str, stages: tuple[StageRow, ...]
+    reader: Reader, build: BuildRow, owner: str, repo: str, stages: tuple[StageRow, ...]
 ) -> BuildWithStages:
     # What has not begun has none, and is what is asked for most.
-    steps = () if build.status == "pending" else steps_of_build(database, build.id)
+    steps = () if build.status == "pending" else steps_of_build(reader, build.id)
     return BuildWithStages(build, owner, repo, stages, steps)
 
 
-def in_its_environment(caller: Caller, request: _AboutBuild) -> None:
+def in_its_environment(reader: Reader, caller: Caller, request: _AboutBuild) -> None:
     """Raises Denied when the token is cut to other environments than the build's."""
     if caller.cut is None or not caller.cut.environments:
         return
-    row = find(database, caller.repo_id, request.build)
+    row = find(reader, caller.repo_id, request.build)
     if row is not None and row.deploy_to:
         caller.require_environment(row.deploy_to)
 
 
-def load(caller: Caller, build_id: int) -> BuildWithStages:
+def load(reader: Reader, caller: Caller, build_id: int) -> BuildWithStages:
     """A build that a verb knows to be there, as it stands in its transaction."""
-    row = BuildRow._make(_BY_ID.one(database, build_id))
-    return _with_steps(database, row, caller.owner, caller.repo, stages_of(database, build_id))
+    row = by_id(reader, build_id)
+    return _with_steps(reader, row, caller.owner, caller.repo, stages_of(reader, build_id))
 
 
 class Taken(NamedTuple):
@@ -180,12 +182,12 @@ class Taken(NamedTuple):
     git_http_url: str
 
 
-def take_number(caller: Caller) -> Taken:
+def take_number(tx: Transaction, caller: Caller) -> Taken:
     """Takes the repository's next number; its row is locked from here on.
 
     Raises Precondition where the repository is disabled.
     """
-    taken = Taken._make(_COUNT_UP.one(database, caller.repo_id))
+    taken = Taken._make(_COUNT_UP.one(tx, caller.repo_id))
     if not taken.active:
         raise disabled(caller)
     return taken
@@ -203,17 +205,13 @@ def disabled(caller: Caller) -> Precondition:
     )
 
 
-def insert(caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> BuildWithStages:
-    """Keeps a new build and its stages, which get their ids, and tells the watchers."""
-    build = BuildRow(_INSERT_BUILD.insert(database, *build[1:]), *build[1:])
+def insert(tx: Transaction, caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> BuildWithStages:
+    """Stores a new build and its stages, which get their ids."""
+    build = BuildRow(_INSERT_BUILD.insert(tx, *build[1:]), *build[1:])
     kept = []
     for stage in stages:
         ours = stage._replace(build_id=build.id)
-        kept.append(StageRow(_INSERT_STAGE.insert(database, *ours[1:]), *ours[1:]))
-    changed(build)
+        kept.append(StageRow(_INSERT_STAGE.insert(tx, *ours[1:]), *ours[1:]))
+    moves.changed(tx, build)
+    tx.tell("begun", build.id)
     return BuildWithStages(build, caller.owner, caller.repo, tuple(kept))
-
-
-def changed(build: BuildRow) -> None:
-    """Notes for watchers that the build was made or changed."""
-    _INSERT_CHANGE.run(database, build.repo_id, build.id, build.version, build.updated)

@@ -13,9 +13,10 @@ from shipliftd.clock import now
 from shipliftd.enum_words import STATUS_WORD
 from shipliftd.errors import Denied, Precondition
 from shipliftd.fields import Faults
-from shipliftd.stages import end_steps, holds, keep_all, keep_build, stale
-from shipliftd.store.models import ENDED, FAILED, Stage, database
+from shipliftd.stages import carry_on, end_steps, holds, keep_all, stale
+from shipliftd.store.models import ENDED, FAILED, Stage
 from shipliftd.store.rows import BuildRow, BuildWithStages
+from shipliftd.store.transaction import Transaction
 
 
 class _Report(NamedTuple):
@@ -28,7 +29,7 @@ class _Report(NamedTuple):
     link: str | None
 
 
-def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
+def _look(tx: Transaction, caller: Caller, request: pb.UpdateBuildRequest) -> None:
     """Whether the token may say how this build goes on.
 
     What a CI system made is reported by whoever records; a report on a promotion decides what is in an
@@ -36,7 +37,7 @@ def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
     """
     if caller.cut is None or not (caller.cut.actions or caller.cut.environments):
         return
-    row = builds.find(database, caller.repo_id, request.build)
+    row = builds.find(tx, caller.repo_id, request.build)
     if row is None:
         return
     if not row.deploy_to:
@@ -45,7 +46,7 @@ def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
     caller.require_environment(row.deploy_to)
     what = f"a report on build {row.number}, which goes to {row.deploy_to},"
     if caller.may(access_pb2.TOKEN_ACTION_RUN) and not caller.may(access_pb2.TOKEN_ACTION_PROMOTE):
-        if holds(caller, row.id):
+        if holds(tx, caller, row.id):
             return
         raise Denied(
             f"{what} needs the action promote, or all of its stages that have not ended, and this token has"
@@ -57,25 +58,25 @@ def _look(caller: Caller, request: pb.UpdateBuildRequest) -> None:
 
 
 @write(load=builds.load, look=_look)
-def update(caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithStages]:
+def update(tx: Transaction, caller: Caller, request: pb.UpdateBuildRequest) -> Written[BuildWithStages]:
     """Moves a build, and its stages that have not ended, onwards.
 
     Raises Invalid, NotFound, Denied (the token is cut to other environments), Aborted (another version),
     Precondition (it has ended, or would go backwards).
     """
     report = _checked(request)
-    row = builds.find(database, caller.repo_id, request.build)
+    row = builds.find(tx, caller.repo_id, request.build)
     if row is None:
         raise builds.not_found(caller, request.build)
     if request.HasField("version") and request.version != row.version:
         raise stale("build", row.number, row.version, request.version)
     # Whoever deploys by hand has no other way to say that they are still at it.
-    keep_all(row.id)
+    keep_all(tx, row.id)
     if not _moves(row, report):
-        return Written(builds.load(caller, row.id))
-    changed = keep_build(_moved(row, report, now()))
-    _move_stages(changed, report)
-    return Written(builds.load(caller, row.id))
+        return Written(builds.load(tx, caller, row.id))
+    changed = carry_on(tx, _moved(row, report, now()))
+    _move_stages(tx, changed, report)
+    return Written(builds.load(tx, caller, row.id))
 
 
 def _checked(request: pb.UpdateBuildRequest) -> _Report:
@@ -145,7 +146,7 @@ def _moved(row: BuildRow, report: _Report, at: int) -> BuildRow:
     )
 
 
-def _move_stages(row: BuildRow, report: _Report) -> None:
+def _move_stages(tx: Transaction, row: BuildRow, report: _Report) -> None:
     stage: dict[str, object] = {
         "status": row.status,
         "error": row.error,
@@ -156,11 +157,11 @@ def _move_stages(row: BuildRow, report: _Report) -> None:
     }
     if row.status in ENDED:
         stage["lease_expires"] = 0
-        for goes in builds.stages_of(database, row.id):
+        for goes in builds.stages_of(tx, row.id):
             if goes.status not in ENDED:
-                end_steps(goes._replace(status=row.status, error=row.error), row.updated)
+                end_steps(tx, goes._replace(status=row.status, error=row.error), row.updated)
     if report.message is not None:
         stage["message"] = report.message
     if report.link is not None:
         stage["link"] = report.link
-    Stage.update(stage).where(Stage.build == row.id, Stage.status.not_in(ENDED)).execute()
+    tx.execute(Stage.update(stage).where(Stage.build == row.id, Stage.status.not_in(ENDED)))

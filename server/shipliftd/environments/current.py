@@ -2,11 +2,12 @@
 
 from shipliftd.store.models import Deployment
 from shipliftd.store.rows import BuildRow
+from shipliftd.store.transaction import Transaction
 
 
-def becomes_current(build: BuildRow) -> None:
+def becomes_current(tx: Transaction, build: BuildRow) -> None:
     """Makes a promotion what is in its environment."""
-    Deployment.insert(
+    there = Deployment.insert(
         repo=build.repo_id,
         environment=build.deploy_to,
         build=build.id,
@@ -15,4 +16,5 @@ def becomes_current(build: BuildRow) -> None:
     ).on_conflict(
         conflict_target=[Deployment.repo, Deployment.environment],
         preserve=[Deployment.build, Deployment.number, Deployment.updated],
-    ).execute()
+    )
+    tx.execute(there)

@@ -14,50 +14,52 @@ from shipliftd.environments.current import becomes_current
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.store import pages
-from shipliftd.store.models import ENDED, FAILED, Build, Deployment, Lost, Repository, database
+from shipliftd.store.models import ENDED, FAILED, Build, Deployment, Lost, Repository
 from shipliftd.store.rows import BuildRow, StageRow, Standing, StepRow
+from shipliftd.store.transaction import Reader, Transaction
 
 Part = TypeVar("Part", StageRow, StepRow)
 
 
-def standing(repository: Repository, environment: str) -> Standing | None:
+def standing(reader: Reader, repository: Repository, environment: str) -> Standing | None:
     """What is in an environment; None where nothing was ever promoted to it."""
     mine = (Build.repo == repository.id) & (Build.deploy_to == environment) & (Build.parent > 0)
-    newest = _newest(mine)
+    newest = _newest(reader, mine)
     if newest is None:
         return None
-    deployed = Deployment.get_or_none(
-        Deployment.repo == repository.id, Deployment.environment == environment
+    deployed = reader.get(
+        Deployment, Deployment.repo == repository.id, Deployment.environment == environment
     )
-    current = None if deployed is None else builds.find(database, repository.id, deployed.number)
+    current = None if deployed is None else builds.find(reader, repository.id, deployed.number)
     # Only what is newer, so that few are looked at.
     later = mine & (Build.number > (current.number if current is not None else 0))
-    failed = _newest(later & Build.status.in_(["failure", "error"]))
-    lost = Lost.get_or_none(Lost.repo == repository.id, Lost.environment == environment)
+    failed = _newest(reader, later & Build.status.in_(["failure", "error"]))
+    lost = reader.get(Lost, Lost.repo == repository.id, Lost.environment == environment)
     return Standing(
         owner=repository.owner,
         repo=repository.name,
         environment=environment,
         current=current,
-        in_flight=newest if newest.status not in ENDED else _newest(mine & (Build.status == "running")),
+        in_flight=newest
+        if newest.status not in ENDED
+        else _newest(reader, mine & (Build.status == "running")),
         last_failed=failed,
-        failed_step=_failed_step(failed) if failed is not None else "",
+        failed_step=_failed_step(reader, failed) if failed is not None else "",
         lost=None if lost is None else (lost.number, lost.stage, lost.machine, lost.at),
         newest=newest,
     )
 
 
-def _newest(condition: Any) -> BuildRow | None:  # noqa: ANN401
-    query = Build.select().where(condition).order_by(Build.number.desc()).limit(1)
-    row = next(iter(database.execute(query)), None)
+def _newest(reader: Reader, condition: Any) -> BuildRow | None:  # noqa: ANN401
+    row = reader.row(Build.select().where(condition).order_by(Build.number.desc()))
     return None if row is None else BuildRow._make(row)
 
 
-def _failed_step(build: BuildRow) -> str:
-    stage = _first_failed(builds.stages_of(database, build.id))
+def _failed_step(reader: Reader, build: BuildRow) -> str:
+    stage = _first_failed(builds.stages_of(reader, build.id))
     if stage is None:
         return ""
-    step = _first_failed(builds.steps_of_stage(database, stage.id))
+    step = _first_failed(builds.steps_of_stage(reader, stage.id))
     return stage.name if step is None else f"{stage.name}/{step.name}"
 
 
@@ -65,7 +67,7 @@ def _first_failed(rows: Iterable[Part]) -> Part | None:
     return next((row for row in rows if row.status in FAILED and not row.errignore), None)
 
 
-def page(caller: Caller, request: pb.ListDeploymentsRequest) -> Iterator[Standing]:
+def page(reader: Reader, caller: Caller, request: pb.ListDeploymentsRequest) -> Iterator[Standing]:
     """The environments of a page and one more, by owner, repository and name. Raises Invalid, NotFound."""
     faults = Faults()
     faults.only_of(request.owner, request.repo)
@@ -73,11 +75,13 @@ def page(caller: Caller, request: pb.ListDeploymentsRequest) -> Iterator[Standin
         faults.target("environment", request.environment)
     faults.refuse()
     pages.size(request.page_size)
-    key = pages.after(request, request.page_token)
-    return _after(caller, request, key)
+    key = pages.after(reader, request, request.page_token)
+    return _after(reader, caller, request, key)
 
 
-def _after(caller: Caller, request: pb.ListDeploymentsRequest, key: pages.Key | None) -> Iterator[Standing]:
+def _after(
+    reader: Reader, caller: Caller, request: pb.ListDeploymentsRequest, key: pages.Key | None
+) -> Iterator[Standing]:
     query = Repository.select().where(visible(caller))
     if request.owner:
         query = query.where(Repository.owner == request.owner)
@@ -88,7 +92,7 @@ def _after(caller: Caller, request: pb.ListDeploymentsRequest, key: pages.Key | 
         query = query.where(
             (Repository.owner > owner) | ((Repository.owner == owner) & (Repository.name >= name))
         )
-    repositories = list(query.order_by(Repository.owner, Repository.name))
+    repositories = reader.all(query.order_by(Repository.owner, Repository.name))
     if request.repo and not repositories:
         raise NotFound(
             f"repository {request.owner}/{request.repo} not found: it does not exist, or you may not read"
@@ -98,35 +102,36 @@ def _after(caller: Caller, request: pb.ListDeploymentsRequest, key: pages.Key | 
         )
     for repository in repositories:
         is_first = key is not None and [repository.owner, repository.name] == key[:2]
-        for environment in _environments(repository, str(key[2]) if key is not None and is_first else ""):
+        for environment in _environments(
+            reader, repository, str(key[2]) if key is not None and is_first else ""
+        ):
             if not request.environment or environment == request.environment:
-                found = standing(repository, environment)
+                found = standing(reader, repository, environment)
                 if found is not None:
                     yield found
 
 
-def _environments(repository: Repository, after: str) -> Iterator[str]:
+def _environments(reader: Reader, repository: Repository, after: str) -> Iterator[str]:
     """The environments that something was promoted to, each found by one step in an index."""
     while True:
         query = (
             Build.select(Build.deploy_to)
             .where(Build.repo == repository.id, Build.parent > 0, Build.deploy_to > after)
             .order_by(Build.deploy_to)
-            .limit(1)
         )
-        row = next(iter(database.execute(query)), None)
+        row = reader.row(query)
         if row is None:
             return
         after = row[0]
         yield after
 
 
-def get(caller: Caller, request: pb.GetDeploymentRequest) -> Standing:
+def get(reader: Reader, caller: Caller, request: pb.GetDeploymentRequest) -> Standing:
     """What is in one environment. Raises Invalid, NotFound."""
     faults = Faults()
     faults.target("environment", request.environment)
     faults.refuse()
-    found = standing(Repository.get_by_id(caller.repo_id), request.environment)
+    found = standing(reader, reader.by_id(Repository, caller.repo_id), request.environment)
     if found is None:
         raise _never_promoted_to(caller, request.environment)
     return found
@@ -146,19 +151,19 @@ def key_of(row: Standing) -> pages.Key:
     return [row.owner, row.repo, row.environment]
 
 
-def _load(caller: Caller, build_id: int) -> Standing:
-    build = Build.get_by_id(build_id)
-    found = standing(Repository.get_by_id(caller.repo_id), build.deploy_to)
+def _load(reader: Reader, caller: Caller, build_id: int) -> Standing:
+    build = reader.by_id(Build, build_id)
+    found = standing(reader, reader.by_id(Repository, caller.repo_id), build.deploy_to)
     assert found is not None  # noqa: S101  # this build was promoted to it
     return found
 
 
-def _in_it(caller: Caller, request: pb.SettleEnvironmentRequest) -> None:
+def _in_it(_tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest) -> None:
     caller.require_environment(request.environment)
 
 
 @write(load=_load, look=_in_it)
-def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Standing]:
+def settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Standing]:
     """Says what is in an environment now. Raises Invalid, NotFound, Denied."""
     faults = Faults()
     faults.target("environment", request.environment)
@@ -168,22 +173,24 @@ def settle(caller: Caller, request: pb.SettleEnvironmentRequest) -> Written[Stan
     faults.text("comment", request.comment, 2000)
     faults.refuse()
     mine = (Build.repo == caller.repo_id) & (Build.deploy_to == request.environment) & (Build.parent > 0)
-    newest = _newest(mine)
+    newest = _newest(tx, mine)
     if newest is None:
         raise _never_promoted_to(caller, request.environment)
-    _settle(caller, request, mine)
-    uncertain.forget(caller.repo_id, request.environment)
-    return Written(_load(caller, newest.id))
+    _settle(tx, caller, request, mine)
+    uncertain.forget(tx, caller.repo_id, request.environment)
+    return Written(_load(tx, caller, newest.id))
 
 
-def _settle(caller: Caller, request: pb.SettleEnvironmentRequest, mine: Any) -> None:  # noqa: ANN401
+def _settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest, mine: Any) -> None:  # noqa: ANN401
     at = now()
     if not request.build:
-        Deployment.delete().where(
-            Deployment.repo == caller.repo_id, Deployment.environment == request.environment
-        ).execute()
+        tx.execute(
+            Deployment.delete().where(
+                Deployment.repo == caller.repo_id, Deployment.environment == request.environment
+            )
+        )
         return
-    build = _newest(mine & (Build.number == request.build))
+    build = _newest(tx, mine & (Build.number == request.build))
     if build is None:
         raise NotFound(
             f"build {request.build} of {caller.owner}/{caller.repo} is no promotion to"
@@ -196,4 +203,4 @@ def _settle(caller: Caller, request: pb.SettleEnvironmentRequest, mine: Any) -> 
                 "environment": request.environment,
             },
         )
-    becomes_current(build._replace(updated=at))
+    becomes_current(tx, build._replace(updated=at))

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from shipliftd.enum_words import as_json
 from shipliftd.errors import Precondition
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import Build, Lost, Repository, database
+from shipliftd.store.models import Build, Lost, Repository
 from shipliftd.store.rows import BuildRow, StageRow
+from shipliftd.store.transaction import Reader, Transaction
 
 _FIND = Compiled(
     Lost.select(Lost.number, Lost.stage, Lost.machine, Lost.at, Lost.newest).where(
@@ -16,9 +17,9 @@ _FIND = Compiled(
 )
 
 
-def lose(build: BuildRow, stage: StageRow, at: int) -> None:
+def lose(tx: Transaction, build: BuildRow, stage: StageRow, at: int) -> None:
     """Notes that nobody knows what is in a build's environment."""
-    Lost.insert(
+    gone = Lost.insert(
         repo=build.repo_id,
         environment=build.deploy_to,
         number=build.number,
@@ -29,15 +30,16 @@ def lose(build: BuildRow, stage: StageRow, at: int) -> None:
     ).on_conflict(
         conflict_target=[Lost.repo, Lost.environment],
         preserve=[Lost.number, Lost.stage, Lost.machine, Lost.at, Lost.newest],
-    ).execute()
+    )
+    tx.execute(gone)
 
 
-def accept_lost(repo_id: int, environment: str, lost: int) -> list[str]:
+def accept_lost(reader: Reader, repo_id: int, environment: str, lost: int) -> list[str]:
     """The warning of a promotion to an uncertain environment, by a caller who names the one that was lost.
 
     Empty where the environment is certain. Raises Precondition when another was lost than the caller names.
     """
-    row = _FIND.one(database, repo_id, environment)
+    row = _FIND.one(reader, repo_id, environment)
     if row is None:
         return []
     number, stage, machine, at, _ = row
@@ -58,21 +60,21 @@ def accept_lost(repo_id: int, environment: str, lost: int) -> list[str]:
     )
 
 
-def settle_by_success(build: BuildRow) -> BuildRow:
+def settle_by_success(tx: Transaction, build: BuildRow) -> BuildRow:
     """The build, whose success tells what is in its environment if it was promoted after the loss."""
-    row = _FIND.one(database, build.repo_id, build.deploy_to)
+    row = _FIND.one(tx, build.repo_id, build.deploy_to)
     if row is None or build.number <= row[4]:
         # What was under way already may have been overtaken by what was lost.
         return build
-    forget(build.repo_id, build.deploy_to)
+    forget(tx, build.repo_id, build.deploy_to)
     told = (
         f"{build.deploy_to} is settled by this success: promotion {row[0]} had been lost on its way there."
     )
     warnings = as_json([*json.loads(build.warnings), told])
-    Build.update(warnings=warnings).where(Build.id == build.id).execute()
+    tx.execute(Build.update(warnings=warnings).where(Build.id == build.id))
     return build._replace(warnings=warnings)
 
 
-def forget(repo_id: int, environment: str) -> None:
+def forget(tx: Transaction, repo_id: int, environment: str) -> None:
     """It is known again what is there."""
-    Lost.delete().where(Lost.repo == repo_id, Lost.environment == environment).execute()
+    tx.execute(Lost.delete().where(Lost.repo == repo_id, Lost.environment == environment))

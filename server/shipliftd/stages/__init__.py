@@ -4,8 +4,8 @@ Other rooms use what stands here. Start reading in `leases.py`, then in `flow.py
 moves its build on.
 """
 
-from shipliftd.stages.build_stages import again, keep_pipeline, lacking, said_by
-from shipliftd.stages.flow import begin, follow, keep_build
+from shipliftd.stages.build_stages import again, lacking, said_by, store_pipeline
+from shipliftd.stages.flow import begin, carry_on, follow
 from shipliftd.stages.holders import end_stage, end_steps, stale
 from shipliftd.stages.leases import LEASE_MS, holds, keep_all
 
@@ -13,14 +13,14 @@ __all__ = [
     "LEASE_MS",
     "again",
     "begin",
+    "carry_on",
     "end_stage",
     "end_steps",
     "follow",
     "holds",
     "keep_all",
-    "keep_build",
-    "keep_pipeline",
     "lacking",
     "said_by",
     "stale",
+    "store_pipeline",
 ]

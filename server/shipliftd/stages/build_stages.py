@@ -14,8 +14,9 @@ from shipliftd.pipelines.matching import MatchedStage
 from shipliftd.stages import flow
 from shipliftd.store.ahead import ahead
 from shipliftd.store.compiled import Compiled, arg, inserting
-from shipliftd.store.models import Pipeline, database
+from shipliftd.store.models import Pipeline
 from shipliftd.store.rows import BuildRow, StageRow
+from shipliftd.store.transaction import Reader, Transaction
 
 T = TypeVar("T")
 
@@ -29,29 +30,29 @@ _PARSED = Compiled(Pipeline.select(Pipeline.parsed).where(Pipeline.id == arg(0))
 _INSERT = inserting(Pipeline)
 
 
-def keep_pipeline(text: str, parsed: Pipelines) -> int:
+def store_pipeline(tx: Transaction, text: str, parsed: Pipelines) -> int:
     """Stores a pipeline file, unless it is there, and returns its id."""
     digest = hashlib.sha256(text.encode()).digest()
-    row = _BY_HASH.one(database, digest)
+    row = _BY_HASH.one(tx, digest)
     if row is not None:
         found: int = row[0]
         return found
     dump = functools.partial(pipelines.dump, parsed)
     dumped = beside(parsed, ("dumped", digest), dump)
-    return _INSERT.insert(database, digest, text, dumped)
+    return _INSERT.insert(tx, digest, text, dumped)
 
 
-def pipeline(pipeline_id: int | None) -> tuple[str, Pipelines | None]:
+def pipeline(reader: Reader, pipeline_id: int | None) -> tuple[str, Pipelines | None]:
     """A pipeline file, and what it says; '' and None where there is none."""
     if pipeline_id is None:
         return "", None
-    text, parsed = _WHOLE.one(database, pipeline_id)
+    text, parsed = _WHOLE.one(reader, pipeline_id)
     return text, _loaded(parsed)
 
 
-def said_by(pipeline_id: int | None) -> Pipelines | None:
+def said_by(reader: Reader, pipeline_id: int | None) -> Pipelines | None:
     """What a pipeline file says, without its text; a promotion parses no YAML."""
-    return None if pipeline_id is None else _loaded(_PARSED.one(database, pipeline_id)[0])
+    return None if pipeline_id is None else _loaded(_PARSED.one(reader, pipeline_id)[0])
 
 
 class _Kept:

@@ -13,9 +13,11 @@ from shipliftd.enum_words import STATUS_WORD, as_json
 from shipliftd.errors import Aborted
 from shipliftd.fields import Faults, milliseconds
 from shipliftd.stages import flow, leases
-from shipliftd.store.compiled import Compiled, arg, inserting
-from shipliftd.store.models import ENDED, Step, database
+from shipliftd.store import moves
+from shipliftd.store.compiled import inserting
+from shipliftd.store.models import ENDED, Step
 from shipliftd.store.rows import StageRow, StepRow
+from shipliftd.store.transaction import Transaction
 
 _MOST_STEPS = 200
 _REPORTED = (
@@ -29,50 +31,37 @@ _REPORTED = (
 )
 
 _INSERT_STEP = inserting(Step)
-_MOVE_STEP = Compiled(
-    Step.update(
-        {
-            Step.status: arg(1),
-            Step.error: arg(2),
-            Step.exit_code: arg(3),
-            Step.started: arg(4),
-            Step.stopped: arg(5),
-            Step.schema: arg(6),
-            Step.errignore: arg(7),
-            Step.image: arg(8),
-            Step.detached: arg(9),
-            Step.version: Step.version + 1,
-        }
-    ).where(Step.id == arg(0))
-)
 
 
-def update_stage(caller: Caller, request: pb.UpdateStageRequest) -> tuple[StageRow, tuple[StepRow, ...]]:
+def update_stage(
+    tx: Transaction, caller: Caller, request: pb.UpdateStageRequest
+) -> tuple[StageRow, tuple[StepRow, ...]]:
     """Reports how a stage goes on. Raises Invalid, NotFound, Denied, Aborted (another version)."""
     report = _checked(request)
-    stage, build = leases.held_stage(caller, request.stage_id, request.lease_token)
+    stage, build = leases.held_stage(tx, caller, request.stage_id, request.lease_token)
     if stage.status in ENDED:
-        return stage, builds.steps_of_stage(database, stage.id)
+        return stage, builds.steps_of_stage(tx, stage.id)
     if request.HasField("version") and request.version != stage.version:
         raise stale("stage", stage.id, stage.version, request.version)
     at = now()
-    steps = _report_steps(stage, request.steps, at)
+    steps = _report_steps(tx, stage, request.steps, at)
+    tx.tell("moved", stage.build_id)
     if not report.says_something and not request.HasField("machine"):
         return stage, steps
     moved = _moved(stage, report, at)
     if request.HasField("machine"):
         moved = moved._replace(machine=request.machine)
-    moved = flow.keep_stage(moved._replace(updated=at))
+    moved = moves.move_stage(tx, moved._replace(updated=at))
     if moved.status in ENDED:
-        steps = _end_steps(steps, moved, at)
-    flow.follow(build, builds.stages_of(database, build.id), at)
+        steps = _end_steps(tx, steps, moved, at)
+    flow.follow(tx, build, at)
     return moved, steps
 
 
-def update_step(caller: Caller, request: pb.UpdateStepRequest) -> tuple[StepRow, StageRow]:
+def update_step(tx: Transaction, caller: Caller, request: pb.UpdateStepRequest) -> tuple[StepRow, StageRow]:
     """Reports how a step goes on. Raises Invalid, NotFound, Denied, Aborted (another version)."""
     report = _checked(request)
-    step, stage, _ = leases.held_step(caller, request.step_id, request.lease_token)
+    step, stage, _ = leases.held_step(tx, caller, request.step_id, request.lease_token)
     if step.status in ENDED:
         return step, stage
     if request.HasField("version") and request.version != step.version:
@@ -82,7 +71,8 @@ def update_step(caller: Caller, request: pb.UpdateStepRequest) -> tuple[StepRow,
     moved = _moved(step, report, now())
     if request.HasField("schema"):
         moved = moved._replace(schema=request.schema)
-    return _keep_step(moved), stage
+    tx.tell("moved", stage.build_id)
+    return moves.move_step(tx, moved), stage
 
 
 class _Report(NamedTuple):
@@ -172,19 +162,21 @@ def _moved(row: Any, report: _Report, at: int) -> Any:  # noqa: ANN401  # a stag
     return row
 
 
-def _report_steps(stage: StageRow, reports: Iterable[pb.StepReport], at: int) -> tuple[StepRow, ...]:
+def _report_steps(
+    tx: Transaction, stage: StageRow, reports: Iterable[pb.StepReport], at: int
+) -> tuple[StepRow, ...]:
     """Makes the steps that are not there yet, and moves the others on."""
-    there = {step.number: step for step in builds.steps_of_stage(database, stage.id)}
+    there = {step.number: step for step in builds.steps_of_stage(tx, stage.id)}
     for report in reports:
         step = there.get(report.number)
         if step is None:
-            there[report.number] = _new_step(stage, report)
+            there[report.number] = _new_step(tx, stage, report)
         elif step.status not in ENDED:
-            there[report.number] = _stepped(step, report, at)
+            there[report.number] = _stepped(tx, step, report, at)
     return tuple(there[number] for number in sorted(there))
 
 
-def _new_step(stage: StageRow, report: pb.StepReport) -> StepRow:
+def _new_step(tx: Transaction, stage: StageRow, report: pb.StepReport) -> StepRow:
     status = STATUS_WORD.get(report.status, "pending")
     values = StepRow(
         id=0,
@@ -205,10 +197,10 @@ def _new_step(stage: StageRow, report: pb.StepReport) -> StepRow:
         log_lines=0,
         log_bytes=0,
     )
-    return values._replace(id=_INSERT_STEP.insert(database, *values[1:]))
+    return values._replace(id=_INSERT_STEP.insert(tx, *values[1:]))
 
 
-def _stepped(step: StepRow, report: pb.StepReport, at: int) -> StepRow:
+def _stepped(tx: Transaction, step: StepRow, report: pb.StepReport, at: int) -> StepRow:
     said = _Report(
         STATUS_WORD.get(report.status, ""),
         report.error if report.HasField("error") else None,
@@ -218,52 +210,35 @@ def _stepped(step: StepRow, report: pb.StepReport, at: int) -> StepRow:
     )
     others = {name: getattr(report, name) for name in _OF_A_STEP if report.HasField(name)}
     moved: StepRow = _moved(step, said, at)._replace(**others)
-    return step if moved == step else _keep_step(moved)
+    return step if moved == step else moves.move_step(tx, moved)
 
 
-def _end_steps(steps: Iterable[StepRow], stage: StageRow, at: int) -> tuple[StepRow, ...]:
+def _end_steps(tx: Transaction, steps: Iterable[StepRow], stage: StageRow, at: int) -> tuple[StepRow, ...]:
     """Nothing of a stage that has ended goes on."""
     ended = []
     for step in steps:
         if step.status in ("pending", "waiting_on_dependencies"):
-            ended.append(_keep_step(step._replace(status="skipped")))
+            ended.append(moves.move_step(tx, step._replace(status="skipped")))
         elif step.status not in ENDED:
             status = "killed" if stage.status in ("killed", "skipped") else "error"
             error = step.error or stage.error
-            ended.append(_keep_step(step._replace(status=status, stopped=at, error=error)))
+            ended.append(moves.move_step(tx, step._replace(status=status, stopped=at, error=error)))
         else:
             ended.append(step)
     return tuple(ended)
 
 
-def end_steps(stage: StageRow, at: int) -> None:
+def end_steps(tx: Transaction, stage: StageRow, at: int) -> None:
     """Ends the steps of a stage that ends."""
-    _end_steps(builds.steps_of_stage(database, stage.id), stage, at)
+    _end_steps(tx, builds.steps_of_stage(tx, stage.id), stage, at)
 
 
-def end_stage(stage: StageRow, status: str, error: str, at: int) -> StageRow:
+def end_stage(tx: Transaction, stage: StageRow, status: str, error: str, at: int) -> StageRow:
     """Ends a stage that its holder does not report of any more, and its steps with it."""
     stopped = at if stage.started or status != "skipped" else 0
-    stage = flow.keep_stage(stage._replace(status=status, error=error, stopped=stopped, updated=at))
-    end_steps(stage, at)
+    stage = moves.move_stage(tx, stage._replace(status=status, error=error, stopped=stopped, updated=at))
+    end_steps(tx, stage, at)
     return stage
-
-
-def _keep_step(step: StepRow) -> StepRow:
-    _MOVE_STEP.run(
-        database,
-        step.id,
-        step.status,
-        step.error,
-        step.exit_code,
-        step.started,
-        step.stopped,
-        step.schema,
-        step.errignore,
-        step.image,
-        step.detached,
-    )
-    return step._replace(version=step.version + 1)
 
 
 def stale(what: str, number: int, version: int, expected: int) -> Aborted:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from shiplift.v1 import stages_pb2 as pb
@@ -20,6 +20,7 @@ from shipliftd.stages import leases
 from shipliftd.store import Store, pages
 from shipliftd.store.models import Runner, Stage, Token, User
 from shipliftd.store.rows import BuildWithStages, RunnerRow, StageRow
+from shipliftd.store.transaction import Reader, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -108,10 +109,10 @@ class Roster:
         """Those who are known now, for another thread."""
         return Roster(self._seen.copy())
 
-    def page(self, request: pb.ListRunnersRequest) -> list[RunnerRow]:
+    def page(self, reader: Reader, request: pb.ListRunnersRequest) -> list[RunnerRow]:
         """A page of them and one more, by token and what they ask for. Raises Invalid."""
         most = pages.size(request.page_size)
-        after = pages.after(request, request.page_token)
+        after = pages.after(reader, request, request.page_token)
         oldest = now() - KNOWN_MS
         rows = sorted(
             (
@@ -124,7 +125,7 @@ class Roster:
         rows = [row for row in rows if after is None or key_of(row) > after][: most + 1]
         tokens = Token.select(Token.id, User.login).join(User)
         tokens = tokens.where(Token.id.in_({row.token_id for row in rows}))
-        logins = {row.id: row.user.login for row in tokens}
+        logins = dict(reader.rows(tokens))
         return [row._replace(login=logins[row.token_id]) for row in rows]
 
     def waiting_for(self, whole: BuildWithStages) -> str:
@@ -171,15 +172,13 @@ def key_of(row: RunnerRow) -> pages.Key:
 class KnownRunners(Roster):
     """Kept in the store, too, so that a restart forgets nobody."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, remembered: Iterable[tuple[_Key, _Seen]]) -> None:
         super().__init__(OrderedDict())
         self._store = store
         self._wants: Counter[int] = Counter()
         self._kept: set[asyncio.Future[None]] = set()
-        for row in Runner.select().where(Runner.seen > now() - KNOWN_MS).order_by(Runner.seen):
-            want = _want_of(row.wants)
-            cuts = tuple(json.loads(row.repositories)), tuple(json.loads(row.environments))
-            self._remember(_Key(row.token_id, want), _Seen(row.seen, *cuts))
+        for key, seen in remembered:
+            self._remember(key, seen)
 
     def note(self, caller: Caller, want: Want) -> None:
         """Remembers that a runner asks. Raises Exhausted where its token's ask for too much."""
@@ -200,7 +199,7 @@ class KnownRunners(Roster):
         cut = caller.cut
         seen = _Seen(at, cut.repositories if cut else (), cut.environments if cut else ())
         self._remember(key, seen)
-        self._write(_keep, key, seen)
+        self._write(_store, key, seen)
 
     def _room_in(self, token_id: int, at: int) -> int:
         """In how many seconds the token's oldest want is forgotten, if nobody asks for it again."""
@@ -263,9 +262,18 @@ def _joined(parts: list[str] | tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
-def forget_old() -> None:
+def remembered(reader: Reader) -> list[tuple[_Key, _Seen]]:
+    """Those who asked in the last hour, who did so longest ago first."""
+    found = []
+    for row in reader.all(Runner.select().where(Runner.seen > now() - KNOWN_MS).order_by(Runner.seen)):
+        cuts = tuple(json.loads(row.repositories)), tuple(json.loads(row.environments))
+        found.append((_Key(row.token_id, _want_of(row.wants)), _Seen(row.seen, *cuts)))
+    return found
+
+
+def forget_old(tx: Transaction) -> None:
     """Takes away the rows of those who have not asked in the last hour."""
-    Runner.delete().where(Runner.seen <= now() - KNOWN_MS).execute()
+    tx.execute(Runner.delete().where(Runner.seen <= now() - KNOWN_MS))
 
 
 def _stored(want: Want) -> str:
@@ -281,8 +289,8 @@ def _want_of(wants: str) -> Want:
     )
 
 
-def _keep(key: _Key, seen: _Seen) -> None:
-    Runner.insert(
+def _store(tx: Transaction, key: _Key, seen: _Seen) -> None:
+    asked = Runner.insert(
         token_id=key.token_id,
         machine="",
         wants=_stored(key.want),
@@ -292,10 +300,13 @@ def _keep(key: _Key, seen: _Seen) -> None:
     ).on_conflict(
         conflict_target=[Runner.token_id, Runner.machine, Runner.wants],
         preserve=[Runner.repositories, Runner.environments, Runner.seen],
-    ).execute()
+    )
+    tx.execute(asked)
 
 
-def _drop(keys: list[_Key]) -> None:
+def _drop(tx: Transaction, keys: list[_Key]) -> None:
     for key in keys:
         # The release before has a row for each machine.
-        Runner.delete().where(Runner.token_id == key.token_id, Runner.wants == _stored(key.want)).execute()
+        tx.execute(
+            Runner.delete().where(Runner.token_id == key.token_id, Runner.wants == _stored(key.want))
+        )

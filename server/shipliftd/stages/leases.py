@@ -10,16 +10,18 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import builds
-from shipliftd.access.guard import Caller, hash_of, reachable
+from shipliftd.access.guard import Caller, hash_of, reaches
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.errors import Aborted, Denied, NotFound
 from shipliftd.fields import Faults
 from shipliftd.pipelines import Pipelines
 from shipliftd.stages import build_stages
-from shipliftd.store.compiled import Compiled, Executor, arg
-from shipliftd.store.models import ENDED, Build, Deployment, Repository, Stage, Step, database
+from shipliftd.store import moves
+from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.models import ENDED, Build, Deployment, Repository, Stage, Step
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
+from shipliftd.store.transaction import Reader, Transaction
 
 LEASE_MS = 60_000
 # A lease with more than this left is not stored anew.
@@ -28,19 +30,10 @@ _FRESH_MS = 45_000
 _STAGE = Compiled(Stage.select().where(Stage.id == arg(0)))
 _BUILD = Compiled(Build.select().where(Build.id == arg(0)))
 _STEP = Compiled(Step.select().where(Step.id == arg(0)))
-_CLAIM = Compiled(
-    Stage.update(
-        {
-            Stage.machine: arg(1),
-            Stage.lease_hash: arg(2),
-            Stage.lease_token_id: arg(3),
-            Stage.lease_expires: arg(4),
-            Stage.updated: arg(5),
-            Stage.version: Stage.version + 1,
-        }
-    ).where(Stage.id == arg(0))
+# While it is held: a stage that has ended meanwhile gets no lease again.
+_EXTEND = Compiled(
+    Stage.update({Stage.lease_expires: arg(1)}).where(Stage.id == arg(0), Stage.lease_expires > 0)
 )
-_KEEP = Compiled(Stage.update({Stage.lease_expires: arg(1)}).where(Stage.id == arg(0)))
 _RUNNING = Compiled(
     Stage.select(Stage.id).where(
         Stage.repo == arg(0),
@@ -71,13 +64,13 @@ def check_machine(machine: str, faults: Faults) -> None:
     faults.text("machine", machine, 200)
 
 
-def room_for(executor: Executor, stage: StageRow) -> bool:
+def room_for(reader: Reader, stage: StageRow) -> bool:
     """Whether another stage of its name, and of its repository, may run now."""
-    if stage.limit and len(_RUNNING.run(executor, stage.repo_id, stage.name).fetchall()) >= stage.limit:
+    if stage.limit and len(_RUNNING.run(reader, stage.repo_id, stage.name).fetchall()) >= stage.limit:
         return False
     if not stage.throttle:
         return True
-    return len(_RUNNING_IN_REPO.run(executor, stage.repo_id).fetchall()) < stage.throttle
+    return len(_RUNNING_IN_REPO.run(reader, stage.repo_id).fetchall()) < stage.throttle
 
 
 class Leased(NamedTuple):
@@ -101,28 +94,30 @@ class Leased(NamedTuple):
         return self.stage.id
 
 
-def _load(caller: Caller, stage_id: int) -> Leased:
-    stage = StageRow._make(_STAGE.one(database, stage_id))
-    return _leased(stage, BuildRow._make(_BUILD.one(database, stage.build_id)))
+def _load(reader: Reader, _caller: Caller, stage_id: int) -> Leased:
+    stage = StageRow._make(_STAGE.one(reader, stage_id))
+    return _leased(reader, stage, builds.by_id(reader, stage.build_id))
 
 
-def _in_reach(caller: Caller, request: pb.AcceptStageRequest) -> None:
+def _in_reach(tx: Transaction, caller: Caller, request: pb.AcceptStageRequest) -> None:
     faults = Faults()
     check_held(request, faults)
     check_machine(request.machine, faults)
     faults.refuse()
-    _reached(caller, request.stage_id)
+    _reached(tx, caller, request.stage_id)
 
 
 @write(load=_load, look=_in_reach)
-def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
+def accept(tx: Transaction, caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
     """Claims a stage for the caller. Raises Invalid, NotFound, Aborted (somebody else has it)."""
-    stage, build = _stage_and_build(request.stage_id)
-    if not _is_to_be_taken(stage, build):
+    stage, build = _stage_and_build(tx, request.stage_id)
+    if not _is_to_be_taken(tx, stage, build):
         raise _missing(stage.id)
     if stage.status != "pending" or stage.lease_hash is not None:
         raise _taken(stage)
-    if not room_for(database, stage):
+    if stage.limit or stage.throttle:
+        moves.lock_repository(tx, stage.repo_id)
+    if not room_for(tx, stage):
         raise Aborted(
             f"as many stages {stage.name!r} run now as may: ask again once one has ended",
             reason="LIMIT_REACHED",
@@ -136,8 +131,8 @@ def accept(caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
         )
     secret = secrets.token_urlsafe(32)
     at = now()
-    _CLAIM.run(database, stage.id, request.machine, hash_of(secret), caller.token_id, at + LEASE_MS, at)
-    return Written(_load(caller, stage.id)._replace(secret=secret))
+    moves.claim_stage(tx, stage, request.machine, hash_of(secret), caller.token_id, at + LEASE_MS, at)
+    return Written(_load(tx, caller, stage.id)._replace(secret=secret))
 
 
 def _taken(stage: StageRow) -> Aborted:
@@ -154,61 +149,63 @@ def _taken(stage: StageRow) -> Aborted:
     )
 
 
-def _is_to_be_taken(stage: StageRow, build: BuildRow) -> bool:
+def _is_to_be_taken(reader: Reader, stage: StageRow, build: BuildRow) -> bool:
     """Whether there is something to do: what a CI system records is its own, and steps stand in a file."""
     if stage.kind == "external":
         return build.parent > 0
-    said = build_stages.said_by(build.pipeline_id)
+    said = build_stages.said_by(reader, build.pipeline_id)
     return said is not None and said.find(stage.name) is not None
 
 
-def lease(caller: Caller, request: pb.GetLeaseRequest) -> Leased:
+def lease(tx: Transaction, caller: Caller, request: pb.GetLeaseRequest) -> Leased:
     """The lease that the caller holds. Raises NotFound, Denied."""
     faults = Faults()
     check_held(request, faults)
     faults.refuse()
-    stage, build = held_stage(caller, request.stage_id, request.lease_token)
-    return _leased(stage, build)
+    stage, build = held_stage(tx, caller, request.stage_id, request.lease_token)
+    return _leased(tx, stage, build)
 
 
-def keep(caller: Caller, stage_id: int, lease_token: str) -> StageRow:
+def keep(tx: Transaction, caller: Caller, stage_id: int, lease_token: str) -> StageRow:
     """Keeps the lease, and returns how its stage stands. Raises NotFound, Denied."""
-    return held_stage(caller, stage_id, lease_token)[0]
+    return held_stage(tx, caller, stage_id, lease_token)[0]
 
 
-def keep_all(build_id: int) -> None:
+def keep_all(tx: Transaction, build_id: int) -> None:
     """Keeps the leases of all of a build's stages."""
-    Stage.update(lease_expires=now() + LEASE_MS).where(
-        Stage.build == build_id, Stage.lease_expires > 0
-    ).execute()
+    tx.execute(
+        Stage.update(lease_expires=now() + LEASE_MS).where(Stage.build == build_id, Stage.lease_expires > 0)
+    )
 
 
-def keep_any(caller: Caller, build_id: int) -> BuildRow:
+def keep_any(tx: Transaction, caller: Caller, build_id: int) -> BuildRow:
     """Keeps the leases that the caller holds of a build's stages. Raises NotFound, Denied."""
-    row = _BUILD.one(database, build_id)
+    row = _BUILD.one(tx, build_id)
     build = None if row is None else BuildRow._make(row)
-    held = [s for s in builds.stages_of(database, build_id) if s.lease_token_id == caller.token_id]
-    if build is None or not held or not _reaches(caller, build):
+    held = [s for s in builds.stages_of(tx, build_id) if s.lease_token_id == caller.token_id]
+    if build is None or not held or not _reaches(tx, caller, build):
         raise NotFound(
             f"build {build_id} not found: no stage of it is yours",
             reason="BUILD_NOT_FOUND",
             metadata={"build_id": build_id},
         )
     for stage in held:
-        _keep(stage)
+        _keep(tx, stage)
     return build
 
 
-def holds(caller: Caller, build_id: int) -> bool:
+def holds(reader: Reader, caller: Caller, build_id: int) -> bool:
     """Whether the caller's token has every stage of a build that has not ended, or had the last of them."""
-    stages = builds.stages_of(database, build_id)
+    stages = builds.stages_of(reader, build_id)
     mine = {stage.id for stage in stages if stage.lease_token_id == caller.token_id}
     return bool(mine) and all(stage.id in mine for stage in stages if stage.status not in ENDED)
 
 
-def held_stage(caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRow, BuildRow]:
+def held_stage(
+    tx: Transaction, caller: Caller, stage_id: int, lease_token: str
+) -> tuple[StageRow, BuildRow]:
     """A stage that the caller holds; its lease is kept. Raises NotFound, Denied."""
-    stage, build = _reached(caller, stage_id)
+    stage, build = _reached(tx, caller, stage_id)
     if lease_token:
         is_holder = stage.lease_hash is not None and hmac.compare_digest(
             stage.lease_hash, hash_of(lease_token)
@@ -221,12 +218,14 @@ def held_stage(caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRo
             reason="NO_LEASE",
             metadata={"stage_id": stage_id},
         )
-    return _keep(stage), build
+    return _keep(tx, stage), build
 
 
-def held_step(caller: Caller, step_id: int, lease_token: str) -> tuple[StepRow, StageRow, BuildRow]:
+def held_step(
+    tx: Transaction, caller: Caller, step_id: int, lease_token: str
+) -> tuple[StepRow, StageRow, BuildRow]:
     """A step of a stage that the caller holds. Raises NotFound, Denied."""
-    row = _STEP.one(database, step_id)
+    row = _STEP.one(tx, step_id)
     if row is None:
         raise NotFound(
             f"step {step_id} not found: report it with its stage first",
@@ -234,35 +233,31 @@ def held_step(caller: Caller, step_id: int, lease_token: str) -> tuple[StepRow, 
             metadata={"step_id": step_id},
         )
     step = StepRow._make(row)
-    return step, *held_stage(caller, step.stage_id, lease_token)
+    return step, *held_stage(tx, caller, step.stage_id, lease_token)
 
 
-def _reached(caller: Caller, stage_id: int) -> tuple[StageRow, BuildRow]:
+def _reached(reader: Reader, caller: Caller, stage_id: int) -> tuple[StageRow, BuildRow]:
     """A stage that the caller's token lets it do, whoever has it. Raises NotFound."""
-    stage, build = _stage_and_build(stage_id)
-    if not _reaches(caller, build):
+    stage, build = _stage_and_build(reader, stage_id)
+    if not _reaches(reader, caller, build):
         raise _missing(stage_id)
     return stage, build
 
 
-def _stage_and_build(stage_id: int) -> tuple[StageRow, BuildRow]:
-    row = _STAGE.one(database, stage_id)
+def _stage_and_build(reader: Reader, stage_id: int) -> tuple[StageRow, BuildRow]:
+    row = _STAGE.one(reader, stage_id)
     if row is None:
         raise _missing(stage_id)
     stage = StageRow._make(row)
-    return stage, BuildRow._make(_BUILD.one(database, stage.build_id))
+    return stage, builds.by_id(reader, stage.build_id)
 
 
-def _reaches(caller: Caller, build: BuildRow) -> bool:
+def _reaches(reader: Reader, caller: Caller, build: BuildRow) -> bool:
     """Whether the caller may do a build's stages: write on its repository, and the token's cuts."""
     cut = caller.cut.environments if caller.cut is not None else ()
     if cut and build.deploy_to not in cut:
         return False
-    allowed = Repository.select(Repository.id).where(
-        Repository.id == build.repo_id, reachable(caller, access_pb2.ACCESS_LEVEL_WRITE)
-    )
-    found: bool = allowed.exists()
-    return found
+    return reaches(reader, caller, build.repo_id, access_pb2.ACCESS_LEVEL_WRITE)
 
 
 def _missing(stage_id: int) -> NotFound:
@@ -273,32 +268,32 @@ def _missing(stage_id: int) -> NotFound:
     )
 
 
-def _keep(stage: StageRow) -> StageRow:
+def _keep(tx: Transaction, stage: StageRow) -> StageRow:
     at = now()
     if stage.status in ENDED or stage.lease_expires - at > _FRESH_MS:
         return stage
-    _KEEP.run(database, stage.id, at + LEASE_MS)
+    _EXTEND.run(tx, stage.id, at + LEASE_MS)
     return stage._replace(lease_expires=at + LEASE_MS)
 
 
-def _leased(stage: StageRow, build: BuildRow) -> Leased:
-    repository: Repository = Repository.get_by_id(build.repo_id)
-    stages = builds.stages_of(database, build.id)
-    steps = builds.steps_of_build(database, build.id)
+def _leased(reader: Reader, stage: StageRow, build: BuildRow) -> Leased:
+    repository = reader.by_id(Repository, build.repo_id)
+    stages = builds.stages_of(reader, build.id)
+    steps = builds.steps_of_build(reader, build.id)
     whole = BuildWithStages(build, repository.owner, repository.name, stages, steps)
-    text, said = build_stages.pipeline(build.pipeline_id)
-    return Leased(stage, whole, repository, text, said, _current(build))
+    text, said = build_stages.pipeline(reader, build.pipeline_id)
+    return Leased(stage, whole, repository, text, said, _current(reader, build))
 
 
-def _current(build: BuildRow) -> BuildRow | None:
+def _current(reader: Reader, build: BuildRow) -> BuildRow | None:
     if not build.deploy_to:
         return None
-    found = Deployment.get_or_none(
-        Deployment.repo == build.repo_id, Deployment.environment == build.deploy_to
+    found = reader.get(
+        Deployment, Deployment.repo == build.repo_id, Deployment.environment == build.deploy_to
     )
     if found is None or not found.number:
         return None
-    return builds.find(database, build.repo_id, found.number)
+    return builds.find(reader, build.repo_id, found.number)
 
 
 def labels_of(stage: StageRow) -> tuple[tuple[str, str], ...]:

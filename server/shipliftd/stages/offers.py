@@ -23,8 +23,10 @@ from shipliftd.pipelines import MOST_LABEL, MOST_LABELS, MOST_NAME
 from shipliftd.stages import leases
 from shipliftd.stages.known_runners import KnownRunners, Want
 from shipliftd.store import Store
+from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import Build, Repository, Stage, Token, User
 from shipliftd.store.rows import StageRow
+from shipliftd.store.transaction import Reader
 
 OFFER_SECONDS = 10.0
 _CHUNK = 100
@@ -49,16 +51,16 @@ class _Group:
     """The waiting runners of one token that can do the same, and the query for them."""
 
     want: Want
-    sql: str
-    params: list[Any]
+    query: Compiled
     waiting: deque[asyncio.Future[StageRow | None]] = field(default_factory=deque)
 
 
 class Dispatcher:
     """The runners that wait, and those that are known."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, known: KnownRunners) -> None:
         self._store = store
+        self.known = known
         self._groups: dict[tuple[int, Want], _Group] = {}
         self._offered: dict[int, _Offer] = {}
         self._busy: set[_Limited] = set()
@@ -66,7 +68,7 @@ class Dispatcher:
         self._new: set[tuple[int, Want]] = set()
         self._is_woken = self._is_over = False
         self._took = 0.0
-        self.known = KnownRunners(store)
+        self._task: asyncio.Future[None] | None = None
 
     async def acquire(
         self, caller: Caller, request: pb.AcquireStageRequest, seconds: float
@@ -85,7 +87,7 @@ class Dispatcher:
         key = (caller.token_id, want)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = _Group(want, *_query(caller, want).sql())
+            group = self._groups[key] = _Group(want, _query(caller, want))
         future: asyncio.Future[StageRow | None] = asyncio.get_running_loop().create_future()
         group.waiting.append(future)
         if not (self._new or self._is_woken):
@@ -111,7 +113,10 @@ class Dispatcher:
 
     def _serve_soon(self) -> None:
         # As long as the last look took: of a crowd many are served by one, and others have their turn.
-        asyncio.get_running_loop().call_later(self._took, self._serve)
+        asyncio.get_running_loop().call_later(self._took, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.ensure_future(self._serve())
 
     def accepted(self, stage_id: int) -> None:
         """Forgets an offer: the database says whose it is."""
@@ -125,7 +130,7 @@ class Dispatcher:
                 if not future.done():
                     future.set_result(None)
 
-    def _serve(self) -> None:
+    async def _serve(self) -> None:
         # Who was here before has been looked after when something changed last.
         groups = list(self._groups) if self._is_woken else list(self._new)
         self._new.clear()
@@ -135,19 +140,19 @@ class Dispatcher:
         self._busy = set().union(*(offer.limits for offer in self._offered.values()))
         for key in groups:
             if (group := self._groups.get(key)) is not None:
-                self._serve_group(group, time)
+                await self._serve_group(group, time)
         self._took = min(asyncio.get_running_loop().time() - time, _MOST_PAUSE_SECONDS)
 
-    def _serve_group(self, group: _Group, time: float) -> None:
+    async def _serve_group(self, group: _Group, time: float) -> None:
         last, looked_at = 0, 0
         full: set[tuple[int, str, int, int]] = set()
         while group.waiting and looked_at < _MOST_LOOKED_AT:
-            rows = self._store.reader.execute_sql(group.sql, _filled(group.params, last)).fetchall()
-            for stage in map(StageRow._make, rows):
+            rows = await self._store.read(_pending, group.query, last)
+            for stage in rows:
                 if (
                     stage.id in self._offered
                     or group.want.labels != leases.labels_of(stage)
-                    or not self._has_room(stage, full)
+                    or not await self._has_room(stage, full)
                 ):
                     continue
                 self._offer(group, stage, time)
@@ -155,9 +160,9 @@ class Dispatcher:
                     return
             if len(rows) < _CHUNK:
                 return
-            last, looked_at = rows[-1][0], looked_at + len(rows)
+            last, looked_at = rows[-1].id, looked_at + len(rows)
 
-    def _has_room(self, stage: StageRow, full: set[tuple[int, str, int, int]]) -> bool:
+    async def _has_room(self, stage: StageRow, full: set[tuple[int, str, int, int]]) -> bool:
         limits = _limits_of(stage)
         if not limits:
             return True
@@ -165,7 +170,7 @@ class Dispatcher:
         if not limits.isdisjoint(self._busy):
             return False
         key = (stage.repo_id, stage.name, stage.limit, stage.throttle)
-        if key not in full and leases.room_for(self._store.reader, stage):
+        if key not in full and await self._store.read(leases.room_for, stage):
             return True
         full.add(key)
         return False
@@ -223,13 +228,8 @@ def _check_environments(request: pb.AcquireStageRequest, faults: Faults) -> None
             faults.add("environments", f"{shown(environment)} stands there twice: each name may stand once")
 
 
-# Stand in the query for what is known when it runs.
-_LAST = -1
-_NOW = -2
-
-
-def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
-    """The pending stages that the caller may have, oldest first, after the one of an id."""
+def _query(caller: Caller, want: Want) -> Compiled:
+    """The pending stages that the caller may have, oldest first: after the one of an id, at a time."""
     query = (
         Stage.select()
         .join(Build)
@@ -239,7 +239,7 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
             Stage.status == "pending",
             want.condition(),
             Stage.lease_expires == 0,
-            Stage.id > _LAST,
+            Stage.id > arg(0),
             reachable(caller, access_pb2.ACCESS_LEVEL_WRITE),
             # The caller was let in some time ago.
             fn.EXISTS(Token.select(Token.id).join(User).where(*_works(caller.token_id))),
@@ -255,14 +255,13 @@ def _query(caller: Caller, want: Want) -> Any:  # noqa: ANN401
     environments = caller.cut.environments if caller.cut is not None else ()
     if environments:
         query = query.where(Build.deploy_to.in_(environments))
-    return query.order_by(Stage.id).limit(_CHUNK)
+    return Compiled(query.order_by(Stage.id).limit(_CHUNK))
 
 
 def _works(token_id: int) -> tuple[Any, ...]:
-    is_valid = (Token.revoked == 0) & ((Token.expires == 0) | (Token.expires > _NOW))
+    is_valid = (Token.revoked == 0) & ((Token.expires == 0) | (Token.expires > arg(1)))
     return Token.id == token_id, is_valid, ~User.disabled
 
 
-def _filled(params: list[Any], last: int) -> list[Any]:
-    now = {_LAST: last, _NOW: clock.now()}
-    return [now.get(param, param) for param in params]
+def _pending(reader: Reader, query: Compiled, last: int) -> list[StageRow]:
+    return list(map(StageRow._make, query.run(reader, last, clock.now()).fetchall()))

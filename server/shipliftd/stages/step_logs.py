@@ -12,9 +12,10 @@ from shipliftd.access.guard import Caller
 from shipliftd.errors import NotFound, OutOfRange
 from shipliftd.fields import Faults, milliseconds
 from shipliftd.stages import leases
-from shipliftd.store.compiled import Compiled, Executor, arg
-from shipliftd.store.models import ENDED, Build, LogLine, Stage, Step, database
+from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.models import ENDED, Build, LogLine, Stage, Step
 from shipliftd.store.rows import StepRow
+from shipliftd.store.transaction import Reader, Transaction
 
 MOST_BYTES = 5 * 1024 * 1024
 CUT = "The log ends here: a step keeps 5 MiB of it.\n"
@@ -72,8 +73,8 @@ _INSERT = Compiled(
 Line = tuple[int, str, int]
 
 
-def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
-    """Adds lines to a step's log; returns the next position and the build's id.
+def append(tx: Transaction, caller: Caller, request: pb.AppendLogRequest) -> int:
+    """Adds lines to a step's log; returns the next position.
 
     Raises Invalid, NotFound, Denied (another's stage), OutOfRange (a gap).
     """
@@ -85,14 +86,14 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
     for n, line in enumerate(request.lines[:MOST_LINES]):
         faults.duration(f"lines[{n}].time", line.time)
     faults.refuse()
-    step, stage, _ = leases.held_step(caller, request.step_id, request.lease_token)
+    step, stage, _ = leases.held_step(tx, caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
     position, size = step.log_lines, step.log_bytes
-    if request.replace and size >= MOST_BYTES and first >= (full_at := _last(database, step)[0]):
+    if request.replace and size >= MOST_BYTES and first >= (full_at := _last(tx, step)[0]):
         # The line that says that the log is full is not the caller's.
         position = max(full_at, first) + 1
     elif request.replace and first < position:
-        position, size = first, _cut_back(step, first)
+        position, size = first, _cut_back(tx, step, first)
     if size < MOST_BYTES:
         if first > position:
             raise OutOfRange(
@@ -100,16 +101,19 @@ def append(caller: Caller, request: pb.AppendLogRequest) -> tuple[int, int]:
                 reason="LOG_GAP",
                 metadata={"first_position": first, "next_position": position},
             )
-        position, size = _add(step, position, size, lines[position - first :])
+        position, size = _add(tx, step, position, size, lines[position - first :])
     if size >= MOST_BYTES:
         # What is sent on is counted alone, with the line that says so, and its sender none the wiser.
         position = max(position, first + len(lines) + 1)
     if (position, size) != (step.log_lines, step.log_bytes):
-        _GROWN.run(database, step.id, position, size)
-    return max(position - (size >= MOST_BYTES), first + len(lines)), stage.build_id
+        _GROWN.run(tx, step.id, position, size)
+    tx.tell("grown", stage.build_id)
+    return max(position - (size >= MOST_BYTES), first + len(lines))
 
 
-def _add(step: StepRow, position: int, size: int, lines: Sequence[builds_pb2.LogLine]) -> tuple[int, int]:
+def _add(
+    tx: Transaction, step: StepRow, position: int, size: int, lines: Sequence[builds_pb2.LogLine]
+) -> tuple[int, int]:
     """Adds the lines that there is room for; returns the log's lines and bytes then."""
     rows: list[tuple[object, ...]] = []
     for line in lines:
@@ -121,7 +125,7 @@ def _add(step: StepRow, position: int, size: int, lines: Sequence[builds_pb2.Log
             rows.append((step.id, position, at // 1000, CUT, at))
             position += 1
             break
-    _INSERT.run_each(database, rows)
+    _INSERT.run_each(tx, rows)
     return position, size
 
 
@@ -135,26 +139,27 @@ def _kept(text: str) -> tuple[str, int]:
     return data.decode(errors="ignore"), len(data)
 
 
-def _left_out(executor: Executor, step: StepRow, position: int) -> list[Line]:
+def _left_out(reader: Reader, step: StepRow, position: int) -> list[Line]:
     """The line behind a full log that says how many more were sent, to whoever has read as far as this."""
     if step.log_bytes < MOST_BYTES:
         return []
-    last, at = _last(executor, step)
+    last, at = _last(reader, step)
     # Of those counted one is the line that says that the log is full.
     count = step.log_lines - 1 - last
     return [(last + 1, LEFT_OUT.format(count), at)] if count > 0 and position <= last + 1 else []
 
 
-def _last(executor: Executor, step: StepRow) -> tuple[int, int]:
+def _last(reader: Reader, step: StepRow) -> tuple[int, int]:
     """The position of a log's last line, and its time in milliseconds."""
-    last, at = _LAST.one(executor, step.id)
+    last, at = _LAST.one(reader, step.id)
     return last, at
 
 
-def _cut_back(step: StepRow, first: int) -> int:
+def _cut_back(tx: Transaction, step: StepRow, first: int) -> int:
     """Takes away the lines from a position on, and returns how many bytes are left."""
-    LogLine.delete().where(LogLine.step_id == step.id, LogLine.position >= first).execute()
-    return sum(len(line.text.encode()) for line in LogLine.select().where(LogLine.step_id == step.id))
+    tx.execute(LogLine.delete().where(LogLine.step_id == step.id, LogLine.position >= first))
+    left = LogLine.select(LogLine.text).where(LogLine.step_id == step.id)
+    return sum(len(text.encode()) for (text,) in tx.each(left))
 
 
 class Logs(NamedTuple):
@@ -181,33 +186,33 @@ def check(request: builds_pb2.TailLogRequest) -> None:
     faults.refuse()
 
 
-def look(executor: Executor, caller: Caller, request: builds_pb2.TailLogRequest) -> Logs:
+def look(reader: Reader, caller: Caller, request: builds_pb2.TailLogRequest) -> Logs:
     """How the logs that are asked for stand. Raises NotFound."""
-    stages = _STAGES.run(executor, caller.repo_id, request.build).fetchall()
+    stages = _STAGES.run(reader, caller.repo_id, request.build).fetchall()
     if not stages:
         raise builds.not_found(caller, request.build)
     build_id, status = stages[0][:2]
     if request.stage:
         status = next((row[3] for row in stages if row[2] == request.stage), None)
     if request.step:
-        return _look_at_one(executor, build_id, status, request)
+        return _look_at_one(reader, build_id, status, request)
     if status is None:
         raise NotFound(
             f"build {request.build} has no stage {request.stage}: it has {len(stages)}",
             reason="STAGE_NOT_FOUND",
         )
     # After how far it is: whatever has ended has all its steps.
-    steps = [(row[-1], StepRow._make(row[:-1])) for row in _STEPS.run(executor, build_id)]
+    steps = [(row[-1], StepRow._make(row[:-1])) for row in _STEPS.run(reader, build_id)]
     if request.stage:
         steps = [each for each in steps if each[0] == request.stage]
     return Logs(build_id, steps, status in ENDED)
 
 
 def _look_at_one(
-    executor: Executor, build_id: int, status: str | None, request: builds_pb2.TailLogRequest
+    reader: Reader, build_id: int, status: str | None, request: builds_pb2.TailLogRequest
 ) -> Logs:
     """How a step's log stands; `status` is its stage's, None where there is none."""
-    row = _STEP.one(executor, build_id, request.stage, request.step)
+    row = _STEP.one(reader, build_id, request.stage, request.step)
     if row is not None:
         step = StepRow._make(row)
         return Logs(build_id, [(request.stage, step)], step.status in ENDED)
@@ -221,15 +226,15 @@ def _look_at_one(
     )
 
 
-def read(executor: Executor, step: StepRow, position: int, following: bool) -> list[Line]:
+def read(reader: Reader, step: StepRow, position: int, following: bool) -> list[Line]:
     """Some lines from a position on; behind the last one what says how many are left out, once known."""
     rows: list[Line] = []
     size = 0
-    for row in _READ.run(executor, step.id, position):
+    for row in _READ.run(reader, step.id, position):
         size += len(row[1].encode())
         if rows and size > _PAGE_BYTES:
             break
         rows.append(row)
     if not rows and (step.status in ENDED or not following):
-        return _left_out(executor, step, position)
+        return _left_out(reader, step, position)
     return rows

@@ -5,7 +5,7 @@ import contextlib
 from weakref import WeakValueDictionary
 
 
-class Wakes:
+class WakeUps:
     """Who waits asks for the event first, then looks, and then waits: so nothing is missed between."""
 
     def __init__(self) -> None:

@@ -5,13 +5,11 @@ text each time.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
-from peewee import Database, DatabaseProxy, Model, Query, Value
+from peewee import Database, Model, Query, Value
 
-# What a query can run on: a database, or the stand-in for the one that is open.
-Executor = Database | DatabaseProxy
+from shipliftd.store.transaction import Overtaken, Reader, Transaction
 
 
 class Arg:
@@ -27,49 +25,48 @@ def arg(position: int) -> Value:
 
 
 class Compiled:
-    """A query with `arg(0)`, `arg(1)`, ... in it.
+    """A query with `arg(0)`, `arg(1)`, ... in it, kept as SQL of each kind of database that it ran on.
 
-    Runs on the database that it is given: the writer's inside a verb, a reader's elsewhere. Arguments
-    are passed to the driver as they are, without peewee's conversions.
+    Runs on what it is given: the transaction inside a verb, a reader elsewhere. Arguments are passed to
+    the driver as they are, without peewee's conversions; what the driver raises is its own.
     """
 
     def __init__(self, query: Query) -> None:
         self._query = query
+        self._texts: dict[type[Database], tuple[str, list[object] | None]] = {}
 
-    @cached_property
-    def _text(self) -> tuple[str, list[object] | None]:
-        # Not in __init__: the dialect is known only once a store is open.
-        sql, params = self._query.sql()
+    def _compiled(self, database: Database) -> tuple[str, list[object] | None]:
+        sql, params = database.get_sql_context().sql(self._query).query()
         straight = [p.position if type(p) is Arg else -1 for p in params] == list(range(len(params)))
-        return sql, None if straight else params
+        found = self._texts[type(database)] = sql, None if straight else params
+        return found
 
-    def run(self, database: Executor, *args: object) -> Any:  # noqa: ANN401
+    def run(self, reader: Reader, *args: object) -> Any:  # noqa: ANN401
         """Runs it and returns the driver's cursor, whose rows are untyped tuples."""
-        sql, params = self._text
-        # Straight to the driver: peewee's execute_sql costs as much again as SQLite does. What the driver
-        # raises is its own and not peewee's therefore.
-        cursor = database.connection().cursor()
-        if params is None:
-            cursor.execute(sql, args)
-        else:
-            cursor.execute(sql, [args[p.position] if type(p) is Arg else p for p in params])
-        return cursor
+        sql, params = self._texts.get(type(reader.database)) or self._compiled(reader.database)
+        if params is not None:
+            args = tuple(args[p.position] if type(p) is Arg else p for p in params)
+        return reader.connection.execute(sql, args)
 
-    def run_each(self, database: Executor, rows: Sequence[tuple[object, ...]]) -> None:
+    def run_each(self, tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
         """Runs it once for each row of arguments, faster than `run`; the query takes them as they are."""
-        sql, params = self._text
+        sql, params = self._texts.get(type(tx.database)) or self._compiled(tx.database)
         assert params is None  # noqa: S101  # known when the query is written
-        database.connection().executemany(sql, rows)
+        tx.connection.executemany(sql, rows)
 
-    def insert(self, database: Executor, *args: object) -> int:
+    def insert(self, tx: Transaction, *args: object) -> int:
         """Runs an INSERT and returns the new row's id."""
-        cursor = self.run(database, *args)
-        row_id: int = database.last_insert_id(cursor)
+        row_id: int = tx.database.last_insert_id(self.run(tx, *args))
         return row_id
 
-    def one(self, database: Executor, *args: object) -> Any:  # noqa: ANN401
+    def move(self, tx: Transaction, *args: object) -> None:
+        """Runs an UPDATE of one row that says what it expects. Raises Overtaken where it is not so."""
+        if self.run(tx, *args).rowcount != 1:
+            raise Overtaken
+
+    def one(self, reader: Reader, *args: object) -> Any:  # noqa: ANN401
         """The first row, or None. Leaves no cursor open, which would hold the WAL."""
-        rows = self.run(database, *args).fetchall()
+        rows = self.run(reader, *args).fetchall()
         return rows[0] if rows else None
 
 

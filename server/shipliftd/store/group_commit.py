@@ -10,10 +10,11 @@ taking it back costs up to a switch interval (5 ms) each time.
 
 import asyncio
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import peewee
 
@@ -21,6 +22,7 @@ from shipliftd.errors import Unavailable
 from shipliftd.store import models, schema
 from shipliftd.store.ahead import Ahead, Made, having
 from shipliftd.store.opening import is_busy, is_damaged, is_statement_error, open_database
+from shipliftd.store.transaction import Change, Overtaken, Reader, Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,7 +43,7 @@ _MOST_TURNS = 4
 
 class _Waiting(NamedTuple):
     future: asyncio.Future[Any]
-    verb: Callable[[], Any]
+    verb: Callable[[Transaction], Any]
     made: Made
 
 
@@ -55,8 +57,11 @@ class Store:
         self.path = path
         # Timeout 0: waiting for another process's lock must not stop the loop; `_begin` does it.
         self.writer = open_database(path, timeout=0)
-        self.reader = open_database(path, timeout=5)
-        models.database.initialize(self.writer)
+        self._tx = Transaction(self.writer)
+        self._read_database = open_database(path, timeout=5)
+        self._reader = Reader(self._read_database)
+        self._readers = threading.local()
+        self._subscribers: list[Callable[[Collection[Change]], None]] = []
         # Whether the last batch could not be stored.
         self.failing = False
         self._batch: list[_Waiting] = []
@@ -79,24 +84,33 @@ class Store:
         """Makes the tables of a new file; refuses a file that another release would have to migrate."""
         schema.migrate_if_empty(self.writer)
 
-    async def write(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def subscribe(self, told: Callable[[Collection[Change]], None]) -> None:
+        """Calls this with each commit's changes, once they are on disk and before anybody is answered."""
+        self._subscribers.append(told)
+
+    async def write(
+        self, verb: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Runs the verb in a transaction; what it did is on disk when this returns.
 
-        What the verb needs made ahead is made beside the loop, and it runs again. Raises what the verb
-        raises, having undone it; Unavailable when the store cannot take it.
+        What the verb needs made ahead is made beside the loop, and it runs again; it does so, too, when a
+        row that it moves was moved meanwhile. Raises what the verb raises, having undone it; Unavailable
+        when the store cannot take it.
         """
         made: Made = {}
         for _ in range(_MOST_TURNS):
             try:
-                return await self._written(lambda: verb(*args, **kwargs), made)
+                return await self._written(lambda tx: verb(tx, *args, **kwargs), made)
             except Ahead as needed:
                 make = needed.make
                 made[needed.key] = await asyncio.get_running_loop().run_in_executor(
                     self._ahead_thread, make
                 )
-        raise RuntimeError(f"{verb} needed more than {_MOST_TURNS} things made ahead")
+            except Overtaken:
+                continue
+        raise Unavailable(f"others were faster {_MOST_TURNS} times; nothing was stored: try again")
 
-    async def _written(self, verb: Callable[[], T], made: Made) -> T:
+    async def _written(self, verb: Callable[[Transaction], T], made: Made) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._batch.append(_Waiting(future, verb, made))
         if self._task is None:
@@ -105,13 +119,24 @@ class Store:
             self._enough.set()
         return await future
 
-    async def listing(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(
+        self, query: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs a query that reads little, by a key: a thread would cost more."""
+        return query(self._reader, *args, **kwargs)
+
+    async def listing(
+        self, query: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Runs a query that may read much, on a thread with a connection of its own."""
 
         def run() -> T:
-            # Connections are a thread's own.
-            self.writer.connect(reuse_if_open=True)
-            return query(*args, **kwargs)
+            reader: Reader | None = getattr(self._readers, "reader", None)
+            if reader is None:
+                # Connections are a thread's own.
+                self._read_database.connect(reuse_if_open=True)
+                reader = self._readers.reader = Reader(self._read_database)
+            return query(reader, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._list_threads, run)
 
@@ -133,7 +158,7 @@ class Store:
         self._commit_thread.shutdown()
         self._list_threads.shutdown()
         self._ahead_thread.shutdown()
-        self.reader.close()
+        self._read_database.close()
         self.writer.close()
 
     async def _commit_batches(self) -> None:
@@ -182,8 +207,16 @@ class Store:
         self._elsewhere |= version != self._data_version
         self._data_version = version
 
+    def _publish(self) -> None:
+        """Tells what was committed, also of those who hung up meanwhile."""
+        changes, self._tx.changes = dict.fromkeys(self._tx.changes), []
+        if changes:
+            for told in self._subscribers:
+                told(changes)
+
     async def _commit(self, batch: list[_Waiting]) -> None:
         await self._begin()
+        self._tx.changes.clear()
         done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
         loop = asyncio.get_running_loop()
         pause = loop.time() + _TURN_SECONDS
@@ -195,6 +228,7 @@ class Store:
                 await asyncio.sleep(0)
                 pause = loop.time() + _TURN_SECONDS
         await loop.run_in_executor(self._commit_thread, self.writer.connection().commit)
+        self._publish()
         for future, result, error in done:
             if future.done():
                 continue
@@ -220,12 +254,14 @@ class Store:
     def _run(self, waiting: _Waiting) -> tuple[Any, Exception | None]:
         execute: Callable[[str], object] = self.writer.execute_sql
         execute("SAVEPOINT verb")
+        told = len(self._tx.changes)
         try:
             with having(waiting.made):
-                result = waiting.verb()
+                result = waiting.verb(self._tx)
         except Exception as error:
             if not is_statement_error(error):
                 raise
+            del self._tx.changes[told:]
             execute("ROLLBACK TO verb")
             execute("RELEASE verb")
             return None, error
@@ -245,8 +281,10 @@ class Store:
                 waiting.future.set_exception(Unavailable(why))
 
 
-def _probe() -> None:
+def _probe(tx: Transaction) -> None:
     setting = models.Setting
-    setting.insert(key="probe", value="").on_conflict(
-        conflict_target=[setting.key], preserve=[setting.value]
-    ).execute()
+    tx.execute(
+        setting.insert(key="probe", value="").on_conflict(
+            conflict_target=[setting.key], preserve=[setting.value]
+        )
+    )

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from shipliftd.canonical import canonical
 from shipliftd.errors import Invalid
 from shipliftd.store.secret import mac
+from shipliftd.store.transaction import Reader
 
 DEFAULT_SIZE = 100
 MOST_SIZE = 1000
@@ -35,7 +36,7 @@ def size(page_size: int) -> int:
     return min(page_size or DEFAULT_SIZE, MOST_SIZE)
 
 
-def after(request: Message, page_token: str) -> Key | None:
+def after(reader: Reader, request: Message, page_token: str) -> Key | None:
     """The key of the row that the page comes after; None on the first page.
 
     Raises Invalid for a token that this request did not get.
@@ -47,7 +48,7 @@ def after(request: Message, page_token: str) -> Key | None:
     except ValueError:
         token = b""
     mark, text = token[:_MARK_BYTES], token[_MARK_BYTES:]
-    if not hmac.compare_digest(mark, _mark(request, text)):
+    if not hmac.compare_digest(mark, _mark(reader, request, text)):
         raise Invalid(
             [
                 (
@@ -62,6 +63,7 @@ def after(request: Message, page_token: str) -> Key | None:
 
 
 def fill(
+    reader: Reader,
     request: Message,
     most: int,
     rows: Iterable[Row],
@@ -72,7 +74,7 @@ def fill(
     """At most so many messages and 1 MiB of them, and the token of the next page.
 
     `rows` must hold one row more than fits, when there is one; where they end although more may follow,
-    `then` is the key to go on after. Belongs on a list's thread, as it reads the store's key.
+    `then` is the key to go on after.
     """
     messages: list[M] = []
     total = 0
@@ -81,21 +83,21 @@ def fill(
         made = message(row)
         total += made.ByteSize()
         if last is not None and (len(messages) == most or total > MOST_BYTES):
-            return messages, _token(request, key(last))
+            return messages, _token(reader, request, key(last))
         messages.append(made)
         last = row
-    return messages, "" if then is None else _token(request, then)
+    return messages, "" if then is None else _token(reader, request, then)
 
 
-def _token(request: Message, key: Key) -> str:
+def _token(reader: Reader, request: Message, key: Key) -> str:
     text = json.dumps(key, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(_mark(request, text) + text).decode()
+    return base64.urlsafe_b64encode(_mark(reader, request, text) + text).decode()
 
 
-def _mark(request: Message, key: bytes) -> bytes:
+def _mark(reader: Reader, request: Message, key: bytes) -> bytes:
     other = type(request)()
     other.CopyFrom(request)
     for field in _OF_A_PAGE.intersection(other.DESCRIPTOR.fields_by_name):
         other.ClearField(field)
     text = json.dumps([request.DESCRIPTOR.name, canonical(other), key.decode("latin-1")])
-    return mac(text)[:_MARK_BYTES]
+    return mac(reader, text)[:_MARK_BYTES]

@@ -18,6 +18,7 @@ from shipliftd import __version__
 from shipliftd.errors import Precondition
 from shipliftd.store import backups
 from shipliftd.store.models import Setting
+from shipliftd.store.transaction import Reader, Transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HISTORY = "schema_migrations"
@@ -45,7 +46,7 @@ def migrate(database: SqliteDatabase) -> list[str]:
             _copy_before(database, name)
         _apply(database, runner, name)
         log.info("migrated", extra={"migration": name})
-    _complete_settings()
+    _complete_settings(Transaction(database))
     return taken
 
 
@@ -68,19 +69,21 @@ def migrate_if_empty(database: SqliteDatabase) -> None:
         _refuse_if_shut_out(database)
 
 
-def _complete_settings() -> None:
+def _complete_settings(tx: Transaction) -> None:
     # With every start: the one that made the tables may have been killed before it came here.
-    oldest = Setting.get_or_none(key="oldest_release")
+    oldest = tx.get(Setting, Setting.key == "oldest_release")
     if oldest is None or _parts(oldest.value) < _parts(OLDEST_RELEASE):
-        Setting.insert(key="oldest_release", value=OLDEST_RELEASE).on_conflict(
-            conflict_target=[Setting.key], preserve=[Setting.value]
-        ).execute()
-    if Setting.get_or_none(key="secret") is None:
-        Setting.insert(key="secret", value=secrets.token_hex(32)).execute()
+        tx.execute(
+            Setting.insert(key="oldest_release", value=OLDEST_RELEASE).on_conflict(
+                conflict_target=[Setting.key], preserve=[Setting.value]
+            )
+        )
+    if tx.get(Setting, Setting.key == "secret") is None:
+        tx.execute(Setting.insert(key="secret", value=secrets.token_hex(32)))
 
 
 def _refuse_if_shut_out(database: SqliteDatabase) -> None:
-    oldest = Setting.get_by_id("oldest_release").value
+    oldest = Reader(database).by_id(Setting, "oldest_release").value
     if _parts(oldest) > _parts(__version__):
         raise Precondition(
             f"the store {database.database} needs Shiplift {oldest} or newer, this is {__version__}:"

@@ -1,18 +1,21 @@
 """The key that each store has of its own, for what only it may have made."""
 
-import functools
 import hashlib
 import hmac
+from weakref import WeakKeyDictionary
 
-from shipliftd.store.models import Setting, database
+from peewee import Database
+
+from shipliftd.store.models import Setting
+from shipliftd.store.transaction import Reader
+
+# By the store: a test opens several in one process.
+_KEYS: WeakKeyDictionary[Database, bytes] = WeakKeyDictionary()
 
 
-def mac(text: str) -> bytes:
+def mac(reader: Reader, text: str) -> bytes:
     """An HMAC with a key that only this store has."""
-    return hmac.digest(_secret(database.obj), text.encode(), hashlib.sha256)
-
-
-@functools.lru_cache(maxsize=4)
-def _secret(_store: object) -> bytes:
-    # Cached by the store that is open: a test opens several in one process.
-    return bytes.fromhex(Setting.get_by_id("secret").value)
+    key = _KEYS.get(reader.database)
+    if key is None:
+        key = _KEYS[reader.database] = bytes.fromhex(reader.by_id(Setting, "secret").value)
+    return hmac.digest(key, text.encode(), hashlib.sha256)

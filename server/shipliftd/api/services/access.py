@@ -8,6 +8,7 @@ from shipliftd.access.guard import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, resource
 from shipliftd.store import Store, pages
+from shipliftd.store.transaction import Reader
 
 
 class AccessService(AccessServiceServicer):
@@ -43,10 +44,11 @@ class AccessService(AccessServiceServicer):
     ) -> pb.ListRepositoriesResponse:
         """Lists the repositories that the caller may read."""
 
-        def read(caller: Caller) -> pb.ListRepositoriesResponse:
-            rows = repositories.list_repositories(caller, request)
-            levels = repositories.levels(caller, rows)
+        def read(reader: Reader, caller: Caller) -> pb.ListRepositoriesResponse:
+            rows = repositories.list_repositories(reader, caller, request)
+            levels = repositories.levels(reader, caller, rows)
             page, token = pages.fill(
+                reader,
                 request,
                 pages.size(request.page_size),
                 rows,
@@ -70,11 +72,12 @@ class AccessService(AccessServiceServicer):
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
         """Lists a user's tokens, newest first."""
 
-        def read(caller: Caller) -> pb.ListTokensResponse:
+        def read(reader: Reader, caller: Caller) -> pb.ListTokensResponse:
             page, token = pages.fill(
+                reader,
                 request,
                 pages.size(request.page_size),
-                tokens.list_tokens(caller, request),
+                tokens.list_tokens(reader, caller, request),
                 messages.token,
                 lambda row: [row.id],
             )
@@ -100,11 +103,12 @@ class AccessService(AccessServiceServicer):
     async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
         """Lists the grants on a repository, by login."""
 
-        def read(caller: Caller) -> pb.ListAccessResponse:
+        def read(reader: Reader, caller: Caller) -> pb.ListAccessResponse:
             page, token = pages.fill(
+                reader,
                 request,
                 pages.size(request.page_size),
-                grants.list_access(caller, request),
+                grants.list_access(reader, caller, request),
                 messages.grant,
                 lambda row: [row.login, row.id],
             )
@@ -122,11 +126,12 @@ class AccessService(AccessServiceServicer):
     async def ListUsers(self, request: pb.ListUsersRequest, context: Context) -> pb.ListUsersResponse:
         """Lists the users, by login."""
 
-        def read(caller: Caller) -> pb.ListUsersResponse:
+        def read(reader: Reader, caller: Caller) -> pb.ListUsersResponse:
             page, token = pages.fill(
+                reader,
                 request,
                 pages.size(request.page_size),
-                users.list_users(caller, request),
+                users.list_users(reader, caller, request),
                 messages.user,
                 lambda row: [row.login],
             )

@@ -21,8 +21,8 @@ from shipliftd.stages import step_logs
 from shipliftd.stages.known_runners import Roster
 from shipliftd.stages.wake_ups import within
 from shipliftd.store import Store, pages
-from shipliftd.store.compiled import Executor
 from shipliftd.store.rows import BuildRow, BuildWithStages
+from shipliftd.store.transaction import Reader
 
 _REMEMBERED = 256
 # A change that no wake told of, such as another process's, is seen so late.
@@ -43,41 +43,41 @@ class BuildService(BuildServiceServicer):
     async def PromoteBuild(self, request: pb.PromoteRequest, context: Context) -> pb.Build:
         """Promotes a build to an environment."""
         written = await self._store.write(promotions.promote, CALLER.get(), request, self._rules)
-        return self._begun(resource(written, context))
+        return self._message_of(resource(written, context))
 
     async def CreateBuild(self, request: pb.CreateBuildRequest, context: Context) -> pb.Build:
         """Records a build that a CI system made."""
         parsed = await _parsed(request)
         written = await self._store.write(recording.create, CALLER.get(), request, self._rules, parsed)
-        return self._begun(resource(written, context))
+        return self._message_of(resource(written, context))
 
     async def UpdateBuild(self, request: pb.UpdateBuildRequest, context: Context) -> pb.Build:
         """Reports how a build goes on."""
         written = await self._store.write(reports.update, CALLER.get(), request)
-        return self._moved(resource(written, context))
+        return self._message_of(resource(written, context))
 
     async def RetryBuild(self, request: pb.RetryBuildRequest, context: Context) -> pb.Build:
         """Starts a build again."""
         written = await self._store.write(promotions.retry, CALLER.get(), request, self._rules)
-        return self._begun(resource(written, context))
+        return self._message_of(resource(written, context))
 
     async def CancelBuild(self, request: pb.CancelBuildRequest, context: Context) -> pb.Build:
         """Stops a build."""
         written = await self._store.write(endings.cancel, CALLER.get(), request)
-        return self._moved(resource(written, context))
+        return self._message_of(resource(written, context))
 
     async def GetBuild(self, request: pb.GetBuildRequest, context: Context) -> pb.Build:
         """Returns one build with its parameters and stages."""
         caller = CALLER.get()
         if request.view == pb.BUILD_VIEW_BASIC:
-            row = builds.get_basic(self._store.reader, caller, request)
+            row = await self._store.read(builds.get_basic, caller, request)
             return messages.listed_build(row, caller.owner, caller.repo)
-        return self._standing(caller, request)
+        return await self._standing(caller, request)
 
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists builds, newest first."""
         if listing.is_short(request):
-            return _newest(self._store.reader, CALLER.get(), request)
+            return await self._store.read(_newest, CALLER.get(), request)
         roster = self._runs.dispatcher.known.copy() if request.view == pb.BUILD_VIEW_FULL else None
         return await self._store.listing(_page, CALLER.get(), request, roster)
 
@@ -87,19 +87,17 @@ class BuildService(BuildServiceServicer):
         """Reads the logs of steps, and follows them."""
         step_logs.check(request)
         caller, store = CALLER.get(), self._store
-        build_id = (await store.listing(step_logs.look, store.writer, caller, request)).build_id
+        build_id = (await store.listing(step_logs.look, caller, request)).build_id
         positions: dict[int, int] = {}
         while True:
-            event = self._runs.wakes.event("log", build_id)
-            logs = await store.listing(step_logs.look, store.writer, caller, request)
+            event = self._runs.wake_ups.event("log", build_id)
+            logs = await store.listing(step_logs.look, caller, request)
             is_new = False
             for number, step in logs.steps:
                 position = positions.get(step.id, request.position)
                 # What comes meanwhile is for the next look: one that always grows keeps no other back.
                 while position < step.log_lines and (
-                    lines := await store.listing(
-                        step_logs.read, store.writer, step, position, following=request.follow
-                    )
+                    lines := await store.listing(step_logs.read, step, position, following=request.follow)
                 ):
                     is_new, position = True, lines[-1][0] + 1
                     positions[step.id] = position
@@ -114,29 +112,26 @@ class BuildService(BuildServiceServicer):
         """Waits for a build to move."""
         caller, loop = CALLER.get(), asyncio.get_running_loop()
         until = loop.time() + patience(context)
-        build_id = builds.awaited(self._store.reader, caller, request)
+        build_id = await self._store.read(builds.awaited, caller, request)
         while True:
-            event = self._runs.wakes.event("build", build_id)
+            event = self._runs.wake_ups.event("build", build_id)
             left = until - loop.time()
             if left <= 0 or self._runs.is_ending:
                 break
             # After there is an event: what moves from now on sets it.
-            if builds.has_news(self._store.reader, build_id, request.seen_version):
+            if await self._store.read(builds.has_news, build_id, request.seen_version):
                 break
             await within(event, min(left, _LOOK_SECONDS))
-        return self._standing(caller, request)
+        return await self._standing(caller, request)
 
-    def _standing(self, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest) -> pb.Build:
+    async def _standing(
+        self, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest
+    ) -> pb.Build:
         """A build as it stands."""
-        whole = builds.get(self._store.reader, caller, request)
+        whole = await self._store.read(builds.get, caller, request)
         return self._message(whole, self._runs.dispatcher.known.waiting_for(whole))
 
-    def _begun(self, whole: BuildWithStages) -> pb.Build:
-        self._runs.begun()
-        return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
-
-    def _moved(self, whole: BuildWithStages) -> pb.Build:
-        self._runs.moved(whole.id)
+    def _message_of(self, whole: BuildWithStages) -> pb.Build:
         return messages.build(whole, self._runs.dispatcher.known.waiting_for(whole))
 
 
@@ -153,32 +148,36 @@ async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
         raise Invalid(error.violations) from None
 
 
-def _newest(database: Executor, caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
-    rows = listing.newest(database, caller, request)
+def _newest(reader: Reader, caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
+    rows = listing.newest(reader, caller, request)
     made = ((row, messages.listed_build(row, caller.owner, caller.repo)) for row in rows)
-    return _filled(caller, request, made)
+    return _filled(reader, caller, request, made)
 
 
-def _page(caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None) -> pb.ListBuildsResponse:
+def _page(
+    reader: Reader, caller: Caller, request: pb.ListBuildsRequest, roster: Roster | None
+) -> pb.ListBuildsResponse:
     """A page of builds, whole where there is a roster of the runners that they may wait for."""
-    rows, then = listing.page(caller, request)
-    names = listing.named(caller)
+    rows, then = listing.page(reader, caller, request)
+    names = listing.named(reader, caller)
     if roster is None:
         return _filled(
-            caller, request, ((row, messages.listed_build(row, *names(row))) for row in rows), then
+            reader, caller, request, ((row, messages.listed_build(row, *names(row))) for row in rows), then
         )
-    found = listing.whole(rows, names)
+    found = listing.whole(reader, rows, names)
     made = ((whole.build, messages.build(whole, roster.waiting_for(whole))) for whole in found)
-    return _filled(caller, request, made, then)
+    return _filled(reader, caller, request, made, then)
 
 
 def _filled(
+    reader: Reader,
     caller: Caller,
     request: pb.ListBuildsRequest,
     made: Iterator[tuple[BuildRow, pb.Build]],
     then: pages.Key | None = None,
 ) -> pb.ListBuildsResponse:
     page, token = pages.fill(
+        reader,
         request,
         pages.size(request.page_size),
         made,

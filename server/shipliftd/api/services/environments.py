@@ -11,8 +11,8 @@ from shipliftd.api.services.runs import Runs
 from shipliftd.environments import deployments
 from shipliftd.stages.known_runners import Roster
 from shipliftd.store import Store, pages
-from shipliftd.store.compiled import Executor
 from shipliftd.store.rows import BuildWithStages, Standing
+from shipliftd.store.transaction import Reader
 
 
 class EnvironmentService(EnvironmentServiceServicer):
@@ -27,12 +27,13 @@ class EnvironmentService(EnvironmentServiceServicer):
     ) -> pb.ListDeploymentsResponse:
         """Lists what is in each environment."""
 
-        def read(caller: Caller, roster: Roster) -> pb.ListDeploymentsResponse:
+        def read(reader: Reader, caller: Caller, roster: Roster) -> pb.ListDeploymentsResponse:
             page, token = pages.fill(
+                reader,
                 request,
                 pages.size(request.page_size),
-                deployments.page(caller, request),
-                lambda row: _message(self._store.writer, row, roster),
+                deployments.page(reader, caller, request),
+                lambda row: _message(reader, row, roster),
                 deployments.key_of,
             )
             return pb.ListDeploymentsResponse(deployments=page, next_page_token=token)
@@ -44,19 +45,19 @@ class EnvironmentService(EnvironmentServiceServicer):
     ) -> pb.Deployment:
         """Says what is in an environment."""
         written = await self._store.write(deployments.settle, CALLER.get(), request)
-        return _message(self._store.reader, resource(written, context), self._runs.dispatcher.known)
+        return await self._store.read(_message, resource(written, context), self._runs.dispatcher.known)
 
     async def GetDeployment(self, request: pb.GetDeploymentRequest, context: Context) -> pb.Deployment:
         """Returns what is in one environment."""
         row = await self._store.listing(deployments.get, CALLER.get(), request)
-        return _message(self._store.reader, row, self._runs.dispatcher.known)
+        return await self._store.read(_message, row, self._runs.dispatcher.known)
 
 
-def _message(database: Executor, row: Standing, roster: Roster) -> pb.Deployment:
+def _message(reader: Reader, row: Standing, roster: Roster) -> pb.Deployment:
     """An environment, and what a promotion to it waits for."""
     message = messages.deployment(row)
     if row.in_flight is not None:
-        stages = builds.stages_of(database, row.in_flight.id)
+        stages = builds.stages_of(reader, row.in_flight.id)
         whole = BuildWithStages(row.in_flight, row.owner, row.repo, stages, ())
         if waiting_for := roster.waiting_for(whole):
             message.in_flight.waiting_for = waiting_for

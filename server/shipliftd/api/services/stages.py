@@ -25,6 +25,7 @@ from shipliftd.stages.leases import Leased
 from shipliftd.stages.wake_ups import within
 from shipliftd.store import Store, pages
 from shipliftd.store.models import ENDED
+from shipliftd.store.transaction import Reader
 
 T = TypeVar("T")
 
@@ -56,7 +57,6 @@ class StageService(StageServiceServicer):
     async def AcceptStage(self, request: pb.AcceptStageRequest, context: Context) -> pb.StageLease:
         """Claims a stage."""
         leased = resource(await self._store.write(leases.accept, CALLER.get(), request), context)
-        self._runs.accepted(leased.stage)
         return await self._lease(leased, context, leased.secret)
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
@@ -74,19 +74,16 @@ class StageService(StageServiceServicer):
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
         stage, steps = await self._store.write(holders.update_stage, CALLER.get(), request)
-        self._runs.moved(stage.build_id)
         return messages.stage(stage, steps)
 
     async def UpdateStep(self, request: pb.UpdateStepRequest, context: Context) -> builds_api.Step:
         """Reports how a step goes on."""
-        step, stage = await self._store.write(holders.update_step, CALLER.get(), request)
-        self._runs.moved(stage.build_id)
+        step, _ = await self._store.write(holders.update_step, CALLER.get(), request)
         return messages.step(step)
 
     async def AppendLog(self, request: pb.AppendLogRequest, context: Context) -> pb.AppendLogResponse:
         """Adds lines to a step's log."""
-        position, build_id = await self._store.write(step_logs.append, CALLER.get(), request)
-        self._runs.grown(build_id)
+        position = await self._store.write(step_logs.append, CALLER.get(), request)
         return pb.AppendLogResponse(next_position=position)
 
     async def WatchStage(
@@ -101,7 +98,7 @@ class StageService(StageServiceServicer):
         told = ""
         _, build_id = await self._look(request)
         while True:
-            event = self._runs.wakes.event("build", build_id)
+            event = self._runs.wake_ups.event("build", build_id)
             # After there is an event: what moves from now on sets it.
             status, _ = await self._look(request)
             if status != told:
@@ -115,11 +112,12 @@ class StageService(StageServiceServicer):
         """Lists the runners that are known."""
         roster = self._runs.dispatcher.known.copy()
 
-        def read() -> pb.ListRunnersResponse:
+        def read(reader: Reader) -> pb.ListRunnersResponse:
             page, token = pages.fill(
+                reader,
                 request,
                 pages.size(request.page_size),
-                roster.page(request),
+                roster.page(reader, request),
                 messages.runner,
                 known_runners.key_of,
             )

@@ -1,0 +1,161 @@
+"""How rows move: builds, stages and steps, each by one UPDATE that says what it expects of the row.
+
+Whoever moves a row has read it before; where it has moved since, the verb runs again (Overtaken). A
+version goes up by one with each move. Those who watch are told once it is on disk.
+"""
+
+from shipliftd.store.compiled import Compiled, arg, inserting
+from shipliftd.store.models import ENDED, Build, Change, Repository, Stage, Step
+from shipliftd.store.rows import BuildRow, StageRow, StepRow
+from shipliftd.store.transaction import Transaction
+
+_BUILD = Compiled(
+    Build.update(
+        {
+            Build.status: arg(2),
+            Build.error: arg(3),
+            Build.started: arg(4),
+            Build.finished: arg(5),
+            Build.updated: arg(6),
+            Build.version: Build.version + 1,
+        }
+    ).where(Build.id == arg(0), Build.version == arg(1))
+)
+_STAGE = Compiled(
+    Stage.update(
+        {
+            Stage.status: arg(2),
+            Stage.error: arg(3),
+            Stage.exit_code: arg(4),
+            Stage.machine: arg(5),
+            Stage.started: arg(6),
+            Stage.stopped: arg(7),
+            Stage.updated: arg(8),
+            Stage.message: arg(9),
+            Stage.link: arg(10),
+            Stage.lease_expires: arg(11),
+            Stage.version: Stage.version + 1,
+        }
+    ).where(Stage.id == arg(0), Stage.version == arg(1))
+)
+_STEP = Compiled(
+    Step.update(
+        {
+            Step.status: arg(2),
+            Step.error: arg(3),
+            Step.exit_code: arg(4),
+            Step.started: arg(5),
+            Step.stopped: arg(6),
+            Step.schema: arg(7),
+            Step.errignore: arg(8),
+            Step.image: arg(9),
+            Step.detached: arg(10),
+            Step.version: Step.version + 1,
+        }
+    ).where(Step.id == arg(0), Step.version == arg(1))
+)
+_CLAIM = Compiled(
+    Stage.update(
+        {
+            Stage.machine: arg(2),
+            Stage.lease_hash: arg(3),
+            Stage.lease_token_id: arg(4),
+            Stage.lease_expires: arg(5),
+            Stage.updated: arg(6),
+            Stage.version: Stage.version + 1,
+        }
+    ).where(
+        Stage.id == arg(0),
+        Stage.version == arg(1),
+        Stage.status == "pending",
+        Stage.lease_hash.is_null(),
+    )
+)
+_CHANGE = inserting(Change)
+# To change a row to what it is takes its lock, where others can write at the same time.
+_LOCK_BUILD = Compiled(Build.update({Build.version: Build.version}).where(Build.id == arg(0)))
+_LOCK_REPOSITORY = Compiled(
+    Repository.update({Repository.counter: Repository.counter}).where(Repository.id == arg(0))
+)
+
+
+def lock_build(tx: Transaction, build_id: int) -> None:
+    """Has others wait who would move this build's stages: what is read of them from here on stays so."""
+    _LOCK_BUILD.run(tx, build_id)
+
+
+def lock_repository(tx: Transaction, repo_id: int) -> None:
+    """Has others wait who would begin stages in this repository."""
+    _LOCK_REPOSITORY.run(tx, repo_id)
+
+
+def move_build(tx: Transaction, build: BuildRow) -> BuildRow:
+    """Stores how far a build is; `build` has the version that was read."""
+    _BUILD.move(
+        tx,
+        build.id,
+        build.version,
+        build.status,
+        build.error,
+        build.started,
+        build.finished,
+        build.updated,
+    )
+    build = build._replace(version=build.version + 1)
+    changed(tx, build)
+    tx.tell("moved", build.id)
+    return build
+
+
+def move_stage(tx: Transaction, stage: StageRow) -> StageRow:
+    """Stores how far a stage is; `stage` has the version that was read."""
+    _STAGE.move(
+        tx,
+        stage.id,
+        stage.version,
+        stage.status,
+        stage.error,
+        stage.exit_code,
+        stage.machine,
+        stage.started,
+        stage.stopped,
+        stage.updated,
+        stage.message,
+        stage.link,
+        0 if stage.status in ENDED else stage.lease_expires,
+    )
+    tx.tell("moved", stage.build_id)
+    return stage._replace(version=stage.version + 1)
+
+
+def move_step(tx: Transaction, step: StepRow) -> StepRow:
+    """Stores how far a step is; `step` has the version that was read."""
+    _STEP.move(
+        tx,
+        step.id,
+        step.version,
+        step.status,
+        step.error,
+        step.exit_code,
+        step.started,
+        step.stopped,
+        step.schema,
+        step.errignore,
+        step.image,
+        step.detached,
+    )
+    return step._replace(version=step.version + 1)
+
+
+def claim_stage(
+    tx: Transaction, stage: StageRow, machine: str, lease_hash: bytes, token_id: int, expires: int, at: int
+) -> None:
+    """Gives a pending stage that nobody has to a machine; `expires` and `at` are in milliseconds."""
+    _CLAIM.move(tx, stage.id, stage.version, machine, lease_hash, token_id, expires, at)
+    tx.tell("accepted", stage.id)
+    tx.tell("moved", stage.build_id)
+
+
+def changed(tx: Transaction, build: BuildRow) -> None:
+    """Notes for those who watch over a restart that the build was made or moved."""
+    _CHANGE.run(tx, build.repo_id, build.id, build.version, build.updated)
