@@ -1,7 +1,8 @@
 """What shells offer for the word that is being typed."""
 
 import os
-import shutil
+import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.support.cli import Cli
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, within
 from tests.support.repository import Repository
+from tests.support.toolchains import need
 
 BIN = Path(sys.executable).parent
 
@@ -70,9 +72,7 @@ def test_what_fails_offers_nothing_and_says_nothing(cli: Cli, address: str) -> N
 
 def completed(shell: str, script: str, cli: Cli) -> str:
     """What a shell prints for a script with the completion in it."""
-    if shutil.which(shell) is None:
-        assert os.environ.get("CI") != "true" or shell != "bash"
-        pytest.skip(f"{shell} is not installed")
+    need(shell)
     done = subprocess.run(
         [shell, "-c", script],
         env={**cli.environment, "PATH": f"{BIN}:{os.environ['PATH']}"},
@@ -92,6 +92,62 @@ def test_bash_completes(cli: Cli) -> None:
         echo "${COMPREPLY[@]}"
     """
     assert completed("bash", script, cli) == "production\n"
+
+
+def test_fish_completes(cli: Cli) -> None:
+    def offered(line: str) -> list[str]:
+        return completed(
+            "fish", f"shiplift completion fish | source; complete -C '{line}'", cli
+        ).splitlines()
+
+    assert offered("shiplift promote 1 ") == ["production", "staging"]
+    assert offered(f"shiplift builds -R {cli.repo}") == [cli.repo]
+    assert "revoke\tRevokes a token: it stops working at once." in offered("shiplift token ")
+    assert all("\t" in line for line in offered("shiplift promote --"))
+
+
+def test_zsh_completes(cli: Cli) -> None:
+    need("zsh")
+    master, terminal = pty.openpty()
+    environment = {**cli.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb"}
+    process = subprocess.Popen(
+        ["zsh", "-f", "-i"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=environment,
+        cwd=cli.home,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    shown = b""
+
+    def type_and_see(keys: str, word: str) -> None:
+        nonlocal shown
+        shown = b""
+        os.write(master, keys.encode())
+        while word.encode() not in shown:
+            assert select.select([master], [], [], SECONDS)[0], shown
+            shown += os.read(master, 65536)
+
+    try:
+        # In two parts, or the echo of the line would be taken for its output.
+        type_and_see(
+            "autoload -Uz compinit; compinit -u -D; source <(shiplift completion zsh);"
+            " shiplift() { print -r -- TYP''ED=$* }; print REA''DY\n",
+            "READY",
+        )
+        for keys, word, typed in (
+            ("shiplift promote 1 prod", "production", "TYPED=promote 1 production"),
+            ("shiplift tok", "token", "TYPED=token"),
+            ("shiplift envs stag", "staging", "TYPED=envs staging"),
+        ):
+            type_and_see(f"{keys}\t", word)
+            type_and_see("\n", f"{typed}\r\n")
+    finally:
+        process.kill()
+        process.wait(SECONDS)
+        os.close(master)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
