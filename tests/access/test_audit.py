@@ -74,7 +74,7 @@ def test_every_write_stands_in_it(app: Repository) -> None:
         # The target of a recorded build is a branch, and no environment.
         Entry("mona", "CreateBuild", resource_id=recorded.id, request_id="r1"),
         Entry("mona", "PromoteBuild", resource_id=promoted.id, target="production", request_id="r2"),
-        Entry("mona", "UpdateBuild", resource_id=promoted.id, request_id="r3"),
+        Entry("mona", "UpdateBuild", resource_id=promoted.id, target="production", request_id="r3"),
     ]
 
 

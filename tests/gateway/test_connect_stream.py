@@ -260,5 +260,9 @@ def test_a_watch_tells_of_a_cancel(work: Work) -> None:
     stream = Stream.of(work.runner.address, work.runner.token or "", message, path=path)
     assert stream.message() == {"status": "BUILD_STATUS_RUNNING"}
     assert work.api.call("DELETE", "/builds/2").status == 200
-    assert stream.message() == {"status": "BUILD_STATUS_KILLED", "stop": True}
+    assert stream.message() == {
+        "status": "BUILD_STATUS_KILLED",
+        "stop": True,
+        "reason": f"cancelled by {work.login}",
+    }
     assert stream.end() == {}

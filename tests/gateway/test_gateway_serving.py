@@ -342,6 +342,20 @@ def test_pages_of_a_listed_origin_may_call_and_read_errors(open_server: Shiplift
         # A browser keeps the answer from a page of another origin.
         answer = caller.call(method, path, origin=OTHER)
         assert (answer.status, "access-control-allow-origin" in answer.headers) == (status, False)
+    # What is refused before the application has it as well.
+    for head, more, status in (
+        (f"GET /{'x' * 33_000}", "", 414),
+        ("GET /healthz", f"x: {'y' * 600_000}", 431),
+        ("POST /api/repos/a/b/builds/1/promote", "content-length: 2000000", 413),
+    ):
+        with Raw(open_server.http) as raw:
+            raw.send(request(head, f"origin: {ORIGIN}", *filter(None, [more])))
+            answer = raw.last()
+        assert (answer.status, answer.headers["vary"]) == (status, "Origin")
+        assert cors(answer.headers) == {
+            "access-control-allow-origin": ORIGIN,
+            "access-control-expose-headers": exposed,
+        }
     stranger = caller.having("").call("GET", "/api/user", origin=ORIGIN)
     assert (stranger.status, stranger.headers["access-control-allow-origin"]) == (401, ORIGIN)
 

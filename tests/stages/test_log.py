@@ -116,10 +116,16 @@ def test_lines_can_be_put_in_the_place_of_others(staged: Staged) -> None:
 def test_a_step_keeps_five_mebibytes_and_says_so(staged: Staged) -> None:
     (step,) = staged.stepping()
     line = "ä" * (MIB // 2)
+
+    def is_full() -> bool:
+        return staged.runner.stages.AppendLog(pb.AppendLogRequest(step_id=step.id)).full
+
     for n in range(4):
         assert staged.runner.append(step.id, n, line) == n + 1
+    assert not is_full()
     assert staged.runner.append(step.id, 4, line, "more", "and more") == 7
-    # What is sent on is dropped, and its sender need not know.
+    assert is_full()
+    # What is sent on is dropped, and its sender need not care.
     assert staged.runner.append(step.id, 7, "dropped") == 8
     assert staged.runner.append(step.id, 5, "dropped") == 8
     assert texts(staged.repository) == [*[line] * 5, CUT, "3 lines left out.\n"]
@@ -134,6 +140,7 @@ def test_a_step_keeps_five_mebibytes_and_says_so(staged: Staged) -> None:
     assert staged.runner.append(step.id, 4, "short", replace=True) == 5
     assert staged.runner.append(step.id, 5, "again") == 6
     assert texts(staged.repository) == [*[line] * 4, "short", "again"]
+    assert not is_full()
 
 
 def test_who_follows_a_log_that_is_full_is_told_at_its_end_how_much_is_missing(staged: Staged) -> None:

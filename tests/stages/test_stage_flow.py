@@ -172,7 +172,7 @@ def test_a_person_may_report_the_build_beside_its_runner(staged: Staged) -> None
     assert ended == staged.repository.get(2)
     assert staged.runner.report(lease.stage.id, SUCCESS) == ended.stages[0]
     (told,) = staged.runner.stages.WatchStage(pb.WatchStageRequest(stage_id=lease.stage.id))
-    assert told == pb.WatchStageResponse(status=FAILURE, stop=True)
+    assert told == pb.WatchStageResponse(status=FAILURE, stop=True, reason=ended.stages[0].error)
 
 
 def test_a_watcher_hears_how_its_stage_stands(staged: Staged) -> None:
@@ -182,7 +182,7 @@ def test_a_watcher_hears_how_its_stage_stands(staged: Staged) -> None:
     staged.runner.report(stage, RUNNING)
     assert next(watch) == pb.WatchStageResponse(status=RUNNING)
     staged.runner.report(stage, SUCCESS)
-    assert list(watch) == [pb.WatchStageResponse(status=SUCCESS, stop=True)]
+    assert list(watch) == [pb.WatchStageResponse(status=SUCCESS, stop=True, reason="it has ended: success")]
 
 
 def test_a_build_is_watched_by_who_holds_a_stage_of_it(staged: Staged) -> None:
@@ -199,7 +199,7 @@ def test_a_build_is_watched_by_who_holds_a_stage_of_it(staged: Staged) -> None:
     staged.runner.report(first, SUCCESS)
     assert next(watch) == pb.WatchStageResponse(status=RUNNING)
     staged.runner.report(second, ERROR)
-    assert list(watch) == [pb.WatchStageResponse(status=ERROR, stop=True)]
+    assert list(watch) == [pb.WatchStageResponse(status=ERROR, stop=True, reason="it has ended: error")]
 
 
 def cancel(repository: Repository, build: int, **fields: object) -> api.Build:
@@ -250,13 +250,14 @@ def test_a_watcher_hears_of_a_cancel_within_two_seconds(staged: Staged) -> None:
     stage = staged.running().stage.id
     watch = staged.runner.stages.WatchStage(pb.WatchStageRequest(stage_id=stage))
     assert next(watch).status == RUNNING
+    told = pb.WatchStageResponse(status=KILLED, stop=True, reason="cancelled by admin")
     with within(2):
         cancel(staged.repository, 2)
-        assert list(watch) == [pb.WatchStageResponse(status=KILLED, stop=True)]
+        assert list(watch) == [told]
     # Also one that comes only then.
     with within(2):
         late = staged.runner.stages.WatchStage(pb.WatchStageRequest(stage_id=stage))
-        assert list(late) == [pb.WatchStageResponse(status=KILLED, stop=True)]
+        assert list(late) == [told]
 
 
 def test_a_build_that_has_ended_is_not_cancelled(staged: Staged) -> None:

@@ -74,7 +74,7 @@ def test_a_lost_runner_ends_its_stage_and_makes_its_environment_uncertain(staged
     assert (build.status, build.error, statuses(build)) == (ERROR, LOST, {"a": "error", "b": "skipped"})
     assert (lost.status, lost.error, lost.machine, lost.stopped) == (ERROR, LOST, "box", build.finished)
     assert [(step.status, step.error) for step in lost.steps] == [(ERROR, LOST), (SKIPPED, "")]
-    assert list(watch) == [pb.WatchStageResponse(status=ERROR, stop=True)]
+    assert list(watch) == [pb.WatchStageResponse(status=ERROR, stop=True, reason=LOST)]
     # A runner that comes back changes nothing.
     assert staged.runner.report(stage, SUCCESS) == lost
 

@@ -186,7 +186,8 @@ class Holding:
             try:
                 async for seen in self._client.watch_stage(stage_id=self._stage, lease_token=self._token):
                     if seen.stop:
-                        self.stop("killed", "the build was cancelled, or the stage was lost")
+                        # A server of the release before gives no reason.
+                        self.stop("killed", seen.reason or "the build was cancelled, or the stage was lost")
             except ShipliftError as error:
                 self._refused(error)
             except (OSError, ValueError):

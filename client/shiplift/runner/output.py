@@ -124,7 +124,7 @@ class StepLog:
         batch = self._batch()
         kept = await self._holding.append_log(self._step_id, self._position, batch)
         self._position += len(batch)
-        if kept is None or kept.next_position < self._position:
+        if kept is None or kept.full or kept.next_position < self._position:
             self._full = True
             self._left_out += len(self._lines)
             self._lines.clear()

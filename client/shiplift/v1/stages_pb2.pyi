@@ -260,10 +260,12 @@ class AppendLogRequest(_message.Message):
     def __init__(self, step_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., first_position: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[_builds_pb2.LogLine, _Mapping]]] = ..., replace: bool = ...) -> None: ...
 
 class AppendLogResponse(_message.Message):
-    __slots__ = ("next_position",)
+    __slots__ = ("next_position", "full")
     NEXT_POSITION_FIELD_NUMBER: _ClassVar[int]
+    FULL_FIELD_NUMBER: _ClassVar[int]
     next_position: int
-    def __init__(self, next_position: _Optional[int] = ...) -> None: ...
+    full: bool
+    def __init__(self, next_position: _Optional[int] = ..., full: bool = ...) -> None: ...
 
 class WatchStageRequest(_message.Message):
     __slots__ = ("stage_id", "lease_token", "build_id")
@@ -276,12 +278,14 @@ class WatchStageRequest(_message.Message):
     def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., build_id: _Optional[int] = ...) -> None: ...
 
 class WatchStageResponse(_message.Message):
-    __slots__ = ("status", "stop")
+    __slots__ = ("status", "stop", "reason")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     status: _builds_pb2.BuildStatus
     stop: bool
-    def __init__(self, status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., stop: bool = ...) -> None: ...
+    reason: str
+    def __init__(self, status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., stop: bool = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ListRunnersRequest(_message.Message):
     __slots__ = ("page_size", "page_token")

@@ -90,7 +90,7 @@ def write(
             request_id = cast(_Repeatable, request).request_id
             if not request_id:
                 written = verb(tx, caller, request, *args, **kwargs)
-                audit(tx, caller, request, written.resource.id)
+                audit(tx, caller, request, written.resource)
                 return written
             mark = fingerprint(tx, request)
             seen = _FIND.one(tx, caller.user_id, caller.method, request_id)
@@ -111,8 +111,8 @@ def write(
                 faults = Faults(error.violations)
             faults.request_id(request_id)
             faults.refuse()
-            made = written.resource.id
-            _KEEP.run(tx, caller.user_id, caller.method, request_id, mark, made)
+            made = written.resource
+            _KEEP.run(tx, caller.user_id, caller.method, request_id, mark, made.id)
             audit(tx, caller, request, made)
             return written
 
@@ -125,7 +125,7 @@ def audit(
     tx: Transaction,
     caller: Caller,
     request: Message,
-    resource_id: int = 0,
+    made: Resource | None = None,
     code: str = "OK",
     reason: str = "",
 ) -> None:
@@ -139,8 +139,9 @@ def audit(
         caller.method,
         _text(request, "owner", 100),
         _text(request, "repo", 100),
-        resource_id,
-        _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
+        0 if made is None else made.id,
+        # What was refused made nothing: it is where the request would have gone.
+        getattr(made, "environment", "") or _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
         _text(request, "request_id", 128),
         code,
         reason or _text(request, "comment", 2000),

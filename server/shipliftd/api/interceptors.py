@@ -332,7 +332,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         kept = pb.WhoAmIRequest() if isinstance(request, Malformed) else request
         try:
             # In a transaction of its own: the verb's was rolled back.
-            await self._store.write(audit, caller, kept, 0, refusal.code.name, refusal.status().message)
+            await self._store.write(audit, caller, kept, None, refusal.code.name, refusal.status().message)
         except Refusal:
             log.warning("not audited", extra={"method": rpc.name, "login": token.login, **told.named})
 

@@ -74,15 +74,16 @@ def application(
         Route("/{owner}/{repo}/{build}", BuildPage(stubs)),
     ]
     app: ASGIApp = Errors(Router(routes, redirect_slashes=False, default=elsewhere))
+    cors = None
     if cors_origins:
-        app = CORSMiddleware(
+        app = cors = CORSMiddleware(
             app,
             allow_origins=cors_origins,
             allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=_CORS_HEADERS,
             expose_headers=_CORS_EXPOSED,
         )
-    return Edge(app)
+    return Edge(app, cors)
 
 
 class _Operations:

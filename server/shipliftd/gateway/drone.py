@@ -162,7 +162,7 @@ async def restart(exchange: Exchange) -> Answer:
         **exchange.repository,
         build=exchange.build,
         params=exchange.query,
-        request_id=exchange.header("idempotency-key") or "",
+        request_id=exchange.request_id,
     )
     made = await exchange.call(exchange.builds.RetryBuild, request)
     return BUILD.json(made)
@@ -173,7 +173,7 @@ async def stop(exchange: Exchange) -> Answer:
     request = builds_pb2.CancelBuildRequest(
         **exchange.repository,
         build=exchange.build,
-        request_id=exchange.header("idempotency-key") or "",
+        request_id=exchange.request_id,
     )
     stopped = await exchange.call(exchange.builds.CancelBuild, request)
     return BUILD.json(stopped)

@@ -5,10 +5,11 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import grpc
 import grpc.aio
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,8 +38,21 @@ class Edge:
     A caller's own `X-Request-Id` is kept where it is 1 to 128 of letters, digits and `._:/+=@-`.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, cors: CORSMiddleware | None = None) -> None:
         self._app = app
+        self._cors = cors
+
+    def cors_headers(self, asked: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+        """What lets a page read an answer that is given before the application has the request."""
+        origins = [value.decode("latin-1") for name, value in asked if name == b"origin"]
+        if self._cors is None or not origins:
+            return {}
+        allowed = dict(self._cors.simple_headers)
+        if not self._cors.allow_all_origins:
+            allowed["vary"] = "Origin"
+            if self._cors.is_allowed_origin(origins[0]):
+                allowed["access-control-allow-origin"] = origins[0]
+        return {name.lower(): value for name, value in allowed.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by uvicorn."""

@@ -16,6 +16,7 @@ from shipliftd.gateway.drone import OPERATIONS, Operation
 from shipliftd.gateway.everywhere import BUILD_STAGE
 from shipliftd.gateway.exchange import MOST_NUMBER, REQUEST_ID
 from shipliftd.gateway.repositories import VERSION
+from shipliftd.gateway.runners import ROUTES, Handler
 from shipliftd.gateway.shapes import SHAPES, Json
 
 _ERRORS = {
@@ -69,6 +70,8 @@ def _paths() -> Json:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     for method in _unary():
         paths[path_of(method)] = {"post": _rpc(method)}
+    for path, handlers in ROUTES.items():
+        paths[path] = {method.lower(): _of_runners(path, handler) for method, handler in handlers.items()}
     paths["/healthz"] = {"get": _probe("Whether the gateway is alive", {})}
     paths["/readyz"] = {"get": _probe("Whether a promotion could be answered now", {503: _ERRORS[503]})}
     return paths
@@ -175,6 +178,34 @@ def _request(method: MethodDescriptor, scope: access_pb2.AccessScope) -> Json:
     if scope not in _ABOUT:
         return message
     return {"allOf": [message, _ABOUT[scope]]}
+
+
+def _of_runners(path: str, handler: Handler) -> Json:
+    """A call of Drone's runners, as far as it is any other client's: its bodies are theirs."""
+    summary = (handler.__doc__ or "").partition(": ")[2]
+    return {
+        "summary": summary[:1].upper() + summary[1:].removesuffix("."),
+        "tags": ["Drone's runners"],
+        "parameters": [
+            *(
+                {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
+                for name in _PLACEHOLDER.findall(path)
+            ),
+            {
+                "name": "X-Drone-Token",
+                "in": "header",
+                "required": True,
+                "description": "A token with the action run, as runners send it.",
+                "schema": {"type": "string"},
+            },
+        ],
+        "security": [],
+        "responses": {
+            "200": _content("Done.", {}),
+            "204": {"description": "Done, or nothing has come in 30 seconds."},
+            **_errors(_ERRORS, "Error"),
+        },
+    }
 
 
 def _probe(summary: str, errors: dict[int, str]) -> Json:

@@ -62,8 +62,9 @@ def _operation(method: str, path: str, operation: Json) -> str:
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         rows.append(("body", kind, _type(content["schema"])))
     for status, response in operation["responses"].items():
-        [content] = response["content"].values()
-        rows.append((status, _type(content["schema"]), response["description"]))
+        # What has no body has no content.
+        kinds = [_type(content["schema"]) for content in response.get("content", {}).values()]
+        rows.append((status, *(kinds or ["nothing"]), response["description"]))
     return (
         f'<details><summary><span class="method">{escape(method.upper())}</span>'
         f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>{_table(rows)}</details>"

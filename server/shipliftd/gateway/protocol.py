@@ -133,20 +133,17 @@ class Protocol(HttpToolsProtocol):
         super().on_url(url)
         if len(self.url) > MOST_URL:
             self._refuse(_too_long_url("the URL has", MOST_URL))
-        if len(self.url) > MOST_PATH and b"?" not in self.url[: MOST_PATH + 1]:
-            self._refuse(_too_long_url("the URL's path has", MOST_PATH))
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser."""
         super().on_header(name, value)
         self._count(len(name) + len(value) + len(": \r\n"))
-        if name.lower() == b"content-length" and int(value) > (most := most_body(self._path)):
-            self._refuse(too_long_body(most))
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
         self._check_host()
+        self._check_lengths()
         url = self.url
         # What uvicorn parses URLs with takes none of over 64 KiB.
         self.url, _, query = url.partition(b"?")
@@ -206,7 +203,7 @@ class Protocol(HttpToolsProtocol):
         elif self.pipeline:
             # It is the last of those that wait for their turn.
             cycle.keep_alive = False
-            self.pipeline[0] = (cycle, cast(Any, _refused(failure)))
+            self.pipeline[0] = (cycle, cast(Any, _refused(failure, self._edge.cors_headers(self.headers))))
         elif cycle.response_started:
             self._hang_up()
         else:
@@ -219,10 +216,12 @@ class Protocol(HttpToolsProtocol):
         request_id = new_request_id()
         path = self._path
         body = failure.body(path)
+        allowed = self._edge.cors_headers(self.headers)
         head = [
             STATUS_LINE[failure.status],
             *(b"%s: %s\r\n" % (name, value) for name, value in self.server_state.default_headers),
             b"content-type: %s\r\ncontent-length: %d\r\n" % (kind_of(path), len(body)),
+            *(f"{name}: {value}\r\n".encode() for name, value in allowed.items()),
             b"x-request-id: %s\r\nconnection: close\r\n\r\n" % request_id.encode(),
         ]
         self.transport.write(b"".join(head) + body)
@@ -237,6 +236,10 @@ class Protocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._timer = self.loop.call_later(LAST_SECONDS, self.transport.close)
+
+    @property
+    def _edge(self) -> Edge:
+        return cast(Edge, self.app)
 
     @property
     def _path(self) -> str:
@@ -256,6 +259,14 @@ class Protocol(HttpToolsProtocol):
             self._refuse(_wrong_host("the `Host` header is none: wanted a host, perhaps with a port"))
         if not hosts and self.parser.get_http_version() != "1.0":
             self._refuse(_wrong_host("the `Host` header is missing: HTTP/1.1 needs one"))
+
+    def _check_lengths(self) -> None:
+        # Not sooner: the page of another origin that asked could not read the answer.
+        if len(self._path) > MOST_PATH:
+            self._refuse(_too_long_url("the URL's path has", MOST_PATH))
+        for name, value in self.headers:
+            if name == b"content-length" and int(value) > (most := most_body(self._path)):
+                self._refuse(too_long_body(most))
 
     def _refuse(self, failure: Failure) -> None:
         self._refusal = self._refusal or failure
@@ -279,7 +290,9 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _refused(failure: Failure) -> Edge:
+def _refused(failure: Failure, headers: dict[str, str]) -> Edge:
+    failure.headers.update(headers)
+
     async def refused(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise failure
 

@@ -48,14 +48,15 @@ class Form(NamedTuple):
 class Shape:
     """How a message looks in Drone's JSON.
 
-    `ours` are the fields that Drone has not; `left_out` its keys that are left out when they are empty;
-    `renamed` what it calls a field; `added` its keys that no field of ours stands for; `beside` the shapes
-    that some routes put beside them; `in_minutes` the lengths of time that it has in minutes, not seconds.
+    `shown` are the fields that stand there, and a new one does not of itself; `left_out` its keys that are
+    left out when they are empty; `renamed` what it calls a field; `added` its keys that no field of ours
+    stands for; `beside` the shapes that some routes put beside them; `in_minutes` the lengths of time that
+    it has in minutes, not seconds.
     """
 
     name: str
     descriptor: Descriptor
-    ours: frozenset[str] = frozenset()
+    shown: frozenset[str]
     left_out: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     added: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Shape:
     @cached_property
     def keys(self) -> tuple[Key, ...]:
         """The keys that come from fields, in the order of the fields."""
-        return tuple(self._key(f) for f in self.descriptor.fields if f.name not in self.ours)
+        return tuple(self._key(f) for f in self.descriptor.fields if f.name in self.shown)
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -224,25 +225,42 @@ SHAPES: Mapping[str, Shape] = _shapes(
         "Build",
         _descriptor(builds_pb2.Build),
         # `retry_of` is ours and stands there: a restart names the build that it repeats.
-        ours=_words("owner repo origin external_id release artifacts waiting_for warnings"),
+        shown=_words(
+            "id repo_id number parent status error event action link title message before "
+            "after ref source_repo source target deploy_to author_login author_name "
+            "author_email author_avatar sender trigger cron params debug timestamp started "
+            "finished created updated version stages retry_of"
+        ),
         left_out=_words("parent error title cron deploy_to params debug stages retry_of"),
     ),
     Shape(
         "Stage",
         _descriptor(builds_pb2.Stage),
-        ours=_words("message link"),
+        shown=_words(
+            "id repo_id build_id number name kind type status error errignore exit_code "
+            "machine os arch variant kernel limit throttle started stopped created updated "
+            "version on_success on_failure depends_on labels steps"
+        ),
         left_out=_words("kind type error machine variant kernel limit throttle depends_on labels steps"),
     ),
     Shape(
         "Step",
         _descriptor(builds_pb2.Step),
+        shown=_words(
+            "id stage_id number name status error errignore exit_code started stopped "
+            "version depends_on image detached schema"
+        ),
         left_out=_words("error errignore started stopped depends_on image detached schema"),
         renamed={"stage_id": "step_id"},
     ),
     Shape(
         "Repo",
         _descriptor(access_pb2.Repository),
-        ours=_words("runner_secrets"),
+        shown=_words(
+            "id user_id owner name slug scm git_http_url git_ssh_url link default_branch "
+            "visibility config_path timeout counter permissions created updated version "
+            "active"
+        ),
         left_out=_words("permissions"),
         in_minutes=_words("timeout"),
         beside={"build": "Build"},
@@ -265,13 +283,14 @@ SHAPES: Mapping[str, Shape] = _shapes(
     Shape(
         "Line",
         _descriptor(builds_pb2.LogLine),
+        shown=_words("position text time"),
         renamed={"position": "pos", "text": "out"},
     ),
-    Shape("Permissions", _descriptor(access_pb2.Permissions)),
+    Shape("Permissions", _descriptor(access_pb2.Permissions), shown=_words("read write admin")),
     Shape(
         "User",
         _descriptor(access_pb2.User),
-        ours=_words("disabled"),
+        shown=_words("id login email avatar machine admin created updated"),
         added={"active": lambda user: not user.disabled} | _fixed(syncing=False, synced=0, last_login=0),
     ),
 )

@@ -157,18 +157,18 @@ def _is_to_be_taken(reader: Reader, stage: StageRow, build: BuildRow) -> bool:
     return said is not None and said.find(stage.name) is not None
 
 
-def lease(tx: Transaction, caller: Caller, request: pb.GetLeaseRequest) -> Leased:
-    """The lease that the caller holds. Raises NotFound, Denied."""
+def lease(reader: Reader, caller: Caller, request: pb.GetLeaseRequest) -> tuple[Leased, bool]:
+    """The lease that the caller holds; whether it is long enough. Raises Invalid, NotFound, Denied."""
     faults = Faults()
     check_held(request, faults)
     faults.refuse()
-    stage, build = held_stage(tx, caller, request.stage_id, request.lease_token)
-    return _leased(tx, stage, build)
+    stage, build = _held(reader, caller, request.stage_id, request.lease_token)
+    return _leased(reader, stage, build), _is_fresh(stage, now())
 
 
-def keep(tx: Transaction, caller: Caller, stage_id: int, lease_token: str) -> StageRow:
-    """Keeps the lease, and returns how its stage stands. Raises NotFound, Denied."""
-    return held_stage(tx, caller, stage_id, lease_token)[0]
+def keep_lease(tx: Transaction, caller: Caller, request: pb.GetLeaseRequest) -> Leased:
+    """The same, and keeps it."""
+    return _leased(tx, *held_stage(tx, caller, request.stage_id, request.lease_token))
 
 
 def keep_all(tx: Transaction, build_id: int) -> None:
@@ -178,20 +178,48 @@ def keep_all(tx: Transaction, build_id: int) -> None:
     )
 
 
-def keep_any(tx: Transaction, caller: Caller, build_id: int) -> BuildRow:
-    """Keeps the leases that the caller holds of a build's stages. Raises NotFound, Denied."""
-    row = _BUILD.one(tx, build_id)
+class Watched(NamedTuple):
+    """How a stage, or the build of the caller's stages, stands; `is_kept` where no lease needs keeping."""
+
+    build_id: int
+    status: str
+    error: str
+    is_kept: bool = True
+
+
+def watched(reader: Reader, caller: Caller, request: pb.WatchStageRequest) -> Watched:
+    """What the caller watches, as it stands. Raises NotFound, Denied."""
+    at = now()
+    if request.build_id:
+        build, stages = _held_of(reader, caller, request.build_id)
+        return Watched(build.id, build.status, build.error, all(_is_fresh(stage, at) for stage in stages))
+    stage, _ = _held(reader, caller, request.stage_id, request.lease_token)
+    return Watched(stage.build_id, stage.status, stage.error, _is_fresh(stage, at))
+
+
+def keep_watched(tx: Transaction, caller: Caller, request: pb.WatchStageRequest) -> Watched:
+    """The same, and keeps the leases."""
+    if request.build_id:
+        build, stages = _held_of(tx, caller, request.build_id)
+        for stage in stages:
+            _keep(tx, stage)
+        return Watched(build.id, build.status, build.error)
+    stage, _ = held_stage(tx, caller, request.stage_id, request.lease_token)
+    return Watched(stage.build_id, stage.status, stage.error)
+
+
+def _held_of(reader: Reader, caller: Caller, build_id: int) -> tuple[BuildRow, list[StageRow]]:
+    """A build, and the stages of it that the caller holds. Raises NotFound."""
+    row = _BUILD.one(reader, build_id)
     build = None if row is None else BuildRow._make(row)
-    held = [s for s in builds.stages_of(tx, build_id) if s.lease_token_id == caller.token_id]
-    if build is None or not held or not _reaches(tx, caller, build):
+    held = [s for s in builds.stages_of(reader, build_id) if s.lease_token_id == caller.token_id]
+    if build is None or not held or not _reaches(reader, caller, build):
         raise NotFound(
             f"build {build_id} not found: no stage of it is yours",
             reason="BUILD_NOT_FOUND",
             metadata={"build_id": build_id},
         )
-    for stage in held:
-        _keep(tx, stage)
-    return build
+    return build, held
 
 
 def holds(reader: Reader, caller: Caller, build_id: int) -> bool:
@@ -205,7 +233,12 @@ def held_stage(
     tx: Transaction, caller: Caller, stage_id: int, lease_token: str
 ) -> tuple[StageRow, BuildRow]:
     """A stage that the caller holds; its lease is kept. Raises NotFound, Denied."""
-    stage, build = _reached(tx, caller, stage_id)
+    stage, build = _held(tx, caller, stage_id, lease_token)
+    return _keep(tx, stage), build
+
+
+def _held(reader: Reader, caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRow, BuildRow]:
+    stage, build = _reached(reader, caller, stage_id)
     if lease_token:
         is_holder = stage.lease_hash is not None and hmac.compare_digest(
             stage.lease_hash, hash_of(lease_token)
@@ -218,7 +251,7 @@ def held_stage(
             reason="NO_LEASE",
             metadata={"stage_id": stage_id},
         )
-    return _keep(tx, stage), build
+    return stage, build
 
 
 def held_step(
@@ -270,10 +303,14 @@ def _missing(stage_id: int) -> NotFound:
 
 def _keep(tx: Transaction, stage: StageRow) -> StageRow:
     at = now()
-    if stage.status in ENDED or stage.lease_expires - at > _FRESH_MS:
+    if _is_fresh(stage, at):
         return stage
     _EXTEND.run(tx, stage.id, at + LEASE_MS)
     return stage._replace(lease_expires=at + LEASE_MS)
+
+
+def _is_fresh(stage: StageRow, at: int) -> bool:
+    return stage.status in ENDED or stage.lease_expires - at > _FRESH_MS
 
 
 def _leased(reader: Reader, stage: StageRow, build: BuildRow) -> Leased:

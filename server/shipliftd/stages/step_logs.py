@@ -73,8 +73,8 @@ _INSERT = Compiled(
 Line = tuple[int, str, int]
 
 
-def append(tx: Transaction, caller: Caller, request: pb.AppendLogRequest) -> int:
-    """Adds lines to a step's log; returns the next position.
+def append(tx: Transaction, caller: Caller, request: pb.AppendLogRequest) -> tuple[int, bool]:
+    """Adds lines to a step's log; returns the next position, and whether the log is full.
 
     Raises Invalid, NotFound, Denied (another's stage), OutOfRange (a gap).
     """
@@ -108,7 +108,8 @@ def append(tx: Transaction, caller: Caller, request: pb.AppendLogRequest) -> int
     if (position, size) != (step.log_lines, step.log_bytes):
         _GROWN.run(tx, step.id, position, size)
     tx.tell("grown", stage.build_id)
-    return max(position - (size >= MOST_BYTES), first + len(lines))
+    is_full = size >= MOST_BYTES
+    return max(position - is_full, first + len(lines)), is_full
 
 
 def _add(

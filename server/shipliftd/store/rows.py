@@ -126,6 +126,11 @@ class BuildWithStages(NamedTuple):
         """The build's id."""
         return self.build.id
 
+    @property
+    def environment(self) -> str:
+        """Where it goes, or ''."""
+        return self.build.deploy_to
+
 
 class RunnerRow(NamedTuple):
     """What the machines of a token ask for, with the cuts of the token, and when one of them last did."""

@@ -61,7 +61,9 @@ class StageService(StageServiceServicer):
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
-        leased = await self._store.write(leases.lease, CALLER.get(), request)
+        leased, is_kept = await self._store.read(leases.lease, CALLER.get(), request)
+        if not is_kept:
+            leased = await self._store.write(leases.keep_lease, CALLER.get(), request)
         lease = await self._lease(leased, context, request.lease_token)
         if request.resolve_pipeline:
             lease.resolved_pipeline = await self._possible(
@@ -83,8 +85,8 @@ class StageService(StageServiceServicer):
 
     async def AppendLog(self, request: pb.AppendLogRequest, context: Context) -> pb.AppendLogResponse:
         """Adds lines to a step's log."""
-        position = await self._store.write(step_logs.append, CALLER.get(), request)
-        return pb.AppendLogResponse(next_position=position)
+        position, is_full = await self._store.write(step_logs.append, CALLER.get(), request)
+        return pb.AppendLogResponse(next_position=position, full=is_full)
 
     async def WatchStage(
         self, request: pb.WatchStageRequest, context: Context
@@ -96,15 +98,17 @@ class StageService(StageServiceServicer):
             faults.add("stage_id", "is 0: name a stage, or a build with build_id")
         faults.refuse()
         told = ""
-        _, build_id = await self._look(request)
+        build_id = (await self._look(request)).build_id
         while True:
             event = self._runs.wake_ups.event("build", build_id)
             # After there is an event: what moves from now on sets it.
-            status, _ = await self._look(request)
-            if status != told:
-                yield pb.WatchStageResponse(status=STATUS_OF[status], stop=status in ENDED)
-                told = status
-            if status in ENDED:
+            seen = await self._look(request)
+            has_ended = seen.status in ENDED
+            if seen.status != told:
+                reason = (seen.error or f"it has ended: {seen.status}") if has_ended else ""
+                yield pb.WatchStageResponse(status=STATUS_OF[seen.status], stop=has_ended, reason=reason)
+                told = seen.status
+            if has_ended:
                 return
             await within(event, _KEEP_SECONDS)
 
@@ -154,10 +158,8 @@ class StageService(StageServiceServicer):
                 metadata={"stage_id": leased.id, "stage": leased.stage.name},
             ) from None
 
-    async def _look(self, request: pb.WatchStageRequest) -> tuple[str, int]:
+    async def _look(self, request: pb.WatchStageRequest) -> leases.Watched:
         caller = CALLER.get()
-        if request.build_id:
-            build = await self._store.write(leases.keep_any, caller, request.build_id)
-            return build.status, build.id
-        stage = await self._store.write(leases.keep, caller, request.stage_id, request.lease_token)
-        return stage.status, stage.build_id
+        seen = await self._store.read(leases.watched, caller, request)
+        # Looked at often, and stored seldom.
+        return seen if seen.is_kept else await self._store.write(leases.keep_watched, caller, request)
