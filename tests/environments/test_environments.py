@@ -397,3 +397,20 @@ def test_a_bad_list_is_refused(
     repository: Repository, fields: dict[str, Any], fault: tuple[str, str]
 ) -> None:
     assert refusal(page, repository, **fields) == invalid(fault)
+
+
+def test_what_came_into_an_environment_is_kept_in_its_order(repository: Repository) -> None:
+    repository.record()
+    for number in (2, 3):
+        repository.promote(1)
+        repository.report(number, SUCCESS)
+    settle(repository, 0)
+    settle(repository, 2)
+    rows = stored(
+        repository.server,
+        "SELECT number, said_by FROM arrivals WHERE repo_id ="
+        f" (SELECT repo_id FROM builds WHERE id = {repository.get(2).id}) ORDER BY id",
+    )
+    assert rows == [(2, ""), (3, ""), (0, "admin"), (2, "admin")]
+    (found,) = listed(repository)
+    assert found.current.number == 2

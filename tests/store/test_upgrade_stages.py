@@ -303,3 +303,29 @@ def test_the_release_before_0_2_0_can_still_write(settled: Path) -> None:
         lines = [(line.text, line.time.ToMilliseconds()) for part in log for line in part.lines]
         assert lines == [("three\n", 80_000)]
         assert not server.access().GetUser(access_pb2.GetUserRequest(login="mona")).disabled
+
+
+def test_what_the_release_before_put_into_environments_is_known_again(settled: Path) -> None:
+    def arrivals() -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(settled)) as store:
+            query = "SELECT environment, build_id, number, said_by FROM arrivals ORDER BY id"
+            return store.execute(query).fetchall()
+
+    said("migrate", "--database", settled)
+    before = arrivals()
+    write(
+        settled,
+        build(6, 1, "promote", "success", "production"),
+        f"INSERT OR REPLACE INTO deployments VALUES (1, 'production', 6, 6, {AT});",
+        f"INSERT INTO deployments VALUES (1, 'canary', 6, 6, {AT});",
+    )
+    said("migrate", "--database", settled)
+    # In the order of the old table, once each.
+    later = {("production", 6, 6, ""), ("canary", 6, 6, "")}
+    assert (arrivals()[: len(before)], {*arrivals()[len(before) :]}) == (before, later)
+    # There it was settled that nothing is there.
+    write(settled, "DELETE FROM deployments WHERE environment = 'canary';")
+    said("migrate", "--database", settled)
+    said("migrate", "--database", settled)
+    assert arrivals()[-1] == ("canary", None, 0, "")
+    assert len(arrivals()) == len(before) + 3

@@ -14,14 +14,9 @@ from shipliftd.enum_words import as_json
 from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
 from shipliftd.stages import again, lacking, said_by
-from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, Deployment
+from shipliftd.store.models import ENDED
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
 from shipliftd.store.transaction import Transaction
-
-_CURRENT = Compiled(
-    Deployment.select(Deployment.number).where(Deployment.repo == arg(0), Deployment.environment == arg(1))
-)
 
 
 def _to_its_target(_tx: Transaction, caller: Caller, request: pb.PromoteRequest) -> None:
@@ -169,8 +164,7 @@ def _params(
 
 
 def _expect(tx: Transaction, caller: Caller, environment: str, expected: int) -> None:
-    row = _CURRENT.one(tx, caller.repo_id, environment)
-    current = row[0] if row is not None else 0
+    current = environments.current_number(tx, caller.repo_id, environment)
     if current == expected:
         return
     there = f"build {current} is current in {environment}" if current else f"{environment} is empty"

@@ -1,12 +1,28 @@
 """What is in an environment: the last promotion to it that succeeded, unless somebody said otherwise."""
 
-from shipliftd.store.models import Deployment
+from shipliftd.store.compiled import Compiled, arg, inserting
+from shipliftd.store.models import Arrival, Deployment
 from shipliftd.store.rows import BuildRow
-from shipliftd.store.transaction import Transaction
+from shipliftd.store.transaction import Reader, Transaction
+
+_NEWEST = Compiled(
+    Arrival.select(Arrival.number)
+    .where(Arrival.repo == arg(0), Arrival.environment == arg(1))
+    .order_by(Arrival.id.desc())
+    .limit(1)
+)
+_ARRIVES = inserting(Arrival)
 
 
-def becomes_current(tx: Transaction, build: BuildRow) -> None:
-    """Makes a promotion what is in its environment."""
+def current_number(reader: Reader, repo_id: int, environment: str) -> int:
+    """The number of the build that is current there, 0 where there is none."""
+    row = _NEWEST.one(reader, repo_id, environment)
+    return row[0] if row is not None else 0
+
+
+def becomes_current(tx: Transaction, build: BuildRow, said_by: str = "") -> None:
+    """Makes a promotion what is in its environment, because it succeeded or somebody says so."""
+    _ARRIVES.run(tx, build.repo_id, build.deploy_to, build.id, build.number, build.updated, said_by)
     there = Deployment.insert(
         repo=build.repo_id,
         environment=build.deploy_to,
@@ -18,3 +34,9 @@ def becomes_current(tx: Transaction, build: BuildRow) -> None:
         preserve=[Deployment.build, Deployment.number, Deployment.updated],
     )
     tx.execute(there)
+
+
+def becomes_empty(tx: Transaction, repo_id: int, environment: str, at: int, said_by: str) -> None:
+    """Somebody says that nothing is there."""
+    _ARRIVES.run(tx, repo_id, environment, None, 0, at, said_by)
+    tx.execute(Deployment.delete().where(Deployment.repo == repo_id, Deployment.environment == environment))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+from peewee import SQL
 from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd import builds
@@ -10,48 +11,70 @@ from shipliftd.access.guard import Caller, visible
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.environments import uncertain
-from shipliftd.environments.current import becomes_current
+from shipliftd.environments.current import becomes_current, becomes_empty, current_number
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.store import pages
-from shipliftd.store.models import ENDED, FAILED, Build, Deployment, Lost, Repository
+from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.models import ENDED, FAILED, Build, Lost, Repository
 from shipliftd.store.rows import BuildRow, StageRow, Standing, StepRow
 from shipliftd.store.transaction import Reader, Transaction
 
 Part = TypeVar("Part", StageRow, StepRow)
 
 
+# Each goes by an index: a page asks for up to a thousand environments.
+_MINE = (Build.repo == arg(0)) & (Build.deploy_to == arg(1)) & (Build.parent > 0)
+_NEWEST = Compiled(Build.select().where(_MINE).order_by(Build.number.desc()).limit(1))
+_RUNNING = Compiled(
+    Build.select().where(_MINE, Build.status == SQL("'running'")).order_by(Build.number.desc()).limit(1)
+)
+# Only what is newer than what is there, so that few are looked at.
+_FAILED = Compiled(
+    Build.select()
+    .where(_MINE, Build.number > arg(2), Build.status.in_(["failure", "error"]))
+    .order_by(Build.number.desc())
+    .limit(1)
+)
+_NUMBERED = Compiled(Build.select().where(_MINE, Build.number == arg(2)))
+_LOST = Compiled(
+    Lost.select(Lost.number, Lost.stage, Lost.machine, Lost.at).where(
+        Lost.repo == arg(0), Lost.environment == arg(1)
+    )
+)
+# One step in the index for each: it has the environments in their order.
+_NEXT = Compiled(
+    Build.select(Build.deploy_to)
+    .where(Build.repo == arg(0), Build.parent > 0, Build.deploy_to > arg(1))
+    .order_by(Build.deploy_to)
+    .limit(1)
+)
+_REPOSITORIES_AT_ONCE = 100
+
+
 def standing(reader: Reader, repository: Repository, environment: str) -> Standing | None:
     """What is in an environment; None where nothing was ever promoted to it."""
-    mine = (Build.repo == repository.id) & (Build.deploy_to == environment) & (Build.parent > 0)
-    newest = _newest(reader, mine)
+    place = repository.id, environment
+    newest = _build(_NEWEST.one(reader, *place))
     if newest is None:
         return None
-    deployed = reader.get(
-        Deployment, Deployment.repo == repository.id, Deployment.environment == environment
-    )
-    current = None if deployed is None else builds.find(reader, repository.id, deployed.number)
-    # Only what is newer, so that few are looked at.
-    later = mine & (Build.number > (current.number if current is not None else 0))
-    failed = _newest(reader, later & Build.status.in_(["failure", "error"]))
-    lost = reader.get(Lost, Lost.repo == repository.id, Lost.environment == environment)
+    number = current_number(reader, *place)
+    failed = _build(_FAILED.one(reader, *place, number))
+    in_flight = newest if newest.status not in ENDED else _build(_RUNNING.one(reader, *place))
     return Standing(
         owner=repository.owner,
         repo=repository.name,
         environment=environment,
-        current=current,
-        in_flight=newest
-        if newest.status not in ENDED
-        else _newest(reader, mine & (Build.status == "running")),
+        current=builds.find(reader, repository.id, number) if number else None,
+        in_flight=in_flight,
         last_failed=failed,
         failed_step=_failed_step(reader, failed) if failed is not None else "",
-        lost=None if lost is None else (lost.number, lost.stage, lost.machine, lost.at),
+        lost=_LOST.one(reader, *place),
         newest=newest,
     )
 
 
-def _newest(reader: Reader, condition: Any) -> BuildRow | None:  # noqa: ANN401
-    row = reader.row(Build.select().where(condition).order_by(Build.number.desc()))
+def _build(row: tuple[Any, ...] | None) -> BuildRow | None:
     return None if row is None else BuildRow._make(row)
 
 
@@ -92,36 +115,30 @@ def _after(
         query = query.where(
             (Repository.owner > owner) | ((Repository.owner == owner) & (Repository.name >= name))
         )
-    repositories = reader.all(query.order_by(Repository.owner, Repository.name))
-    if request.repo and not repositories:
+    query = query.order_by(Repository.owner, Repository.name)
+    found = 0
+    while repositories := reader.all(query.limit(_REPOSITORIES_AT_ONCE).offset(found)):
+        found += len(repositories)
+        for repository in repositories:
+            is_first = key is not None and [repository.owner, repository.name] == key[:2]
+            after = str(key[2]) if key is not None and is_first else ""
+            for environment in _environments(reader, repository, after):
+                if request.environment not in ("", environment):
+                    continue
+                if (row := standing(reader, repository, environment)) is not None:
+                    yield row
+    if request.repo and not found:
         raise NotFound(
             f"repository {request.owner}/{request.repo} not found: it does not exist, or you may not read"
             " it",
             reason="REPOSITORY_NOT_FOUND",
             metadata={"owner": request.owner, "repo": request.repo},
         )
-    for repository in repositories:
-        is_first = key is not None and [repository.owner, repository.name] == key[:2]
-        for environment in _environments(
-            reader, repository, str(key[2]) if key is not None and is_first else ""
-        ):
-            if not request.environment or environment == request.environment:
-                found = standing(reader, repository, environment)
-                if found is not None:
-                    yield found
 
 
 def _environments(reader: Reader, repository: Repository, after: str) -> Iterator[str]:
     """The environments that something was promoted to, each found by one step in an index."""
-    while True:
-        query = (
-            Build.select(Build.deploy_to)
-            .where(Build.repo == repository.id, Build.parent > 0, Build.deploy_to > after)
-            .order_by(Build.deploy_to)
-        )
-        row = reader.row(query)
-        if row is None:
-            return
+    while (row := _NEXT.one(reader, repository.id, after)) is not None:
         after = row[0]
         yield after
 
@@ -172,25 +189,20 @@ def settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest
     faults.not_negative("build", request.build)
     faults.text("comment", request.comment, 2000)
     faults.refuse()
-    mine = (Build.repo == caller.repo_id) & (Build.deploy_to == request.environment) & (Build.parent > 0)
-    newest = _newest(tx, mine)
+    newest = _build(_NEWEST.one(tx, caller.repo_id, request.environment))
     if newest is None:
         raise _never_promoted_to(caller, request.environment)
-    _settle(tx, caller, request, mine)
+    _settle(tx, caller, request)
     uncertain.forget(tx, caller.repo_id, request.environment)
     return Written(_load(tx, caller, newest.id))
 
 
-def _settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest, mine: Any) -> None:  # noqa: ANN401
+def _settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest) -> None:
     at = now()
     if not request.build:
-        tx.execute(
-            Deployment.delete().where(
-                Deployment.repo == caller.repo_id, Deployment.environment == request.environment
-            )
-        )
+        becomes_empty(tx, caller.repo_id, request.environment, at, caller.login)
         return
-    build = _newest(tx, mine & (Build.number == request.build))
+    build = _build(_NUMBERED.one(tx, caller.repo_id, request.environment, request.build))
     if build is None:
         raise NotFound(
             f"build {request.build} of {caller.owner}/{caller.repo} is no promotion to"
@@ -203,4 +215,4 @@ def _settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentReques
                 "environment": request.environment,
             },
         )
-    becomes_current(tx, build._replace(updated=at))
+    becomes_current(tx, build._replace(updated=at), caller.login)

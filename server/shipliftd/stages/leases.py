@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
-from shipliftd import builds
+from shipliftd import builds, environments
 from shipliftd.access.guard import Caller, hash_of, reaches
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
@@ -19,7 +19,7 @@ from shipliftd.pipelines import Pipelines
 from shipliftd.stages import build_stages
 from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, Build, Deployment, Repository, Stage, Step
+from shipliftd.store.models import ENDED, Build, Repository, Stage, Step
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
 from shipliftd.store.transaction import Reader, Transaction
 
@@ -325,12 +325,8 @@ def _leased(reader: Reader, stage: StageRow, build: BuildRow) -> Leased:
 def _current(reader: Reader, build: BuildRow) -> BuildRow | None:
     if not build.deploy_to:
         return None
-    found = reader.get(
-        Deployment, Deployment.repo == build.repo_id, Deployment.environment == build.deploy_to
-    )
-    if found is None or not found.number:
-        return None
-    return builds.find(reader, build.repo_id, found.number)
+    number = environments.current_number(reader, build.repo_id, build.deploy_to)
+    return builds.find(reader, build.repo_id, number) if number else None
 
 
 def labels_of(stage: StageRow) -> tuple[tuple[str, str], ...]:

@@ -401,7 +401,7 @@ class Runner(Table):
 
 
 class Deployment(Table):
-    """What is in an environment: the last promotion or rollback to it that succeeded."""
+    """What is in an environment, for the release before, which has no arrivals."""
 
     repo = ForeignKeyField(Repository, lazy_load=False, index=False)
     environment = TextField()
@@ -412,6 +412,30 @@ class Deployment(Table):
     class Meta:
         table_name = "deployments"
         primary_key = CompositeKey("repo", "environment")
+
+
+class Arrival(Table):
+    """What came into an environment, row by row: the newest says what is there. None is ever changed.
+
+    Without a build (number 0) the environment was said to be empty; `said_by` is who said what is there,
+    '' where a promotion's success did.
+    """
+
+    id = BigAutoField()
+    repo = ForeignKeyField(Repository, lazy_load=False, index=False)
+    environment = TextField()
+    build = ForeignKeyField(Build, lazy_load=False, index=False, null=True)
+    number = IntegerField()
+    at = BigIntegerField()
+    said_by = TextField()
+
+    class Meta:
+        table_name = "arrivals"
+
+
+Arrival.add_index(
+    Arrival.index(Arrival.repo, Arrival.environment, Arrival.id, name="arrivals_in_environment")
+)
 
 
 class Lost(Table):
@@ -495,6 +519,7 @@ TABLES = (
     Pipeline,
     Runner,
     Deployment,
+    Arrival,
     Lost,
     Request,
     Change,

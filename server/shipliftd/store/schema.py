@@ -17,7 +17,7 @@ from playhouse.migrations import Runner
 from shipliftd import __version__
 from shipliftd.errors import Precondition
 from shipliftd.store import backups
-from shipliftd.store.models import Setting
+from shipliftd.store.models import Arrival, Setting
 from shipliftd.store.transaction import Reader, Transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -46,7 +46,10 @@ def migrate(database: SqliteDatabase) -> list[str]:
             _copy_before(database, name)
         _apply(database, runner, name)
         log.info("migrated", extra={"migration": name})
-    _complete_settings(Transaction(database))
+    tx = Transaction(database)
+    _complete_settings(tx)
+    if database.table_exists(Arrival):
+        _take_over_deployments(tx)
     return taken
 
 
@@ -80,6 +83,34 @@ def _complete_settings(tx: Transaction) -> None:
         )
     if tx.get(Setting, Setting.key == "secret") is None:
         tx.execute(Setting.insert(key="secret", value=secrets.token_hex(32)))
+
+
+def _take_over_deployments(tx: Transaction) -> None:
+    # With every start: the release before may have served the store meanwhile, and knows no arrivals.
+    with tx.database.atomic():
+        for statement in _TAKE_OVER:
+            tx.database.execute_sql(statement)
+
+
+_NEWEST = """(
+    SELECT number FROM arrivals
+    WHERE arrivals.repo_id = d.repo_id AND arrivals.environment = d.environment ORDER BY id DESC LIMIT 1
+)"""
+_TAKE_OVER = (
+    f"""
+    INSERT INTO arrivals (repo_id, environment, build_id, number, at, said_by)
+    SELECT repo_id, environment, build_id, number, updated, '' FROM deployments AS d
+    WHERE number <> coalesce({_NEWEST}, 0)
+    """,  # noqa: S608  # of constants
+    f"""
+    INSERT INTO arrivals (repo_id, environment, build_id, number, at, said_by)
+    SELECT d.repo_id, d.environment, NULL, 0, max(d.at), '' FROM arrivals AS d
+    WHERE NOT EXISTS (
+        SELECT 1 FROM deployments WHERE repo_id = d.repo_id AND environment = d.environment
+    )
+    GROUP BY d.repo_id, d.environment HAVING {_NEWEST} <> 0
+    """,  # noqa: S608  # of constants
+)
 
 
 def _refuse_if_shut_out(database: SqliteDatabase) -> None:
