@@ -15,9 +15,9 @@ def main() -> None:
         from shiplift.cli.app import COMPLETE_VARIABLE, app
 
         if COMPLETE_VARIABLE in os.environ:
-            from typer.completion import completion_init  # type: ignore[attr-defined]  # Typer has it for itself
+            from shiplift.cli.shells import answer_shells
 
-            completion_init()
+            answer_shells()
         app(prog_name="shiplift")
     except KeyboardInterrupt:
         sys.exit(130)

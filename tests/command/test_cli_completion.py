@@ -1,10 +1,7 @@
 """What shells offer for the word that is being typed."""
 
 import os
-import pty
-import select
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +10,8 @@ from tests.support.cli import Cli
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, within
 from tests.support.repository import Repository
+from tests.support.shells import BIN, Typist
 from tests.support.toolchains import need
-
-BIN = Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -30,11 +26,10 @@ def cli(repository: Repository, tmp_path: Path) -> Cli:
 
 def offered(cli: Cli, line: str, **variables: str) -> list[str]:
     """What bash is offered for the last word of a line."""
-    words = line.split(" ")
     asked = {
         "_SHIPLIFT_COMPLETE": "complete_bash",
-        "COMP_WORDS": " ".join(words),
-        "COMP_CWORD": str(len(words) - 1),
+        "_SHIPLIFT_LINE": line,
+        "_SHIPLIFT_REPLACED": line.split(" ")[-1],
     }
     said = cli.run(**asked, **variables)
     assert (said.code, said.err) == (0, "")
@@ -70,84 +65,108 @@ def test_what_fails_offers_nothing_and_says_nothing(cli: Cli, address: str) -> N
     assert offered(cli, "shiplift show ", SHIPLIFT_TOKEN="shl_wrong") == []
 
 
-def completed(shell: str, script: str, cli: Cli) -> str:
-    """What a shell prints for a script with the completion in it."""
+def login(cli: Cli, server: Shipliftd, context: str) -> None:
+    said = cli.run("login", "--context", context, stdin=f"{server.admin_token}\n")
+    assert said.code == 0, said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_line_goes_on_at_a_press_of_tab(cli: Cli, server: Shipliftd, name: str, shell: str) -> None:
     need(shell)
+    login(cli, server, "127.0.0.1:50051")
+    login(cli, server, "me@host/b")
+    (cli.home / "secret.txt").touch()
+    slug = Repository.make(server, f"of-{name}", "hello").slug
+    typed = slug[:-1]
+    with Typist(shell, cli) as typist:
+        for line, whole in {
+            "shiplift tok": "shiplift token ",
+            "shiplift token r": "shiplift token revoke ",
+            "cd x; shiplift promote 1 prod": "cd x; shiplift promote 1 production ",
+            'shiplift envs "stag': 'shiplift envs "staging" ',
+            f"shiplift envs -R {typed}": f"shiplift envs -R {slug} ",
+            f"shiplift envs --repository={typed}": f"shiplift envs --repository={slug} ",
+            "shiplift --output=j": "shiplift --output=json ",
+            # Readline parts words at `:`, `@` and `=`.
+            "shiplift context use 127.0.0.1:5": "shiplift context use 127.0.0.1:50051 ",
+            "shiplift context use me@h": "shiplift context use me@host/b ",
+            "shiplift builds --context=127.0.0.1:": "shiplift builds --context=127.0.0.1:50051 ",
+            "shiplift builds --context 'me@": "shiplift builds --context 'me@host/b' ",
+            f"shiplift --server {cli.server} envs prod": f"shiplift --server {cli.server} envs production ",
+            "shiplift promote --param A=é:b 1 prod": "shiplift promote --param A=é:b 1 production ",
+            # Where nothing is offered, files are.
+            "shiplift --token-file sec": "shiplift --token-file secret.txt ",
+            "shiplift --token-file=sec": "shiplift --token-file=secret.txt ",
+        }.items():
+            assert typist.tab(line) == whole
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_all_that_goes_on_is_offered(cli: Cli, shell: str) -> None:
+    need(shell)
+    with Typist(shell, cli) as typist:
+        for line, offered in {
+            "shiplift token ": "create list revoke show ",
+            "shiplift promote ": "1 2 3 ",
+            "shiplift promote 1 ": "production staging ",
+            "shiplift completion ": "bash fish zsh ",
+        }.items():
+            assert typist.everything(line) == line + offered
+        whole = "shiplift promote --repository --request-id "
+        assert typist.everything("shiplift promote --re") == whole
+
+
+def test_zsh_shows_help_as_it_is_written(cli: Cli) -> None:
+    said = cli.run(_SHIPLIFT_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="shiplift --serv")
+    assert (said.code, said.err) == (0, "")
+    need("zsh")
     done = subprocess.run(
-        [shell, "-c", script],
-        env={**cli.environment, "PATH": f"{BIN}:{os.environ['PATH']}"},
+        ["zsh", "-f", "-c", '_arguments() { print -r -- "$1" }; eval $(cat)'],
+        input=said.out,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    told = r"The server. [SHIPLIFT_SERVER, else the context's, else 127.0.0.1\\:50051]"
+    assert (done.stdout, done.stderr) == (f'*: :(("--server":"{told}"))\n', "")
+
+
+def test_fish_completes(cli: Cli, server: Shipliftd, name: str) -> None:
+    need("fish")
+    login(cli, server, "127.0.0.1:50051")
+    slug = Repository.make(server, f"of-{name}", "hello").slug
+    lines = {
+        "shiplift tok": ["token\tCreates, lists, shows and revokes tokens."],
+        "shiplift token r": ["revoke\tRevokes a token: it stops working at once."],
+        "shiplift promote ": ["1", "2", "3"],
+        "shiplift promote 1 ": ["production", "staging"],
+        f"shiplift envs -R {slug[:-1]}": [slug],
+        f"shiplift envs --repository={slug[:-1]}": [f"--repository={slug}"],
+        "shiplift context use 127.0.0.1:5": ["127.0.0.1:50051"],
+        "shiplift builds --context=127.": ["--context=127.0.0.1:50051"],
+        f"shiplift --server {cli.server} promote 1 prod": ["production"],
+        # Help that is longer than a line of the terminal is one line.
+        "shiplift promote --re": [
+            "--repository\tThe repository. [SHIPLIFT_REPO, else the git remote origin]",
+            "--request-id\tRepeats a call that got no answer; a fresh one when left out.",
+        ],
+    }
+    done = subprocess.run(
+        [
+            "fish",
+            "-c",
+            "shiplift completion fish | source; for l in $argv; complete -C $l; echo; end",
+            *lines,
+        ],
+        env={**cli.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "40"},
+        cwd=cli.home,
         capture_output=True,
         text=True,
         timeout=SECONDS,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def test_bash_completes(cli: Cli) -> None:
-    script = """
-        source <(shiplift completion bash)
-        COMP_WORDS=(shiplift promote 1 prod) COMP_CWORD=3
-        _shiplift_completion shiplift
-        echo "${COMPREPLY[@]}"
-    """
-    assert completed("bash", script, cli) == "production\n"
-
-
-def test_fish_completes(cli: Cli) -> None:
-    def offered(line: str) -> list[str]:
-        return completed(
-            "fish", f"shiplift completion fish | source; complete -C '{line}'", cli
-        ).splitlines()
-
-    assert offered("shiplift promote 1 ") == ["production", "staging"]
-    assert offered(f"shiplift builds -R {cli.repo}") == [cli.repo]
-    assert "revoke\tRevokes a token: it stops working at once." in offered("shiplift token ")
-    assert all("\t" in line for line in offered("shiplift promote --"))
-
-
-def test_zsh_completes(cli: Cli) -> None:
-    need("zsh")
-    master, terminal = pty.openpty()
-    environment = {**cli.environment, "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "dumb"}
-    process = subprocess.Popen(
-        ["zsh", "-f", "-i"],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        env=environment,
-        cwd=cli.home,
-        start_new_session=True,
-    )
-    os.close(terminal)
-    shown = b""
-
-    def type_and_see(keys: str, word: str) -> None:
-        nonlocal shown
-        shown = b""
-        os.write(master, keys.encode())
-        while word.encode() not in shown:
-            assert select.select([master], [], [], SECONDS)[0], shown
-            shown += os.read(master, 65536)
-
-    try:
-        # In two parts, or the echo of the line would be taken for its output.
-        type_and_see(
-            "autoload -Uz compinit; compinit -u -D; source <(shiplift completion zsh);"
-            " shiplift() { print -r -- TYP''ED=$* }; print REA''DY\n",
-            "READY",
-        )
-        for keys, word, typed in (
-            ("shiplift promote 1 prod", "production", "TYPED=promote 1 production"),
-            ("shiplift tok", "token", "TYPED=token"),
-            ("shiplift envs stag", "staging", "TYPED=envs staging"),
-        ):
-            type_and_see(f"{keys}\t", word)
-            type_and_see("\n", f"{typed}\r\n")
-    finally:
-        process.kill()
-        process.wait(SECONDS)
-        os.close(master)
+    said = [part.splitlines() for part in done.stdout.removesuffix("\n\n").split("\n\n")]
+    assert dict(zip(lines, said, strict=True)) == lines
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

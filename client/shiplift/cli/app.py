@@ -40,11 +40,9 @@ def completion(
     bash: source <(shiplift completion bash), in ~/.bashrc; zsh: the same in ~/.zshrc, behind compinit;
     fish: shiplift completion fish > ~/.config/fish/completions/shiplift.fish
     """
-    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # Typer has it for itself
+    from shiplift.cli.shells import script  # slow, and only this needs it
 
-    sys.stdout.write(
-        get_completion_script(prog_name="shiplift", complete_var=COMPLETE_VARIABLE, shell=shell) + "\n"
-    )
+    sys.stdout.write(script(shell, COMPLETE_VARIABLE) + "\n")
 
 
 def _show_version(wanted: bool) -> None:
