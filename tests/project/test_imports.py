@@ -1,11 +1,14 @@
 """Who may import whom. A new room needs a row here before anything can import it."""
 
 import ast
+import re
 from collections.abc import Iterator, Set
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import shipliftd
+
+from tests.support.toolchains import ROOT
 
 SERVER = Path(shipliftd.__file__).parent
 CLIENT = SERVER.parents[1] / "client" / "shiplift"
@@ -92,6 +95,25 @@ def room_of(module: str) -> str:
 
 def test_every_module_of_the_server_has_a_room() -> None:
     assert {room_of(module) for module in modules_of(SERVER) if module} == MAY_IMPORT.keys()
+
+
+def test_the_table_for_contributors_is_this_one() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| .* \| (.*?)\|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
+    told = {room: {*re.findall(r"`(\w+)`", may)} for room, may in rows}
+    rooms = MAY_IMPORT.keys() - GROUND - {"__main__"}
+    assert told == {room: {*MAY_IMPORT[room]} - GROUND - {room} for room in rooms}
+
+
+def test_every_room_says_what_is_in_it() -> None:
+    rooms = [path for path in SERVER.glob("*/__init__.py") if path.parent.name != "gateway"]
+    assert {path.parent.name for path in rooms} == {
+        room for room in MAY_IMPORT if (SERVER / room).is_dir()
+    } - {"gateway"}
+    for path in rooms:
+        said = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert "tart reading in" in said, path
 
 
 def test_modules_import_only_from_the_rooms_that_theirs_may() -> None:
