@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from shiplift.v1 import access_pb2 as pb
 
-from shipliftd.access.guard import Caller, Known, is_within
+from shipliftd.access.guard import Caller, ValidToken, is_within
 from shipliftd.enum_words import ACTION_WORD, LEVEL_WORD
 from shipliftd.errors import Denied
 
@@ -35,7 +35,7 @@ _GIVES: dict[pb.AccessLevel, frozenset[pb.TokenAction]] = {
 
 
 def beyond(
-    cut: Known | None,
+    cut: ValidToken | None,
     actions: Collection[int],
     repositories: Collection[str],
     environments: Collection[str],

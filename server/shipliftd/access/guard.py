@@ -59,7 +59,7 @@ class Named(Protocol):
     repo: str
 
 
-class Known(NamedTuple):
+class ValidToken(NamedTuple):
     """A valid token and its user. Empty cuts: none."""
 
     token_id: int
@@ -94,7 +94,7 @@ class Caller:
     owner: str = ""
     repo: str = ""
     repo_id: int = 0
-    cut: Known | None = None
+    cut: ValidToken | None = None
     # Whether the token may read where the request points.
     reads: bool = True
 
@@ -133,7 +133,7 @@ class Caller:
 CALLER: ContextVar[Caller] = ContextVar("caller")
 
 
-def known(reader: Reader, authorization: str | None) -> Known | None:
+def token_of(reader: Reader, authorization: str | None) -> ValidToken | None:
     """The token in the metadata `authorization`, or None when there is none.
 
     Raises Unauthenticated when there is one that is not valid. Its words never hold the token.
@@ -172,7 +172,7 @@ def known(reader: Reader, authorization: str | None) -> Known | None:
             reason="EXPIRED_TOKEN",
             metadata={"token_id": token_id, "login": login},
         )
-    return Known(
+    return ValidToken(
         token_id,
         user_id,
         login,
@@ -185,7 +185,7 @@ def known(reader: Reader, authorization: str | None) -> Known | None:
 
 
 def admit(
-    reader: Reader, method: str, rule: pb.AccessRule, request: Message, token: Known | None
+    reader: Reader, method: str, rule: pb.AccessRule, request: Message, token: ValidToken | None
 ) -> Caller:
     """Lets the caller through, or raises what the table in the design says."""
     scope = rule.scope
@@ -228,7 +228,7 @@ _OWNER_SCOPES = frozenset({pb.ACCESS_SCOPE_OWNER, pb.ACCESS_SCOPE_REPOSITORY_OR_
 
 
 def _admit_to_repository(
-    reader: Reader, method: str, rule: pb.AccessRule, request: Named, token: Known | None
+    reader: Reader, method: str, rule: pb.AccessRule, request: Named, token: ValidToken | None
 ) -> Caller:
     owner, repo = request.owner, request.repo
     _check_names(owner, repo)
@@ -281,7 +281,7 @@ class Guard:
     async def admit(
         self, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
     ) -> Caller:
-        """Lets the caller through, or raises what `known` and `admit` raise."""
+        """Lets the caller through, or raises what `token_of` and `admit` raise."""
         if rule.scope != pb.ACCESS_SCOPE_REPOSITORY or authorization is None:
             return await self.admit_anew(method, rule, request, authorization)
         named = cast(Named, request)
@@ -301,10 +301,10 @@ class Guard:
         """Like `admit`, from what is in the store now."""
         return await self._store.read(_admit_anew, method, rule, request, authorization)
 
-    async def known(self, authorization: str | None) -> Known | None:
+    async def token_of(self, authorization: str | None) -> ValidToken | None:
         """Whose valid token this is; None when it is none."""
         try:
-            return await self._store.read(known, authorization)
+            return await self._store.read(token_of, authorization)
         except Unauthenticated:
             return None
 
@@ -316,11 +316,11 @@ class Guard:
 def _admit_anew(
     reader: Reader, method: str, rule: pb.AccessRule, request: Message, authorization: str | None
 ) -> Caller:
-    return admit(reader, method, rule, request, known(reader, authorization))
+    return admit(reader, method, rule, request, token_of(reader, authorization))
 
 
 def level_of(
-    token: Known | None, owner: str, repo: str, visibility: str, granted: Callable[[], int]
+    token: ValidToken | None, owner: str, repo: str, visibility: str, granted: Callable[[], int]
 ) -> int:
     """What the caller may do in a repository that exists: ANYONE (nothing), READ, WRITE or ADMIN.
 
@@ -336,7 +336,7 @@ def level_of(
     return max(level, granted())
 
 
-def _granted(reader: Reader, token: Known | None, owner: str, repo: str) -> int:
+def _granted(reader: Reader, token: ValidToken | None, owner: str, repo: str) -> int:
     level: int = _LEVEL.one(reader, token.user_id if token else 0, owner, repo)[0] or 0
     return level
 
@@ -381,7 +381,7 @@ def granted(caller: Caller, level: int) -> Any:  # noqa: ANN401
     return fn.EXISTS(found)
 
 
-def _within(cut: Known | None) -> Any:  # noqa: ANN401
+def _within(cut: ValidToken | None) -> Any:  # noqa: ANN401
     if cut is None or not cut.repositories:
         return Repository.id > 0
     owners = [name.removesuffix("/*") for name in cut.repositories if name.endswith("/*")]
@@ -403,7 +403,7 @@ def _check_names(owner: str, repo: str | None = None) -> None:
     faults.refuse()
 
 
-def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
+def _require_action(token: ValidToken, rule: pb.AccessRule, method: str) -> None:
     if not rule.action or token.may(rule.action):
         return
     # Which of them it needs for what, the verb says.
@@ -416,7 +416,7 @@ def _require_action(token: Known, rule: pb.AccessRule, method: str) -> None:
         )
 
 
-def _require_runner(token: Known, method: str) -> None:
+def _require_runner(token: ValidToken, method: str) -> None:
     # Whoever takes stages gets their parameters, so a token for it says so, and where.
     if pb.TOKEN_ACTION_RUN not in token.actions or not (token.repositories or token.environments):
         raise Denied(
@@ -427,14 +427,14 @@ def _require_runner(token: Known, method: str) -> None:
         )
 
 
-def _require_site(token: Known, method: str) -> None:
+def _require_site(token: ValidToken, method: str) -> None:
     if not token.admin:
         raise _denied(f"{method} needs a site admin; {token.login} is none", method, "site_admin", "user")
     if token.repositories:
         raise _cut_to_repositories(f"{method} needs a site admin, and this token", method, token)
 
 
-def _require_owner(reader: Reader, token: Known, method: str, owner: str) -> None:
+def _require_owner(reader: Reader, token: ValidToken, method: str, owner: str) -> None:
     if not is_within(token.repositories, owner, "*"):
         needs = f"{method} for all of {owner} needs a token that reaches {owner}/*; this one"
         raise _cut_to_repositories(needs, method, token)
@@ -453,7 +453,7 @@ def _require_owner(reader: Reader, token: Known, method: str, owner: str) -> Non
 
 
 def _too_little(
-    reader: Reader, method: str, rule: pb.AccessRule, token: Known, slug: str, level: pb.AccessLevel
+    reader: Reader, method: str, rule: pb.AccessRule, token: ValidToken, slug: str, level: pb.AccessLevel
 ) -> Denied:
     needs, has = LEVEL_WORD[rule.level], LEVEL_WORD[level]
     told = f"{method} needs {needs} on {slug}"
@@ -468,7 +468,7 @@ def _denied(told: str, method: str, needs: str, has: str) -> Denied:
     return Denied(told, metadata={"method": method, "needs": needs, "has": has})
 
 
-def _cut_to_repositories(told: str, method: str, token: Known) -> Denied:
+def _cut_to_repositories(told: str, method: str, token: ValidToken) -> Denied:
     has = ", ".join(token.repositories)
     return Denied(
         f"{told} is cut to {has}",

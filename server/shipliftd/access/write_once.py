@@ -55,7 +55,7 @@ _FIND = Compiled(
         Request.user == arg(0), Request.method == arg(1), Request.request_id == arg(2)
     )
 )
-_KEEP = inserting(Request)
+_INSERT_REQUEST = inserting(Request)
 _AUDIT = inserting(Audit)
 
 Verb = Callable[Concatenate[Transaction, Caller, Q, P], Written[R]]
@@ -112,7 +112,7 @@ def write(
             faults.request_id(request_id)
             faults.refuse()
             made = written.resource
-            _KEEP.run(tx, caller.user_id, caller.method, request_id, mark, made.id)
+            _INSERT_REQUEST.run(tx, caller.user_id, caller.method, request_id, mark, made.id)
             audit(tx, caller, request, made)
             return written
 

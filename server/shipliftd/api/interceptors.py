@@ -320,12 +320,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
         elif rpc.writes and not isinstance(refusal, Unavailable | Defect):
             await self._audit(rpc, request, told, refusal)
         if told.is_traced:
-            token = await self._guard.known(told.authorization)
+            token = await self._guard.token_of(told.authorization)
             _note(rpc, told, refusal.code.name, token.login if token else "")
         await _end(refusal, context)
 
     async def _audit(self, rpc: _Rpc, request: Message | Malformed, told: _Told, refusal: Refusal) -> None:
-        token = await self._guard.known(told.authorization)
+        token = await self._guard.token_of(told.authorization)
         if token is None:
             return
         caller = Caller(rpc.name, token.user_id, token.token_id, token.login)

@@ -36,7 +36,7 @@ class LeasePlans:
         # One, so that plans that are much work wait for each other and not the loop for them all.
         self._system = system
         self._thread = ThreadPoolExecutor(1, "plans")
-        self._kept: OrderedDict[_Key, tuple[_Found, int]] = OrderedDict()
+        self._remembered: OrderedDict[_Key, tuple[_Found, int]] = OrderedDict()
         self._bytes = 0
 
     async def plan(self, leased: Leased) -> stages_pb2.Plan:
@@ -63,12 +63,12 @@ class LeasePlans:
         self, leased: Leased, is_file: bool, make: Callable[[], str | stages_pb2.Plan]
     ) -> _Found:
         key = (leased.id, leased.stage.lease_hash, is_file)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            found = self._kept[key][0]
+        if key in self._remembered:
+            self._remembered.move_to_end(key)
+            found = self._remembered[key][0]
         else:
             found = await self._made(make, at_once=not is_file and _is_small(leased))
-            self._keep(key, found)
+            self._remember(key, found)
         if isinstance(found, Invalid):
             raise found
         return found
@@ -81,13 +81,13 @@ class LeasePlans:
         except Invalid as error:
             return error
 
-    def _keep(self, key: _Key, found: _Found) -> None:
+    def _remember(self, key: _Key, found: _Found) -> None:
         size = found.ByteSize() if isinstance(found, stages_pb2.Plan) else len(str(found))
-        if key not in self._kept:
+        if key not in self._remembered:
             self._bytes += size
-            self._kept[key] = (found, size)
+            self._remembered[key] = (found, size)
         while self._bytes > _MOST_KEPT_BYTES:
-            self._bytes -= self._kept.popitem(last=False)[1][1]
+            self._bytes -= self._remembered.popitem(last=False)[1][1]
 
 
 def _is_small(leased: Leased) -> bool:

@@ -1,4 +1,8 @@
-"""The gateway as an OpenAPI 3.1 document, made from the route table and the descriptors."""
+"""The gateway as an OpenAPI 3.1 document, made from the route table and the descriptors.
+
+The generators there are (apispec, FastAPI's, protoc-gen-openapi) read annotations of a framework's handlers
+or of protos; here both tables are there already, and what is left is one walk over them.
+"""
 
 import re
 from collections.abc import Iterator

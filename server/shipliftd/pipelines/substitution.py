@@ -11,6 +11,9 @@
 What follows a name may itself hold `${VAR}`; what is put in is never looked at again. Everything else,
 `$VAR` among it, is the shell's and stays as it is.
 
+No library serves: of the forms above expandvars knows the first value, length, part and default alone, and
+makes nothing of `$${VAR}`; envsubst knows `${VAR}` and `:-`.
+
 In a command no value becomes text, for a shell would read it as code: see `commands`.
 """
 

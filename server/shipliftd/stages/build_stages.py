@@ -55,7 +55,7 @@ def said_by(reader: Reader, pipeline_id: int | None) -> Pipelines | None:
     return None if pipeline_id is None else _loaded(_PARSED.one(reader, pipeline_id)[0])
 
 
-class _Kept:
+class _Remembered:
     """What stored files say, of those used last and of so many characters together.
 
     By what was parsed and not by the id, which another file gets when a transaction is rolled back.
@@ -63,22 +63,22 @@ class _Kept:
 
     def __init__(self, most: int) -> None:
         self._most = self._left = most
-        self._kept: dict[str, Pipelines] = {}
+        self._remembered: dict[str, Pipelines] = {}
 
     def loaded(self, text: str) -> Pipelines:
-        said = self._kept.pop(text, None)
+        said = self._remembered.pop(text, None)
         if said is None:
             load = functools.partial(pipelines.load, text)
             said = load() if len(text) <= _MOST_TEXT else ahead(("loaded", text), load)
             self._left -= len(text)
-            while self._left < 0 and self._kept:
-                self._left += len(oldest := next(iter(self._kept)))
-                del self._kept[oldest]
-        self._kept[text] = said
+            while self._left < 0 and self._remembered:
+                self._left += len(oldest := next(iter(self._remembered)))
+                del self._remembered[oldest]
+        self._remembered[text] = said
         return said
 
 
-_loaded = _Kept(8 * 1024 * 1024).loaded
+_loaded = _Remembered(8 * 1024 * 1024).loaded
 
 
 def facts(build: BuildRow, slug: str) -> Facts:

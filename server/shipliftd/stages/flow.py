@@ -74,22 +74,22 @@ def _ready(by_name: dict[str, StageRow]) -> list[StageRow]:
 
 
 def _next(stage: StageRow, by_name: dict[str, StageRow]) -> str:
-    known: dict[str, bool] = {}
-    went_well = all(_went_well(name, by_name, known) for name in _depends_on(stage))
+    went: dict[str, bool] = {}
+    went_well = all(_went_well(name, by_name, went) for name in _depends_on(stage))
     return "pending" if (stage.on_success if went_well else stage.on_failure) else "skipped"
 
 
-def _went_well(name: str, by_name: dict[str, StageRow], known: dict[str, bool]) -> bool:
+def _went_well(name: str, by_name: dict[str, StageRow], went: dict[str, bool]) -> bool:
     """Whether a stage that has ended went well; one that was skipped is as well as those before it."""
-    if name not in known:
+    if name not in went:
         stage = by_name.get(name)
         if stage is None:
-            known[name] = True
+            went[name] = True
         elif stage.status == "skipped":
-            known[name] = all(_went_well(before, by_name, known) for before in _depends_on(stage))
+            went[name] = all(_went_well(before, by_name, went) for before in _depends_on(stage))
         else:
-            known[name] = stage.status == "success" or bool(stage.errignore)
-    return known[name]
+            went[name] = stage.status == "success" or bool(stage.errignore)
+    return went[name]
 
 
 def _depends_on(stage: StageRow) -> list[str]:

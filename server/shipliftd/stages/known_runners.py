@@ -176,7 +176,7 @@ class KnownRunners(Roster):
         super().__init__(OrderedDict())
         self._store = store
         self._wants: Counter[int] = Counter()
-        self._kept: set[asyncio.Future[None]] = set()
+        self._storing: set[asyncio.Future[None]] = set()
         for key, seen in remembered:
             self._remember(key, seen)
 
@@ -225,11 +225,11 @@ class KnownRunners(Roster):
     def _write(self, verb: Any, *args: Any) -> None:  # noqa: ANN401  # a verb of this file
         # Nobody waits for it: what is lost with a crash is known again when the runner asks next.
         task: asyncio.Future[None] = asyncio.ensure_future(self._store.write(verb, *args))
-        self._kept.add(task)
-        task.add_done_callback(self._is_kept)
+        self._storing.add(task)
+        task.add_done_callback(self._is_stored)
 
-    def _is_kept(self, task: asyncio.Future[None]) -> None:
-        self._kept.discard(task)
+    def _is_stored(self, task: asyncio.Future[None]) -> None:
+        self._storing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("runner not noted", extra={"error": str(error)})
 

@@ -118,7 +118,7 @@ def _add(
     """Adds the lines that there is room for; returns the log's lines and bytes then."""
     rows: list[tuple[object, ...]] = []
     for line in lines:
-        text, length = _kept(line.text)
+        text, length = _stored(line.text)
         at = milliseconds(line.time)
         rows.append((step.id, position, at // 1000, text, at))
         position, size = position + 1, size + length
@@ -130,7 +130,7 @@ def _add(
     return position, size
 
 
-def _kept(text: str) -> tuple[str, int]:
+def _stored(text: str) -> tuple[str, int]:
     """The text that is kept of a line, and its bytes: without NUL, and no more than can be read again."""
     text = text.replace("\0", "\ufffd")
     data = text.encode()

@@ -83,7 +83,7 @@ def restore(path: Path, file: Path) -> Path | None:
     was_there = path.exists()
     if was_there:
         _settle(path)
-        _keep(path, kept)
+        _set_aside(path, kept)
     for side in _SIDE_FILES:
         part = path.with_name(path.name + side)
         if part.exists():
@@ -115,7 +115,7 @@ def _settle(path: Path) -> None:
             raise
 
 
-def _keep(path: Path, kept: Path) -> None:
+def _set_aside(path: Path, kept: Path) -> None:
     """Gives the file a second name."""
     try:
         os.link(path, kept)

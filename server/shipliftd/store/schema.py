@@ -37,10 +37,10 @@ def migrate(database: SqliteDatabase) -> list[str]:
     """
     runner = Runner(database, str(MIGRATIONS), table_name=HISTORY)
     status = runner.status()
-    if any(known.path is None for known in status):
+    if any(each.path is None for each in status):
         _refuse_if_shut_out(database)
-    is_new = not any(known.applied for known in status)
-    taken = [known.name for known in status if not known.applied]
+    is_new = not any(each.applied for each in status)
+    taken = [each.name for each in status if not each.applied]
     for name in taken:
         if not is_new:
             _copy_before(database, name)
@@ -60,15 +60,15 @@ def migrate_if_empty(database: SqliteDatabase) -> None:
     """
     runner = Runner(database, str(MIGRATIONS), table_name=HISTORY)
     status = runner.status()
-    if not any(known.applied for known in status):
+    if not any(each.applied for each in status):
         migrate(database)
         return
-    pending = [known.name for known in status if not known.applied]
+    pending = [each.name for each in status if not each.applied]
     if pending:
         raise Precondition(
             f"the store {database.database} needs {', '.join(pending)} first: run `shipliftd migrate`"
         )
-    if any(known.path is None for known in status):
+    if any(each.path is None for each in status):
         _refuse_if_shut_out(database)
 
 
