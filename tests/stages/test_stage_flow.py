@@ -8,6 +8,7 @@ import pytest
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
 
+from tests.support.harness import held
 from tests.support.patience import within
 from tests.support.refusals import Refusal, refusal
 from tests.support.repository import Repository, change, replayed
@@ -183,6 +184,16 @@ def test_a_watcher_hears_how_its_stage_stands(staged: Staged) -> None:
     assert next(watch) == pb.WatchStageResponse(status=RUNNING)
     staged.runner.report(stage, SUCCESS)
     assert list(watch) == [pb.WatchStageResponse(status=SUCCESS, stop=True, reason="it has ended: success")]
+
+
+def test_who_looks_at_a_lease_that_is_long_enough_waits_for_no_write(staged: Staged) -> None:
+    stage = staged.running().stage.id
+    with held(staged.repository.server.database), within(2):
+        watch = staged.runner.stages.WatchStage(pb.WatchStageRequest(stage_id=stage))
+        assert next(watch) == pb.WatchStageResponse(status=RUNNING)
+        lease = staged.runner.stages.GetLease(pb.GetLeaseRequest(stage_id=stage))
+        assert (lease.stage.id, lease.build.number) == (stage, 2)
+    watch.cancel()
 
 
 def test_a_build_is_watched_by_who_holds_a_stage_of_it(staged: Staged) -> None:

@@ -97,7 +97,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._draining = asyncio.Event()
         self._running: set[asyncio.Task[Any]] = set()
         self._guard = Guard(store)
-        store.subscribe(self._told)
+        store.subscribe(self._see)
         self.used_tokens: set[int] = set()
         self.strangers = 0
 
@@ -295,7 +295,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         finally:
             message.cancel()
 
-    def _told(self, changes: Collection[Change]) -> None:
+    def _see(self, changes: Collection[Change]) -> None:
         if any(kind in ("access", "tokens") for kind, _ in changes):
             self.access_changed()
 
