@@ -29,6 +29,10 @@ VISIBILITY_OF: Mapping[str, access_pb2.Visibility] = {
 }
 
 
+# Made once: `json.dumps` with such words makes one for each call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def as_json(value: object) -> str:
     """A list or map as the store keeps it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -252,7 +252,8 @@ class Store:
                 await asyncio.sleep(_BUSY_PAUSE)
 
     def _run(self, waiting: _Waiting) -> tuple[Any, Exception | None]:
-        execute: Callable[[str], object] = self.writer.execute_sql
+        # Straight to the driver, as for compiled queries: there are two of these a verb.
+        execute: Callable[[str], object] = self._tx.connection.execute
         execute("SAVEPOINT verb")
         told = len(self._tx.changes)
         try:
