@@ -1,5 +1,6 @@
 """Drone's routes over all repositories, and what it has and we have not."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from tests.support.gateway import Caller
 from tests.support.harness import Shipliftd
 from tests.support.repository import Repository
 from tests.support.runner_wire import PIPELINE
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +118,51 @@ def test_the_queue_is_of_stages_the_oldest_first(admin: Caller, reader: Caller) 
     assert admin.get("/api/queue").json == expected
     assert reader.get("/api/queue").json == expected[1:]
     assert reader.having("").get("/api/queue").status == 401
+
+
+PUBLIC, PRIVATE = ["public 2", "public 1"], ["private 2", "private 1"]
+READ, RUN = access_pb2.TOKEN_ACTION_READ, access_pb2.TOKEN_ACTION_RUN
+
+
+@pytest.mark.parametrize(
+    ("cuts", "seen"),
+    [
+        ({"actions": [READ]}, [*PUBLIC, *PRIVATE]),
+        ({"repositories": ["octocat/private"]}, [*PUBLIC, *PRIVATE]),
+        # What is public anybody may read.
+        ({"repositories": ["octocat/public"]}, PUBLIC),
+        ({"repositories": ["octocat/other"]}, PUBLIC),
+        ({"environments": ["staging"], "actions": [READ]}, [*PUBLIC, *PRIVATE]),
+    ],
+    ids=str,
+)
+def test_a_token_sees_what_it_reaches_and_nothing_else(
+    served: Shipliftd, cuts: dict[str, list[Any]], seen: list[str]
+) -> None:
+    login = f"mona-{next(_numbers)}"
+    token = served.user(login, "octocat/private", access_pb2.ACCESS_LEVEL_READ, **cuts)
+    mona = Caller(served.http, token)
+    assert named(mona.get("/api/user/builds").json) == seen
+    going_on = [each for each in ("public 1", "private 2") if each in seen]
+    assert named(mona.get("/api/builds/incomplete").json) == going_on
+    flat = mona.get("/api/builds/incomplete/v2").json
+    assert [f"{each['repo_name']} {each['build_number']}" for each in flat] == going_on
+    # The oldest first.
+    queue = mona.get("/api/queue").json
+    ids = {repo["id"]: repo["name"] for repo in mona.get("/api/user/repos").json}
+    public = mona.get("/api/repos/octocat/public").json
+    ids[public["id"]] = "public"
+    assert [ids[stage["repo_id"]] for stage in queue] == [name.split()[0] for name in going_on[::-1]]
+
+
+@pytest.mark.parametrize("path", ["user/builds", "builds/incomplete", "builds/incomplete/v2", "queue"])
+def test_a_runners_token_sees_no_builds(served: Shipliftd, path: str) -> None:
+    cuts = {"actions": [RUN], "repositories": ["octocat/private"]}
+    token = served.user(
+        f"runner-{next(_numbers)}", "octocat/private", access_pb2.ACCESS_LEVEL_WRITE, **cuts
+    )
+    status, told = Caller(served.http, token).get(f"/api/{path}").told
+    assert (status, "run" in told) == (403, True)
 
 
 # Badges and the version.
