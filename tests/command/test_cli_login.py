@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import select
 import stat
 import subprocess
 import sys
@@ -246,8 +247,14 @@ class Terminal:
         os.write(self._own, f"{text}\n".encode())
 
     def interrupt(self) -> None:
-        """Types Ctrl-C."""
-        os.write(self._own, b"\x03")
+        """Types Ctrl-C, and once more where nothing comes of it: as people do.
+
+        Of a signal between the prompt and the read behind it Python knows, but goes on to wait.
+        """
+        for _ in range(int(SECONDS) // 2):
+            os.write(self._own, b"\x03")
+            if select.select([self._own], [], [], 2)[0]:
+                return
 
     def end(self) -> tuple[int, str]:
         """Reads the rest; returns the exit code and all that was shown."""
