@@ -1597,6 +1597,10 @@ class Methods:
         message: str | None = None,
         link: str | None = None,
         steps: Sequence[stages_pb2.StepReport | Mapping[str, Any]] = (),
+        os: str | None = None,
+        arch: str | None = None,
+        variant: str | None = None,
+        kernel: str | None = None,
         timeout: float | None = None,
     ) -> builds_pb2.Stage:
         """Reports how a stage goes on, and its steps with it: running, then success, failure, error or
@@ -1618,6 +1622,10 @@ class Methods:
             link: Where it can be watched, at most 2,000 characters.
             steps: Steps, each by its number: those that are not there yet are made, the others
                 updated as by UpdateStep. At most 200.
+            os: The operating system that it runs on, at most 100 characters.
+            arch: The processor architecture that it runs on, at most 100 characters.
+            variant: The variant of the architecture, at most 100 characters.
+            kernel: The version of the kernel, at most 100 characters.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1635,6 +1643,10 @@ class Methods:
                 message=message,
                 link=link,
                 steps=_values.messages(stages_pb2.StepReport, "steps", steps),
+                os=os,
+                arch=arch,
+                variant=variant,
+                kernel=kernel,
             ),
             timeout,
         )
@@ -3326,6 +3338,10 @@ class AsyncMethods:
         message: str | None = None,
         link: str | None = None,
         steps: Sequence[stages_pb2.StepReport | Mapping[str, Any]] = (),
+        os: str | None = None,
+        arch: str | None = None,
+        variant: str | None = None,
+        kernel: str | None = None,
         timeout: float | None = None,
     ) -> builds_pb2.Stage:
         """Reports how a stage goes on, and its steps with it: running, then success, failure, error or
@@ -3347,6 +3363,10 @@ class AsyncMethods:
             link: Where it can be watched, at most 2,000 characters.
             steps: Steps, each by its number: those that are not there yet are made, the others
                 updated as by UpdateStep. At most 200.
+            os: The operating system that it runs on, at most 100 characters.
+            arch: The processor architecture that it runs on, at most 100 characters.
+            variant: The variant of the architecture, at most 100 characters.
+            kernel: The version of the kernel, at most 100 characters.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -3364,6 +3384,10 @@ class AsyncMethods:
                 message=message,
                 link=link,
                 steps=_values.messages(stages_pb2.StepReport, "steps", steps),
+                os=os,
+                arch=arch,
+                variant=variant,
+                kernel=kernel,
             ),
             timeout,
         )

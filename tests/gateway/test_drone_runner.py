@@ -174,6 +174,13 @@ def test_a_report_of_another_version_is_a_conflict(work: Work) -> None:
     assert work.api.call("GET", f"/builds/{2}").json["stages"] == [stage]
 
 
+def test_a_stage_shows_where_its_runner_says_that_it_runs(work: Work) -> None:
+    place = {"machine": "pi", "os": "linux", "arch": "arm64", "variant": "v8", "kernel": "6.1"}
+    told = work.runner.update({**begun(work.accepted()), **place}).json
+    shown = work.api.call("GET", "/builds/2").json["stages"]
+    assert (shown, {name: told[name] for name in place}) == ([told], place)
+
+
 def test_a_log_that_is_sent_again_changes_nothing(work: Work) -> None:
     [step, _] = work.running()["steps"]
 
@@ -382,8 +389,15 @@ def test_a_card_leaves_its_form(work: Work) -> None:
 
 def test_what_is_not_a_runners_to_say_stays(work: Work) -> None:
     stage = work.accepted()
-    said = {**begun(stage), "name": "other", "number": 9, "os": "plan9", "limit": 7, "build_id": 1}
-    running = work.runner.update(said).json
+    said = {
+        "name": "other",
+        "number": 9,
+        "limit": 7,
+        "build_id": 1,
+        "on_success": False,
+        "labels": {"a": "b"},
+    }
+    running = work.runner.update({**begun(stage), **said}).json
     assert {**running, "steps": []} == {
         **stage,
         "status": "running",

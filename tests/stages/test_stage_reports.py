@@ -133,6 +133,18 @@ def test_a_stage_that_fails_says_why(staged: Staged, status: api.BuildStatus) ->
     assert (build.status, build.error, build.stages[0]) == (status, "no room", ended)
 
 
+def test_a_stage_says_where_it_runs(staged: Staged) -> None:
+    lease = staged.running({"name": "a", "platform": {"os": "linux", "arch": "arm"}})
+    place = {"machine": "pi", "os": "linux", "arch": "arm", "variant": "v7", "kernel": "6.1"}
+    told = staged.runner.report(lease.stage.id, RUNNING, **place)
+    assert {name: getattr(told, name) for name in place} == place
+    assert (told.status, told.version) == (RUNNING, lease.stage.version + 2)
+    # What a report does not name stays, and what it names as empty is.
+    ended = staged.runner.report(lease.stage.id, SUCCESS, variant="")
+    assert {name: getattr(ended, name) for name in place} == {**place, "variant": ""}
+    assert staged.repository.get(2).stages[0] == ended
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_a_late_report_changes_nothing(staged: Staged, end: api.BuildStatus) -> None:
     steps = [pb.StepReport(number=1, name="only", status=RUNNING)]
@@ -304,6 +316,10 @@ def test_a_holder_whose_grant_is_taken_back_holds_nothing(staged: Staged) -> Non
         ({"message": "a\0"}, ("message", "has a NUL character: leave it out")),
         ({"link": "l" * 2001}, ("link", "has 2001 characters: at most 2000 are taken")),
         ({"machine": "m" * 201}, ("machine", "has 201 characters: at most 200 are taken")),
+        *(
+            ({name: "x" * 101}, (name, "has 101 characters: at most 100 are taken"))
+            for name in ("os", "arch", "variant", "kernel")
+        ),
         ({"started": Timestamp(seconds=-1)}, ("started", "-1 s is not a time between 1970 and 9999")),
         (
             {"steps": [pb.StepReport(number=n) for n in range(1, 202)]},

@@ -168,7 +168,7 @@ class GetLeaseRequest(_message.Message):
     def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., resolve_pipeline: bool = ...) -> None: ...
 
 class UpdateStageRequest(_message.Message):
-    __slots__ = ("stage_id", "lease_token", "version", "status", "error", "exit_code", "machine", "started", "stopped", "message", "link", "steps")
+    __slots__ = ("stage_id", "lease_token", "version", "status", "error", "exit_code", "machine", "started", "stopped", "message", "link", "steps", "os", "arch", "variant", "kernel")
     STAGE_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +181,10 @@ class UpdateStageRequest(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     LINK_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    OS_FIELD_NUMBER: _ClassVar[int]
+    ARCH_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    KERNEL_FIELD_NUMBER: _ClassVar[int]
     stage_id: int
     lease_token: str
     version: int
@@ -193,7 +197,11 @@ class UpdateStageRequest(_message.Message):
     message: str
     link: str
     steps: _containers.RepeatedCompositeFieldContainer[StepReport]
-    def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., version: _Optional[int] = ..., status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., error: _Optional[str] = ..., exit_code: _Optional[int] = ..., machine: _Optional[str] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[StepReport, _Mapping]]] = ...) -> None: ...
+    os: str
+    arch: str
+    variant: str
+    kernel: str
+    def __init__(self, stage_id: _Optional[int] = ..., lease_token: _Optional[str] = ..., version: _Optional[int] = ..., status: _Optional[_Union[_builds_pb2.BuildStatus, str]] = ..., error: _Optional[str] = ..., exit_code: _Optional[int] = ..., machine: _Optional[str] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[StepReport, _Mapping]]] = ..., os: _Optional[str] = ..., arch: _Optional[str] = ..., variant: _Optional[str] = ..., kernel: _Optional[str] = ...) -> None: ...
 
 class StepReport(_message.Message):
     __slots__ = ("number", "name", "status", "error", "errignore", "exit_code", "started", "stopped", "depends_on", "image", "detached", "schema")

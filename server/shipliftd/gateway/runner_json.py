@@ -16,14 +16,20 @@ from shipliftd.gateway.failures import Failure, invalid
 from shipliftd.gateway.shapes import words_of
 
 _KINDS = ("", "pipeline")
-_LOOKS = ("type", "os", "arch", "variant", "kernel")
-_OF_STAGE = ("version", "status", "error", "exit_code", "machine", "started", "stopped")
+_PLATFORM = ("os", "arch", "variant", "kernel")
+_OF_STAGE = (
+    *("version", "status", "error", "exit_code", "machine", "started", "stopped"),
+    *_PLATFORM,
+)
 _OF_STEP = ("version", "status", "error", "exit_code", "started", "stopped", "schema")
 _WITH_STAGE = (
     *("number", "name", "status", "error", "errignore", "exit_code", "started", "stopped"),
     *("depends_on", "image", "detached", "schema"),
 )
-_MOST: Mapping[str, int] = {"error": 2000, "machine": 200, "schema": 1000, "image": 1000}
+_MOST: Mapping[str, int] = {
+    **{"error": 2000, "machine": 200, "schema": 1000, "image": 1000},
+    **dict.fromkeys(_PLATFORM, 100),
+}
 _STATUSES = {
     word: status
     for status, word in words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["BuildStatus"]).items()
@@ -44,7 +50,7 @@ def wanted(body: object, machine: str) -> stages_pb2.AcquireStageRequest | None:
     found = _object(body)
     if _text("kind", found.get("kind") or "") not in _KINDS:
         return None
-    looks = {name: _text(name, found.get(name) or "") for name in _LOOKS}
+    looks = {name: _text(name, found.get(name) or "") for name in ("type", *_PLATFORM)}
     labels = found.get("labels") or {}
     if not isinstance(labels, dict):
         raise _wrong("labels", "an object")
@@ -146,7 +152,11 @@ def _list(name: str, found: object) -> list[Any]:
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise _wrong(name, "a text")
-    return value[: _MOST[name]] if name in _MOST else value
+    return value
+
+
+def _cut_text(name: str, value: object) -> str:
+    return _text(name, value)[: _MOST[name]]
 
 
 def _texts(name: str, value: object) -> list[str]:
@@ -188,14 +198,15 @@ _READ: Mapping[str, Any] = {
     "number": _whole,
     "name": _text,
     "status": _status,
-    "error": _text,
+    "error": _cut_text,
     "errignore": _truth,
     "exit_code": _whole,
-    "machine": _text,
+    "machine": _cut_text,
+    **dict.fromkeys(_PLATFORM, _cut_text),
     "started": _moment,
     "stopped": _moment,
     "depends_on": _texts,
-    "image": _text,
+    "image": _cut_text,
     "detached": _truth,
-    "schema": _text,
+    "schema": _cut_text,
 }

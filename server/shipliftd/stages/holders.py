@@ -46,11 +46,10 @@ def update_stage(
     at = now()
     steps = _report_steps(tx, stage, request.steps, at)
     tx.tell("moved", stage.build_id)
-    if not report.says_something and not request.HasField("machine"):
+    place = {name: getattr(request, name) for name in _PLACE if request.HasField(name)}
+    if not report.says_something and not place:
         return stage, steps
-    moved = _moved(stage, report, at)
-    if request.HasField("machine"):
-        moved = moved._replace(machine=request.machine)
+    moved = _moved(stage, report, at)._replace(**place)
     moved = moves.move_stage(tx, moved._replace(updated=at))
     if moved.status in ENDED:
         steps = _end_steps(tx, steps, moved, at)
@@ -121,7 +120,13 @@ def _checked(request: pb.UpdateStageRequest | pb.UpdateStepRequest) -> _Report:
 # Of a report's step, beside what reports of stages have as well.
 _OF_A_STEP: tuple[Literal["errignore", "image", "detached", "schema"], ...]
 _OF_A_STEP = ("errignore", "image", "detached", "schema")
-_TEXTS = {"error": 2000, "message": 2000, "link": 2000, "machine": 200, "schema": 1000}
+# Where a stage runs: once somebody has it, no longer what is asked of its runner.
+_PLACE: tuple[Literal["machine", "os", "arch", "variant", "kernel"], ...]
+_PLACE = ("machine", "os", "arch", "variant", "kernel")
+_TEXTS = {
+    **{"error": 2000, "message": 2000, "link": 2000, "machine": 200, "schema": 1000},
+    **dict.fromkeys(("os", "arch", "variant", "kernel"), 100),
+}
 
 
 def _check_status(field: str, status: int, faults: Faults) -> None:

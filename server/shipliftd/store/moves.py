@@ -34,6 +34,10 @@ _STAGE = Compiled(
             Stage.message: arg(9),
             Stage.link: arg(10),
             Stage.lease_expires: arg(11),
+            Stage.os: arg(12),
+            Stage.arch: arg(13),
+            Stage.variant: arg(14),
+            Stage.kernel: arg(15),
             Stage.version: Stage.version + 1,
         }
     ).where(Stage.id == arg(0), Stage.version == arg(1))
@@ -123,6 +127,10 @@ def move_stage(tx: Transaction, stage: StageRow) -> StageRow:
         stage.message,
         stage.link,
         0 if stage.status in ENDED else stage.lease_expires,
+        stage.os,
+        stage.arch,
+        stage.variant,
+        stage.kernel,
     )
     tx.tell("moved", stage.build_id)
     return stage._replace(version=stage.version + 1)
