@@ -15,7 +15,7 @@ from shipliftd.store.transaction import Reader
 from tests.support.harness import Shipliftd
 from tests.support.refusals import code_of, invalid, refusal
 from tests.support.repository import Repository
-from tests.support.staged import RUNNING, Staged, stored
+from tests.support.staged import KILLED, PENDING, RUNNING, SUCCESS, Staged, stored
 
 BASIC, FULL = pb.BUILD_VIEW_BASIC, pb.BUILD_VIEW_FULL
 MIB = 1024 * 1024
@@ -64,6 +64,43 @@ def test_a_view_is_the_same_of_one_build_and_of_a_list(repository: Repository) -
     request: dict[str, Any] = {"view": FULL, "page_size": 2}
     first = repository.page(**request)
     assert list(repository.page(**request, page_token=first.next_page_token).builds) == made[2:4]
+
+
+def test_a_list_is_of_now_whatever_it_was_when_it_was_read_before(repository: Repository) -> None:
+    def look() -> None:
+        for _ in range(2):
+            listed = list(repository.page().builds)
+            assert listed == [seen(repository, build.number, BASIC) for build in listed]
+            looked.append([(build.number, build.status) for build in listed])
+
+    looked: list[list[tuple[int, Any]]] = []
+    repository.record()
+    look()
+    # Too long to be remembered.
+    repository.record(message="x" * 10_000)
+    look()
+    repository.promote(1)
+    look()
+    repository.report(3, RUNNING)
+    look()
+    repository.report(3, SUCCESS, message="done")
+    look()
+    owner, name = repository.owner, repository.name
+    repository.builds.RetryBuild(pb.RetryBuildRequest(owner=owner, repo=name, build=3))
+    look()
+    repository.builds.CancelBuild(pb.CancelBuildRequest(owner=owner, repo=name, build=4))
+    look()
+    recorded = [(2, PENDING), (1, PENDING)]
+    states = [
+        recorded[1:],
+        recorded,
+        [(3, PENDING), *recorded],
+        [(3, RUNNING), *recorded],
+        [(3, SUCCESS), *recorded],
+        [(4, PENDING), (3, SUCCESS), *recorded],
+        [(4, KILLED), (3, SUCCESS), *recorded],
+    ]
+    assert looked == [state for state in states for _ in range(2)]
 
 
 def test_a_view_is_one_of_those_there_are(repository: Repository) -> None:

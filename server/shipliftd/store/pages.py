@@ -8,7 +8,8 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from operator import methodcaller
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -26,7 +27,7 @@ _OF_A_PAGE = {"page_size", "page_token", "skip"}
 
 Key = list[str | int]
 Row = TypeVar("Row")
-M = TypeVar("M", bound=Message)
+M = TypeVar("M")
 
 
 def size(page_size: int) -> int:
@@ -70,18 +71,19 @@ def fill(
     message: Callable[[Row], M],
     key: Callable[[Row], Key],
     then: Key | None = None,
+    size_of: Callable[[Any], int] = methodcaller("ByteSize"),
 ) -> tuple[list[M], str]:
     """At most so many messages and 1 MiB of them, and the token of the next page.
 
     `rows` must hold one row more than fits, when there is one; where they end although more may follow,
-    `then` is the key to go on after.
+    `then` is the key to go on after; `size_of` says how many bytes a message has.
     """
     messages: list[M] = []
     total = 0
     last: Row | None = None
     for row in rows:
         made = message(row)
-        total += made.ByteSize()
+        total += size_of(made)
         if last is not None and (len(messages) == most or total > MOST_BYTES):
             return messages, _token(reader, request, key(last))
         messages.append(made)

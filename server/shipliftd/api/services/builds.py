@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Iterator
+from operator import itemgetter
 
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
@@ -10,6 +11,7 @@ from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 from shipliftd import builds, pipelines
 from shipliftd.access.guard import CALLER, Caller
 from shipliftd.api import messages
+from shipliftd.api.listed import ListedBuilds
 from shipliftd.api.services import Context, patience, resource
 from shipliftd.api.services.runs import Runs
 from shipliftd.builds import endings, listing, promotions, recording, reports
@@ -39,6 +41,7 @@ class BuildService(BuildServiceServicer):
         # Deployers and people ask for the same build until it has ended. The rows are the key, so what is
         # remembered is never out of date.
         self._message = functools.lru_cache(_REMEMBERED)(messages.build)
+        self._listed = ListedBuilds()
 
     async def PromoteBuild(self, request: pb.PromoteRequest, context: Context) -> pb.Build:
         """Promotes a build to an environment."""
@@ -77,7 +80,7 @@ class BuildService(BuildServiceServicer):
     async def ListBuilds(self, request: pb.ListBuildsRequest, context: Context) -> pb.ListBuildsResponse:
         """Lists builds, newest first."""
         if listing.is_short(request):
-            return await self._store.read(_newest, CALLER.get(), request)
+            return await self._store.read(_newest, CALLER.get(), request, self._listed)
         roster = self._runs.dispatcher.known.copy() if request.view == pb.BUILD_VIEW_FULL else None
         return await self._store.listing(_page, CALLER.get(), request, roster)
 
@@ -148,10 +151,25 @@ async def _parsed(request: pb.CreateBuildRequest) -> pipelines.Pipelines | None:
         raise Invalid(error.violations) from None
 
 
-def _newest(reader: Reader, caller: Caller, request: pb.ListBuildsRequest) -> pb.ListBuildsResponse:
-    rows = listing.newest(reader, caller, request)
-    made = ((row, messages.listed_build(row, caller.owner, caller.repo)) for row in rows)
-    return _filled(reader, caller, request, made)
+def _newest(
+    reader: Reader, caller: Caller, request: pb.ListBuildsRequest, listed: ListedBuilds
+) -> pb.ListBuildsResponse:
+    names = caller.owner, caller.repo
+    made = listed.known(listing.newest_versions(reader, caller, request), *names)
+    if made is None:
+        made = [listed.made(row, *names) for row in listing.newest(reader, caller, request)]
+    page, token = pages.fill(
+        reader,
+        request,
+        pages.size(request.page_size),
+        made,
+        itemgetter(1),
+        lambda each: [each[0]],
+        size_of=len,
+    )
+    response = pb.ListBuildsResponse.FromString(b"".join(page))
+    response.next_page_token = token
+    return response
 
 
 def _page(
