@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import grpc
+import orjson
 from shiplift.v1 import builds_pb2, environments_pb2
 
 from shipliftd.gateway import everywhere, repositories
 from shipliftd.gateway.absent import ABSENT_METHODS
 from shipliftd.gateway.exchange import Exchange, number
 from shipliftd.gateway.failures import Failure, invalid
-from shipliftd.gateway.shapes import BUILD, LINE, REPO, STAGE, USER, Form, Json, Shape, each
+from shipliftd.gateway.shapes import BUILD, LINE, REPO, STAGE, USER, Form, Json, Shape, listed
 
 _PER_PAGE = 25
 _MOST_PER_PAGE = 100
@@ -25,7 +26,7 @@ ONE_BUILD = f"{BUILDS}/{{build}}"
 
 SVG = "image/svg+xml"
 # What is sent: as JSON, or as it is.
-Answer = Json | list[Json] | bytes
+Answer = Json | list[Json] | list[orjson.Fragment] | bytes
 Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
@@ -66,7 +67,7 @@ async def builds(exchange: Exchange) -> Answer:
         answer = await exchange.call(exchange.builds.ListBuilds, request)
         found += answer.builds
         if not answer.next_page_token or len(found) >= size:
-            return each(BUILD, found)
+            return [listed(build) for build in found]
         request.page_token, request.page_size = answer.next_page_token, size - len(found)
         request.ClearField("skip")
 
@@ -201,7 +202,7 @@ async def deployments(exchange: Exchange) -> Answer:
         page = await exchange.call(exchange.environments.ListDeployments, request)
         found += (deployment.latest for deployment in page.deployments)
         if not page.next_page_token:
-            return each(BUILD, found)
+            return [listed(build) for build in found]
         request.page_token = page.next_page_token
     raise Failure(
         501, grpc.StatusCode.UNIMPLEMENTED, f"over {len(found)} environments: page through ListDeployments"
