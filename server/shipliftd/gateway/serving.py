@@ -22,6 +22,9 @@ from shipliftd.tls import context
 # Longer than the minute for which load balancers keep a connection that nobody uses.
 _IDLE_SECONDS = 75
 _BACKLOG = 1024
+# libuv takes one connection of a listener each time it comes by, and under load it comes by when all others
+# are answered: of 200 that came at once under it, 65 had no answer after 4 s. Each of so many takes one.
+_LISTENERS = 16
 
 
 @dataclass
@@ -61,7 +64,8 @@ class HttpServer:
         )
         config.load()
         address, bound = _bind(http.listen)
-        return cls(address, uvicorn.Server(config), [bound], draining)
+        listeners = [bound, *(bound.dup() for _ in range(_LISTENERS - 1))]
+        return cls(address, uvicorn.Server(config), listeners, draining)
 
     async def start(self) -> None:
         """Begins to answer."""
