@@ -104,11 +104,12 @@ _TAKE_OVER = (
     """,  # noqa: S608  # of constants
     f"""
     INSERT INTO arrivals (repo_id, environment, build_id, number, at, said_by)
-    SELECT d.repo_id, d.environment, NULL, 0, max(d.at), '' FROM arrivals AS d
+    SELECT d.repo_id, d.environment, NULL, 0, (
+        SELECT max(at) FROM arrivals WHERE repo_id = d.repo_id AND environment = d.environment
+    ), '' FROM (SELECT DISTINCT repo_id, environment FROM arrivals) AS d
     WHERE NOT EXISTS (
         SELECT 1 FROM deployments WHERE repo_id = d.repo_id AND environment = d.environment
-    )
-    GROUP BY d.repo_id, d.environment HAVING {_NEWEST} <> 0
+    ) AND {_NEWEST} <> 0
     """,  # noqa: S608  # of constants
 )
 
