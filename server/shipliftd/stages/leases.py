@@ -19,7 +19,7 @@ from shipliftd.pipelines import Pipelines
 from shipliftd.stages import build_stages
 from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, Build, Repository, Stage, Step
+from shipliftd.store.models import ENDED, Repository, Stage, Step
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
 from shipliftd.store.transaction import Reader, Transaction
 
@@ -28,7 +28,6 @@ LEASE_MS = 60_000
 _FRESH_MS = 45_000
 
 _STAGE = Compiled(Stage.select().where(Stage.id == arg(0)))
-_BUILD = Compiled(Build.select().where(Build.id == arg(0)))
 _STEP = Compiled(Step.select().where(Step.id == arg(0)))
 # While it is held: a stage that has ended meanwhile gets no lease again.
 _EXTEND = Compiled(
@@ -179,41 +178,46 @@ def keep_all(tx: Transaction, build_id: int) -> None:
 
 
 class Watched(NamedTuple):
-    """How a stage, or the build of the caller's stages, stands; `is_kept` where no lease needs keeping."""
+    """How a stage, or the build of the caller's stages, stands; `is_kept` if no lease needed keeping."""
 
     build_id: int
     status: str
     error: str
-    is_kept: bool = True
+    is_kept: bool
 
 
 def watched(reader: Reader, caller: Caller, request: pb.WatchStageRequest) -> Watched:
     """What the caller watches, as it stands. Raises NotFound, Denied."""
-    at = now()
-    if request.build_id:
-        build, stages = _held_of(reader, caller, request.build_id)
-        return Watched(build.id, build.status, build.error, all(_is_fresh(stage, at) for stage in stages))
-    stage, _ = _held(reader, caller, request.stage_id, request.lease_token)
-    return Watched(stage.build_id, stage.status, stage.error, _is_fresh(stage, at))
+    return _watched(reader, caller, request)[0]
 
 
 def keep_watched(tx: Transaction, caller: Caller, request: pb.WatchStageRequest) -> Watched:
     """The same, and keeps the leases."""
+    seen, stages = _watched(tx, caller, request)
+    for stage in stages:
+        _keep(tx, stage)
+    return seen
+
+
+def _watched(
+    reader: Reader, caller: Caller, request: pb.WatchStageRequest
+) -> tuple[Watched, list[StageRow]]:
     if request.build_id:
-        build, stages = _held_of(tx, caller, request.build_id)
-        for stage in stages:
-            _keep(tx, stage)
-        return Watched(build.id, build.status, build.error)
-    stage, _ = held_stage(tx, caller, request.stage_id, request.lease_token)
-    return Watched(stage.build_id, stage.status, stage.error)
+        build, held = _held_of(reader, caller, request.build_id)
+        build_id, status, error = build.id, build.status, build.error
+    else:
+        stage, _ = _held(reader, caller, request.stage_id, request.lease_token)
+        held = [stage]
+        build_id, status, error = stage.build_id, stage.status, stage.error
+    at = now()
+    return Watched(build_id, status, error, all(_is_fresh(each, at) for each in held)), held
 
 
 def _held_of(reader: Reader, caller: Caller, build_id: int) -> tuple[BuildRow, list[StageRow]]:
     """A build, and the stages of it that the caller holds. Raises NotFound."""
-    row = _BUILD.one(reader, build_id)
-    build = None if row is None else BuildRow._make(row)
     held = [s for s in builds.stages_of(reader, build_id) if s.lease_token_id == caller.token_id]
-    if build is None or not held or not _reaches(reader, caller, build):
+    build = builds.by_id(reader, build_id) if held else None
+    if build is None or not _reaches(reader, caller, build):
         raise NotFound(
             f"build {build_id} not found: no stage of it is yours",
             reason="BUILD_NOT_FOUND",
