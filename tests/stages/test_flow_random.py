@@ -14,7 +14,8 @@ from shipliftd.access.guard import Caller
 from shipliftd.builds import endings, promotions, recording, reports
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Refusal
-from shipliftd.stages import holders, leases
+from shipliftd.stages import accepting, holders
+from shipliftd.stages.leases import Leased
 from shipliftd.store import Store
 from shipliftd.store.models import ENDED, Repository, Stage, User
 from shipliftd.store.rows import BuildWithStages, StageRow
@@ -174,7 +175,9 @@ def follow_through(world: World, nodes: list[Node], numbers: list[int], data: st
         assert builds.load(*world, build.id).build.status in ("pending", "running")
         choice = data.draw(st.integers(0, choices - 1))
         if choice < len(ready):
-            leases.accept(*world, pb.AcceptStageRequest(stage_id=ready[choice].id, machine="box"))
+            accepting.accept(
+                *world, pb.AcceptStageRequest(stage_id=ready[choice].id, machine="box"), no_plan
+            )
             taken.append(ready[choice])
         else:
             stage = taken.pop(choice - len(ready))
@@ -237,6 +240,10 @@ def test_a_build_ends_for_good_whenever_it_is_ended(
         transaction.rollback()
 
 
+def no_plan(_leased: Leased) -> pb.Plan:
+    return pb.Plan()
+
+
 def step_once(world: World, build: BuildWithStages, nodes: list[Node], data: st.DataObject) -> None:
     rows = builds.stages_of(world.tx, build.id)
     open_ = [stage for stage in rows if stage.status == "pending"]
@@ -244,7 +251,7 @@ def step_once(world: World, build: BuildWithStages, nodes: list[Node], data: st.
         return
     stage = open_[data.draw(st.integers(0, len(open_) - 1))]
     if stage.lease_hash is None:
-        leases.accept(*world, pb.AcceptStageRequest(stage_id=stage.id, machine="box"))
+        accepting.accept(*world, pb.AcceptStageRequest(stage_id=stage.id, machine="box"), no_plan)
     else:
         finish(world, stage, nodes[int(stage.name)].outcome)
 
@@ -257,7 +264,7 @@ def late(world: World, stage: StageRow) -> None:
         return
     for call in (
         lambda: holders.update_stage(*world, request),
-        lambda: leases.accept(*world, pb.AcceptStageRequest(stage_id=stage.id, machine="late")),
+        lambda: accepting.accept(*world, pb.AcceptStageRequest(stage_id=stage.id, machine="late"), no_plan),
     ):
         with pytest.raises(Refusal):
             call()

@@ -17,6 +17,7 @@ from shipliftd.pipelines import plans
 from shipliftd.pipelines.resolved import resolved
 from shipliftd.stages import build_stages
 from shipliftd.stages.leases import Leased
+from shipliftd.store.ahead import ahead
 from shipliftd.store.models import FAILED
 
 _MOST_KEPT_BYTES = 32 * 1024 * 1024
@@ -39,14 +40,19 @@ class LeasePlans:
         self._remembered: OrderedDict[_Key, tuple[_Found, int]] = OrderedDict()
         self._bytes = 0
 
+    def within(self, leased: Leased) -> stages_pb2.Plan:
+        """What the runner does of a lease that is just being made, in a verb. Raises Invalid."""
+        common = self._environment(leased)
+        if _is_small(leased):
+            return _whole(common, _steps(leased, common))
+        # With other values it would be another one: what is current may change between two runs.
+        key = ("plan", leased.id, *common.items())
+        return _whole(common, ahead(key, lambda: _found(lambda: _steps(leased, common))))
+
     async def plan(self, leased: Leased) -> stages_pb2.Plan:
         """What its runner does; its environment as things stand now. Raises Invalid."""
         common = self._environment(leased)
-        plan = stages_pb2.Plan(environment=common)
-        made = await self._once(leased, False, lambda: _steps(leased, common))
-        assert isinstance(made, stages_pb2.Plan)  # noqa: S101
-        plan.MergeFrom(made)
-        return plan
+        return _whole(common, await self._once(leased, False, lambda: _steps(leased, common)))
 
     def _environment(self, leased: Leased) -> dict[str, str]:
         return plans.environment(_inputs(leased, self._system), messages.params(leased.whole.build))
@@ -57,6 +63,8 @@ class LeasePlans:
             return ""
         common = self._environment(leased)
         made = await self._once(leased, True, lambda: resolved(leased.text, leased.stage.name, common))
+        if isinstance(made, Invalid):
+            raise made
         return str(made)
 
     async def _once(
@@ -69,17 +77,12 @@ class LeasePlans:
         else:
             found = await self._made(make, at_once=not is_file and _is_small(leased))
             self._remember(key, found)
-        if isinstance(found, Invalid):
-            raise found
         return found
 
     async def _made(self, make: Callable[[], str | stages_pb2.Plan], at_once: bool) -> _Found:
-        try:
-            return (
-                make() if at_once else await asyncio.get_running_loop().run_in_executor(self._thread, make)
-            )
-        except Invalid as error:
-            return error
+        if at_once:
+            return _found(make)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _found, make)
 
     def _remember(self, key: _Key, found: _Found) -> None:
         size = found.ByteSize() if isinstance(found, stages_pb2.Plan) else len(str(found))
@@ -88,6 +91,23 @@ class LeasePlans:
             self._remembered[key] = (found, size)
         while self._bytes > _MOST_KEPT_BYTES:
             self._bytes -= self._remembered.popitem(last=False)[1][1]
+
+
+def _found(make: Callable[[], str | stages_pb2.Plan]) -> _Found:
+    try:
+        return make()
+    except Invalid as error:
+        return error
+
+
+def _whole(common: dict[str, str], steps: _Found) -> stages_pb2.Plan:
+    """The plan of these steps. Raises Invalid where there are none."""
+    if isinstance(steps, Invalid):
+        raise steps
+    assert isinstance(steps, stages_pb2.Plan)  # noqa: S101
+    plan = stages_pb2.Plan(environment=common)
+    plan.MergeFrom(steps)
+    return plan
 
 
 def _is_small(leased: Leased) -> bool:

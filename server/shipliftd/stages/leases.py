@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import secrets
 from typing import NamedTuple
 
 from google.protobuf.message import Message
@@ -11,13 +10,11 @@ from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import builds, environments
 from shipliftd.access.guard import Caller, hash_of, reaches
-from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
-from shipliftd.errors import Aborted, Denied, NotFound
+from shipliftd.errors import Denied, Invalid, NotFound
 from shipliftd.fields import Faults
 from shipliftd.pipelines import Pipelines
 from shipliftd.stages import build_stages
-from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import ENDED, Repository, Stage, Step
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
@@ -75,8 +72,9 @@ def room_for(reader: Reader, stage: StageRow) -> bool:
 class Leased(NamedTuple):
     """A stage that its holder has to do, with all that its plan is made of.
 
-    `secret` is '' everywhere but in the answer that makes the lease; `text` is the pipeline file's and
-    `said` what it says, '' and None where the build has none; `current` is what is in the environment.
+    `text` is the pipeline file's and `said` what it says, '' and None where the build has none; `current`
+    is what is in the environment. Where the lease is made it has its `secret`, and its `plan` or why there
+    is none.
     """
 
     stage: StageRow
@@ -86,6 +84,7 @@ class Leased(NamedTuple):
     said: Pipelines | None
     current: BuildRow | None
     secret: str = ""
+    plan: pb.Plan | Invalid | None = None
 
     @property
     def id(self) -> int:
@@ -93,67 +92,10 @@ class Leased(NamedTuple):
         return self.stage.id
 
 
-def _load(reader: Reader, _caller: Caller, stage_id: int) -> Leased:
+def load(reader: Reader, _caller: Caller, stage_id: int) -> Leased:
+    """The lease of a stage that a verb knows to be there."""
     stage = StageRow._make(_STAGE.one(reader, stage_id))
     return _leased(reader, stage, builds.by_id(reader, stage.build_id))
-
-
-def _in_reach(tx: Transaction, caller: Caller, request: pb.AcceptStageRequest) -> None:
-    faults = Faults()
-    check_held(request, faults)
-    check_machine(request.machine, faults)
-    faults.refuse()
-    _reached(tx, caller, request.stage_id)
-
-
-@write(load=_load, look=_in_reach)
-def accept(tx: Transaction, caller: Caller, request: pb.AcceptStageRequest) -> Written[Leased]:
-    """Claims a stage for the caller. Raises Invalid, NotFound, Aborted (somebody else has it)."""
-    stage, build = _stage_and_build(tx, request.stage_id)
-    if not _is_to_be_taken(tx, stage, build):
-        raise _missing(stage.id)
-    if stage.status != "pending" or stage.lease_hash is not None:
-        raise _taken(stage)
-    if stage.limit or stage.throttle:
-        moves.lock_repository(tx, stage.repo_id)
-    if not room_for(tx, stage):
-        raise Aborted(
-            f"as many stages {stage.name!r} run now as may: ask again once one has ended",
-            reason="LIMIT_REACHED",
-            violations=[("stage_id", f"as many stages {stage.name!r} run now as may")],
-            metadata={
-                "stage_id": stage.id,
-                "stage": stage.name,
-                "limit": stage.limit,
-                "throttle": stage.throttle,
-            },
-        )
-    secret = secrets.token_urlsafe(32)
-    at = now()
-    moves.claim_stage(tx, stage, request.machine, hash_of(secret), caller.token_id, at + LEASE_MS, at)
-    return Written(_load(tx, caller, stage.id)._replace(secret=secret))
-
-
-def _taken(stage: StageRow) -> Aborted:
-    machine = stage.machine if stage.lease_hash is not None else ""
-    held = f"and taken by {machine}" if machine else "and taken"
-    told = (
-        f"is {stage.status} {held}" if stage.lease_hash is not None else f"is {stage.status}, not pending"
-    )
-    return Aborted(
-        f"stage {stage.id} {told}: ask for another",
-        reason="STAGE_TAKEN",
-        violations=[("stage_id", told)],
-        metadata={"stage_id": stage.id, "status": stage.status, "machine": machine},
-    )
-
-
-def _is_to_be_taken(reader: Reader, stage: StageRow, build: BuildRow) -> bool:
-    """Whether there is something to do: what a CI system records is its own, and steps stand in a file."""
-    if stage.kind == "external":
-        return build.parent > 0
-    said = build_stages.said_by(reader, build.pipeline_id)
-    return said is not None and said.find(stage.name) is not None
 
 
 def lease(reader: Reader, caller: Caller, request: pb.GetLeaseRequest) -> tuple[Leased, bool]:
@@ -242,7 +184,7 @@ def held_stage(
 
 
 def _held(reader: Reader, caller: Caller, stage_id: int, lease_token: str) -> tuple[StageRow, BuildRow]:
-    stage, build = _reached(reader, caller, stage_id)
+    stage, build = reached(reader, caller, stage_id)
     if lease_token:
         is_holder = stage.lease_hash is not None and hmac.compare_digest(
             stage.lease_hash, hash_of(lease_token)
@@ -273,18 +215,19 @@ def held_step(
     return step, *held_stage(tx, caller, step.stage_id, lease_token)
 
 
-def _reached(reader: Reader, caller: Caller, stage_id: int) -> tuple[StageRow, BuildRow]:
+def reached(reader: Reader, caller: Caller, stage_id: int) -> tuple[StageRow, BuildRow]:
     """A stage that the caller's token lets it do, whoever has it. Raises NotFound."""
-    stage, build = _stage_and_build(reader, stage_id)
+    stage, build = stage_and_build(reader, stage_id)
     if not _reaches(reader, caller, build):
-        raise _missing(stage_id)
+        raise missing(stage_id)
     return stage, build
 
 
-def _stage_and_build(reader: Reader, stage_id: int) -> tuple[StageRow, BuildRow]:
+def stage_and_build(reader: Reader, stage_id: int) -> tuple[StageRow, BuildRow]:
+    """A stage, whoever may do it, and its build. Raises NotFound."""
     row = _STAGE.one(reader, stage_id)
     if row is None:
-        raise _missing(stage_id)
+        raise missing(stage_id)
     stage = StageRow._make(row)
     return stage, builds.by_id(reader, stage.build_id)
 
@@ -297,7 +240,8 @@ def _reaches(reader: Reader, caller: Caller, build: BuildRow) -> bool:
     return reaches(reader, caller, build.repo_id, access_pb2.ACCESS_LEVEL_WRITE)
 
 
-def _missing(stage_id: int) -> NotFound:
+def missing(stage_id: int) -> NotFound:
+    """What a caller is told of a stage that is not there, or not one for its token."""
     return NotFound(
         f"stage {stage_id} not found: it does not exist, or is not one for this token",
         reason="STAGE_NOT_FOUND",

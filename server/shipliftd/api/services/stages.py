@@ -20,7 +20,7 @@ from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.logins import Logins
 from shipliftd.pipelines import plans
-from shipliftd.stages import holders, known_runners, leases, step_logs
+from shipliftd.stages import accepting, holders, known_runners, leases, step_logs
 from shipliftd.stages.leases import Leased
 from shipliftd.stages.wake_ups import within
 from shipliftd.store import Store, pages
@@ -56,19 +56,20 @@ class StageService(StageServiceServicer):
 
     async def AcceptStage(self, request: pb.AcceptStageRequest, context: Context) -> pb.StageLease:
         """Claims a stage."""
-        leased = resource(await self._store.write(leases.accept, CALLER.get(), request), context)
-        return await self._lease(leased, context, leased.secret)
+        written = await self._store.write(accepting.accept, CALLER.get(), request, self._plans.within)
+        leased = resource(written, context)
+        if isinstance(leased.plan, Invalid):
+            raise _impossible(leased, leased.plan)
+        return await self._lease(leased, leased.secret)
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
         leased, is_kept = await self._store.read(leases.lease, CALLER.get(), request)
         if not is_kept:
             leased = await self._store.write(leases.keep_lease, CALLER.get(), request)
-        lease = await self._lease(leased, context, request.lease_token)
+        lease = await self._lease(leased, request.lease_token)
         if request.resolve_pipeline:
-            lease.resolved_pipeline = await self._possible(
-                leased, context, request.lease_token, self._plans.file
-            )
+            lease.resolved_pipeline = await self._possible(leased, request.lease_token, self._plans.file)
             if lease.resolved_pipeline:
                 lease.ClearField("pipeline")
         return lease
@@ -129,37 +130,42 @@ class StageService(StageServiceServicer):
 
         return await self._store.listing(read)
 
-    async def _lease(self, leased: Leased, context: Context, lease_token: str) -> pb.StageLease:
-        plan = await self._possible(leased, context, lease_token, self._plans.plan)
+    async def _lease(self, leased: Leased, lease_token: str) -> pb.StageLease:
+        plan = leased.plan
+        if not isinstance(plan, pb.Plan):
+            plan = await self._possible(leased, lease_token, self._plans.plan)
         # What a deployer does knows its own logins.
         is_pipeline = leased.stage.kind == "pipeline"
         login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
         return messages.lease(leased, access_pb2.ACCESS_LEVEL_WRITE, plan, login)
 
     async def _possible(
-        self, leased: Leased, context: Context, lease_token: str, make: Callable[[Leased], Awaitable[T]]
+        self, leased: Leased, lease_token: str, make: Callable[[Leased], Awaitable[T]]
     ) -> T:
-        """What is made of a lease; without it the stage ends. Raises Aborted."""
+        """What is made of a lease that was read; without it the stage ends. Raises Aborted."""
         try:
             return await make(leased)
         except Invalid as error:
-            # Nobody can do it, so it must not wait until its runner counts as lost.
             report = pb.UpdateStageRequest(
                 stage_id=leased.id,
                 lease_token=lease_token,
                 status=builds_api.BUILD_STATUS_ERROR,
                 error=str(error),
             )
-            await self.UpdateStage(report, context)
-            raise Aborted(
-                f"stage {leased.id} cannot be done: {error}",
-                reason="NO_PLAN",
-                violations=error.violations,
-                metadata={"stage_id": leased.id, "stage": leased.stage.name},
-            ) from None
+            await self._store.write(holders.update_stage, CALLER.get(), report)
+            raise _impossible(leased, error) from None
 
     async def _look(self, request: pb.WatchStageRequest) -> leases.Watched:
         caller = CALLER.get()
         seen = await self._store.read(leases.watched, caller, request)
         # Looked at often, and stored seldom.
         return seen if seen.is_kept else await self._store.write(leases.keep_watched, caller, request)
+
+
+def _impossible(leased: Leased, error: Invalid) -> Aborted:
+    return Aborted(
+        f"stage {leased.id} cannot be done: {error}",
+        reason="NO_PLAN",
+        violations=error.violations,
+        metadata={"stage_id": leased.id, "stage": leased.stage.name},
+    )
