@@ -1,15 +1,13 @@
 """The command `shipliftd`: serving, and administration on the store itself."""
 
 import asyncio
-import sqlite3
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-import peewee
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
@@ -28,10 +26,11 @@ from shipliftd.settings import (
     HttpSettings,
     Settings,
     Tls,
-    database_path,
+    database_of,
     default_database,
+    sqlite_path,
 )
-from shipliftd.store import Lock, Store, backups, is_defect
+from shipliftd.store import Lock, backups, is_defect, is_of_a_store, open_store
 from shipliftd.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -59,7 +58,7 @@ Database = Annotated[
     typer.Option(
         "--database",
         envvar="SHIPLIFTD_DATABASE",
-        help="The store: a SQLite file's path, or sqlite:///PATH.",
+        help="The store: a SQLite file's path, sqlite:///PATH, or postgresql://USER@HOST/NAME.",
         show_default=False,
     ),
 ]
@@ -137,12 +136,18 @@ def serve(
     ] = None,
     public_url: PublicUrl = "",
     drain_seconds: DrainSeconds = 30.0,
+    connections: Annotated[
+        int,
+        typer.Option(
+            envvar="SHIPLIFTD_CONNECTIONS", min=2, max=200, help="How many connections to PostgreSQL."
+        ),
+    ] = 10,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C."""
     from shipliftd import server  # gRPC's server side, which administration does without
 
     settings = Settings(
-        database=database_path(database),
+        database=database_of(database),
         listen=listen,
         tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
         http=HttpSettings(http, tuple(cors_origin or ())) if http else None,
@@ -150,6 +155,7 @@ def serve(
         netrc_file=netrc_file,
         public_url=public_url,
         drain_seconds=drain_seconds,
+        connections=connections,
     )
     _run(server.serve(settings))
 
@@ -277,8 +283,7 @@ def grant_add(
 @app.command()
 def migrate(database: Database = _DEFAULT_DATABASE) -> None:
     """Bring the store up to this release."""
-    path = database_path(database)
-    with closing(Lock(path)), closing(Store(path)) as store:
+    with _locked(database, Lock), closing(open_store(database_of(database))) as store:
         taken = store.migrate()
     _say(f"applied {', '.join(taken)}" if taken else "nothing to apply")
 
@@ -286,21 +291,22 @@ def migrate(database: Database = _DEFAULT_DATABASE) -> None:
 @app.command()
 def check(database: Database = _DEFAULT_DATABASE) -> None:
     """Check the store's integrity; works beside a running server."""
-    for line in backups.check(database_path(database)):
+    path = sqlite_path(database, "what PostgreSQL itself checks is amcheck's (pg_amcheck)")
+    for line in backups.check(path):
         _say(line)
 
 
 @app.command()
 def backup(file: Path, database: Database = _DEFAULT_DATABASE) -> None:
     """Copy the store to a file; works beside a running server."""
-    backups.backup(database_path(database), file)
+    backups.backup(sqlite_path(database, "back it up with pg_dump"), file)
     _say(f"backed up to {file}")
 
 
 @app.command()
 def restore(file: Path, database: Database = _DEFAULT_DATABASE) -> None:
     """Put a backup in the store's place; keeps what was there beside it."""
-    path = database_path(database)
+    path = sqlite_path(database, "put back what pg_dump wrote with pg_restore")
     with closing(Lock(path)), closing(Lock.of_restore(path)):
         kept = backups.restore(path, file)
     _say(f"restored {file}" + (f"; what was there is in {kept}" if kept else ""))
@@ -318,19 +324,25 @@ def _main(
 def _write(database: str, verb: Callable[[Transaction, Caller, Any], T], request: Any) -> T:  # noqa: ANN401
     """Runs a verb of the API on the store itself, in the operator's name."""
 
-    path = database_path(database)
-    if not path.is_file():
+    place = database_of(database)
+    if isinstance(place, Path) and not place.is_file():
         # A mistyped path would otherwise become a new store.
-        raise Precondition(f"there is no store at {path}: name it with --database")
+        raise Precondition(f"there is no store at {place}: name it with --database")
 
     async def run() -> T:
-        with closing(Store(path)) as store:
-            store.migrate_if_empty()
+        with closing(open_store(place, 1)) as store:
+            await store.open()
             method = type(request).__name__.removesuffix("Request")
             return await store.write(verb, first_start.by_operator(method), request)
 
-    with closing(Lock.of_command(path)):
+    with _locked(database, Lock.of_command):
         return asyncio.run(run())
+
+
+def _locked(database: str, lock: Callable[[Path], Lock]) -> AbstractContextManager[object]:
+    """What of a store has to be held: PostgreSQL does that itself."""
+    place = database_of(database)
+    return closing(lock(place)) if isinstance(place, Path) else nullcontext()
 
 
 def _run(serving: Coroutine[Any, Any, None]) -> None:
@@ -363,9 +375,9 @@ def main() -> None:
         app()
     except Refusal as error:
         _end(error.message)
-    except (OSError, sqlite3.DatabaseError, peewee.DatabaseError) as error:
+    except Exception as error:
         # A full disk, a damaged file, a file that another user owns: the operator's to mend.
-        if is_defect(error):
+        if is_defect(error) or not (isinstance(error, OSError) or is_of_a_store(error)):
             raise
         _end(f"{type(error).__name__}: {error}; if it is the store, `shipliftd check` tells more")
 

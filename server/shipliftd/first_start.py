@@ -42,7 +42,8 @@ async def first_start(store: Store) -> None:
     if sys.stderr.isatty():
         await store.write(_admin, _show)
         return
-    path = store.path.with_name(f"{store.path.name}.admin-token")
+    path = store.token_file
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         await store.write(_admin, partial(_write_private, path))
     except Exception:

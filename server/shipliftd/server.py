@@ -34,6 +34,7 @@ from shipliftd.api.services.server import ServerService
 from shipliftd.api.services.stages import StageService
 from shipliftd.builds import endings
 from shipliftd.builds.parameters import ParameterRules
+from shipliftd.clock import now
 from shipliftd.descriptors import MOST_REQUEST, SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.logins import Logins
@@ -41,7 +42,7 @@ from shipliftd.settings import Settings
 from shipliftd.signals import Signals
 from shipliftd.stages import known_runners
 from shipliftd.stages.known_runners import KnownRunners
-from shipliftd.store import Lock, Store
+from shipliftd.store import Lock, Store, open_store
 
 if TYPE_CHECKING:
     from shipliftd.gateway.serving import HttpServer
@@ -85,12 +86,15 @@ async def serve(settings: Settings) -> None:
     credentials = tls.credentials(settings.tls)
     logins = Logins(settings.netrc_file)
     # The lock first: a restore must not exchange the file that is being opened.
-    with contextlib.closing(Lock(settings.database)):
-        store = Store(settings.database)
+    with contextlib.ExitStack() as held:
+        if isinstance(settings.database, Path):
+            held.enter_context(contextlib.closing(Lock(settings.database)))
+        store = open_store(settings.database, settings.connections)
         try:
-            store.migrate()
+            await store.start()
             await first_start.first_start(store)
-            await store.write(endings.extend_leases)
+            if store.is_alone:
+                await store.write(endings.extend_leases)
             await store.write(known_runners.forget_old)
             await _run(settings, store, credentials, logins)
         finally:
@@ -135,7 +139,7 @@ async def _run(
     signals = Signals()
     await server.start()
     await _tell(healths, health_pb2.HealthCheckResponse.SERVING)
-    listening = {"address": address, "database": str(settings.database), "version": __version__}
+    listening = {"address": address, "database": store.name, "version": __version__}
     if http is not None:
         await http.start()
         listening["http"] = http.address
@@ -214,7 +218,7 @@ def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredenti
 async def _housekeep(
     store: Store, interceptor: Interceptor, healths: health.aio.HealthServicer, runs: Runs
 ) -> None:
-    seconds, failing = 0, False
+    seconds, looked, failing = 0, now(), False
     while True:
         await asyncio.sleep(1)
         seconds += 1
@@ -233,21 +237,24 @@ async def _housekeep(
         except Exception as error:
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
-        await _sweep(store, seconds % _NOTE_SECONDS == 0)
+        looked = await _sweep(store, looked, seconds % _NOTE_SECONDS == 0)
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
 
 
-async def _sweep(store: Store, thoroughly: bool) -> None:
-    """Ends stages whose runner is lost, and those that wait in vain."""
+async def _sweep(store: Store, looked: int, thoroughly: bool) -> int:
+    """Ends stages whose runner is lost, and those that wait in vain; returns when it last looked."""
+    at = now()
     try:
         is_due = await store.read(endings.any_lost)
         if thoroughly and not is_due:
             is_due = await store.listing(endings.any_in_vain)
         if is_due:
-            await store.write(endings.sweep)
+            await store.write(endings.sweep, looked)
     except Exception as error:
         log.exception("stages not swept", extra={"error": str(error)})
+        return looked
+    return at
 
 
 async def _note(store: Store, interceptor: Interceptor) -> None:

@@ -78,7 +78,7 @@ def check_public_url(url: str) -> None:
 class Settings:
     """What a server is told when it starts."""
 
-    database: Path
+    database: Path | str
     listen: str = "127.0.0.1:50051"
     tls: Tls = Tls()
     http: HttpSettings | None = None
@@ -86,6 +86,7 @@ class Settings:
     netrc_file: Path | None = None
     public_url: str = ""
     drain_seconds: float = 30.0
+    connections: int = 10
 
     def check(self) -> None:
         """Raises Precondition where the settings contradict each other or would expose callers."""
@@ -137,18 +138,28 @@ def default_database() -> Path:
     return platformdirs.user_state_path("shiplift") / "shiplift.db"
 
 
-def database_path(url: str) -> Path:
-    """The file that `--database` names: a path, or `sqlite:///PATH`. Raises Precondition.
+def database_of(url: str) -> Path | str:
+    """What `--database` names: a file, as `sqlite:///PATH` or a path, or a PostgreSQL URL.
 
-    Links are followed, so that two names of one store find the same lock.
+    Links are followed, so that two names of one store find the same lock. Raises Precondition.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
         return Path(url).resolve()
+    if scheme in ("postgresql", "postgres"):
+        return url
     if scheme != "sqlite" or not rest.startswith("/") or rest == "/":
         raise Precondition(
             f"--database {scheme}://... is not a store that this release knows:"
-            " wanted a file's path, or sqlite:///PATH"
+            " wanted a file's path, sqlite:///PATH, or postgresql://USER@HOST/NAME"
         )
     # As in SQLAlchemy's and peewee's URLs: three slashes and a relative path, four and an absolute one.
     return Path(rest[1:]).resolve()
+
+
+def sqlite_path(url: str, instead: str) -> Path:
+    """The file that `--database` names, for what only files have. Raises Precondition for PostgreSQL."""
+    found = database_of(url)
+    if isinstance(found, str):
+        raise Precondition(f"the store is a PostgreSQL database: {instead}")
+    return found

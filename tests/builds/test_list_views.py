@@ -9,7 +9,7 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 from shipliftd.access.guard import Caller
 from shipliftd.builds import listing
-from shipliftd.store import Store
+from shipliftd.store import SqliteStore
 from shipliftd.store.transaction import Reader
 
 from tests.support.harness import Shipliftd
@@ -131,7 +131,7 @@ def test_a_page_of_whole_builds_takes_few_queries(own_server: Shipliftd) -> None
     for _ in range(127):
         repository.record(status=RUNNING)
     own_server.stop()
-    store = Store(own_server.database)
+    store = SqliteStore(own_server.database)
     try:
         queries: list[str] = []
         reader = Reader(store.writer)

@@ -68,9 +68,7 @@ def test_a_user_token_and_grant_take_effect_at_once(server: Shipliftd, name: str
 def test_a_token_is_cut_as_told(server: Shipliftd) -> None:
     cuts = ("--name", "ci", "--action", "promote", "--action", "read", "--expires-in", "30")
     places = ("--repository", "octocat/*", "--environment", "staging")
-    token = said(
-        "token", "create", "--login", "admin", *cuts, *places, "--database", server.database
-    ).strip()
+    token = said("token", "create", "--login", "admin", *cuts, *places, "--database", server.store).strip()
     made = server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).token
     assert (made.login, made.name, made.hint) == ("admin", "ci", token[:8])
     assert list(made.actions) == [access_pb2.TOKEN_ACTION_READ, access_pb2.TOKEN_ACTION_PROMOTE]
@@ -82,7 +80,7 @@ def test_a_grant_on_all_of_an_owners_repositories_holds_for_later_ones(
     server: Shipliftd, name: str
 ) -> None:
     token = server.user(name)
-    granted = said("grant", "add", name, "write", "-R", f"{name}/*", "--database", server.database)
+    granted = said("grant", "add", name, "write", "-R", f"{name}/*", "--database", server.store)
     assert granted == f"{name} has write on {name}/*\n"
     server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner=name, repo="later"))
     record(server, f"{name}/later")
@@ -93,7 +91,7 @@ def test_many_commands_at_once_all_take_effect_beside_promotions(own_server: Shi
     create(own_server)
     adding = [
         subprocess.Popen(
-            command("user", "add", f"user{n}", "--database", own_server.database), stdout=subprocess.PIPE
+            command("user", "add", f"user{n}", "--database", own_server.store), stdout=subprocess.PIPE
         )
         for n in range(4)
     ]
@@ -138,7 +136,7 @@ def test_a_level_that_is_lowered_counts_within_moments_on_a_busy_server(
 ) -> None:
     builds = own_server.builds(own_server.user("dora", "octocat/app", access_pb2.ACCESS_LEVEL_WRITE))
     assert promote(builds).trigger == "dora"
-    said("grant", "add", "dora", "read", "-R", "octocat/app", "--database", own_server.database)
+    said("grant", "add", "dora", "read", "-R", "octocat/app", "--database", own_server.store)
 
     # The server looks every second whether another process has written to its store.
     with within(3):
@@ -152,7 +150,7 @@ def test_a_backup_of_a_live_store_is_sound_and_holds_what_was_acknowledged(
 ) -> None:
     copy = tmp_path / "copy.db"
     before = list(busy)
-    assert said("backup", copy, "--database", own_server.database) == f"backed up to {copy}\n"
+    assert said("backup", copy, "--database", own_server.store) == f"backed up to {copy}\n"
     assert len(busy) > len(before), "promotions went on"
     there = numbers(copy)
     assert set(before) <= set(there)
@@ -167,7 +165,7 @@ def test_a_backup_of_a_live_store_is_sound_and_holds_what_was_acknowledged(
 
 def test_check_runs_beside_a_server(own_server: Shipliftd, busy: list[int]) -> None:
     before = len(busy)
-    line = said("check", "--database", own_server.database)
+    line = said("check", "--database", own_server.store)
     found = re.fullmatch(
         rf"{re.escape(str(own_server.database))}: ok, 1 repositories, (\d+) builds, 1 users\n", line
     )
@@ -194,7 +192,7 @@ def test_what_would_change_the_store_under_a_server_is_refused(
     server: Shipliftd, repo: str, filled: Path, command: str
 ) -> None:
     arguments = [filled] if command == "restore" else []
-    assert refusal(command, *arguments, "--database", server.database) == (
+    assert refusal(command, *arguments, "--database", server.store) == (
         f"the store {server.database} is in use by another shipliftd: stop that one first,"
         " or name another file with --database"
     )
@@ -402,9 +400,9 @@ def test_a_refusal_is_one_line_and_exit_code_1(store: Path, command: tuple[str, 
 
 
 def test_a_store_of_another_kind_is_refused() -> None:
-    assert refusal("check", "--database", "postgresql://shiplift:secret@db/shiplift") == (
-        "--database postgresql://... is not a store that this release knows: wanted a file's path,"
-        " or sqlite:///PATH"
+    assert refusal("check", "--database", "mysql://shiplift:secret@db/shiplift") == (
+        "--database mysql://... is not a store that this release knows: wanted a file's path,"
+        " sqlite:///PATH, or postgresql://USER@HOST/NAME"
     )
 
 

@@ -49,7 +49,7 @@ def test_what_was_used_on_every_way_in_is_found_nowhere(tmp_path: Path) -> None:
         for wrong in (f"DRONE_A={MARKER}", f"={MARKER}", f"A B={MARKER}", f"A={MARKER * 5000}"):
             failed = person.run("promote", "1", "qa", "-p", wrong)
             assert (failed.code in (1, 2), MARKER in failed.out + failed.err) == (True, False), failed
-        said("backup", tmp_path / "copy.db", "--database", server.database)
+        said("backup", tmp_path / "copy.db", "--database", server.store)
     assert server.secrets.seen == gateway.secrets.seen == []
 
 

@@ -24,7 +24,7 @@ from shipliftd import server as server_module
 from shipliftd.api.services.runs import Runs
 from shipliftd.errors import Unavailable
 from shipliftd.stages.known_runners import KnownRunners
-from shipliftd.store import Store
+from shipliftd.store import SqliteStore
 
 from tests.support.commands import MIGRATIONS, command, refusal, said, shipliftd
 from tests.support.daemons import health_of, promotion, record, reflection_of
@@ -197,7 +197,7 @@ command.main()
 
 def test_a_first_start_whose_commit_fails_leaves_no_token(tmp_path: Path) -> None:
     async def start() -> None:
-        with closing(Store(database)) as store:
+        with closing(SqliteStore(database)) as store:
             # The commit finds a row that points nowhere.
             store.writer.execute_sql(
                 "CREATE TRIGGER late AFTER INSERT ON tokens BEGIN INSERT INTO child VALUES (7); END"

@@ -68,7 +68,12 @@ def undeclared(folder: str, known: set[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("client", ()), ("server", ("server",)), ("tests", ("server", "dev")), ("bench", ("server", "dev"))],
+    [
+        ("client", ()),
+        ("server", ("server", "postgresql")),
+        ("tests", ("server", "postgresql", "dev")),
+        ("bench", ("server", "dev")),
+    ],
 )
 def test_what_is_imported_is_declared(folder: str, extras: tuple[str, ...]) -> None:
     assert undeclared(folder, declared(*extras)) == {}
@@ -80,5 +85,6 @@ def test_what_is_not_declared_is_seen(folder: str) -> None:
 
 
 def test_what_comes_with_the_package_has_a_range() -> None:
-    asked = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["server"]]
+    extras = PROJECT["optional-dependencies"]
+    asked = [*PROJECT["dependencies"], *extras["server"], *extras["postgresql"]]
     assert [each for each in asked if not re.search(r">=\d", each)] == []

@@ -13,10 +13,11 @@ from shipliftd import builds
 from shipliftd.access.guard import Caller
 from shipliftd.builds import endings, promotions, recording, reports
 from shipliftd.builds.parameters import ParameterRules
+from shipliftd.clock import now
 from shipliftd.errors import Refusal
 from shipliftd.stages import accepting, holders
 from shipliftd.stages.leases import Leased
-from shipliftd.store import Store
+from shipliftd.store import SqliteStore
 from shipliftd.store.models import ENDED, Repository, Stage, User
 from shipliftd.store.rows import BuildWithStages, StageRow
 from shipliftd.store.transaction import Transaction
@@ -69,7 +70,7 @@ class World(NamedTuple):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A new store with one repository."""
-    store = Store(tmp_path_factory.mktemp("flow") / "shiplift.db")
+    store = SqliteStore(tmp_path_factory.mktemp("flow") / "shiplift.db")
     store.migrate()
     tx = Transaction(store.writer)
     with store.writer.atomic():
@@ -134,7 +135,7 @@ def create(world: World, nodes: list[Node], numbers: list[int]) -> BuildWithStag
 def finish(world: World, stage: StageRow, outcome: str) -> None:
     if outcome == "lost":
         world.tx.execute(Stage.update(lease_expires=1).where(Stage.id == stage.id))
-        endings.sweep(world.tx)
+        endings.sweep(world.tx, now())
         return
     status = f"BUILD_STATUS_{outcome.upper()}"
     request = pb.UpdateStageRequest(stage_id=stage.id, status=status, error=stage.name)

@@ -166,4 +166,4 @@ def test_a_clock_that_is_set_back_by_an_hour_costs_nothing(tmp_path: Path) -> No
         # Numbers, not times, put builds in their order.
         assert staged.repository.promote(1).number == 3
         assert [build.number for build in staged.repository.page().builds] == [3, 2, 1]
-    assert "3 builds" in said("check", "--database", server.database)
+    assert "3 builds" in said("check", "--database", server.store)

@@ -8,7 +8,7 @@ from typing import NamedTuple, get_type_hints
 
 import peewee
 import pytest
-from shipliftd.store import Store, models
+from shipliftd.store import SqliteStore, models
 from shipliftd.store.rows import BuildRow, StageRow, StepRow
 from shipliftd.store.schema import HISTORY
 
@@ -78,7 +78,7 @@ def parts(sql: str) -> set[str]:
 
 
 def test_the_migrations_make_what_the_models_say(tmp_path: Path) -> None:
-    store = Store(tmp_path / "migrated.db")
+    store = SqliteStore(tmp_path / "migrated.db")
     store.migrate()
     store.close()
     database = peewee.SqliteDatabase(str(tmp_path / "modelled.db"))
@@ -112,7 +112,7 @@ def test_the_migrations_make_what_the_models_say(tmp_path: Path) -> None:
     ],
 )
 def test_the_database_enforces_the_rules_itself(tmp_path: Path, statement: str, constraint: str) -> None:
-    store = Store(tmp_path / "shiplift.db")
+    store = SqliteStore(tmp_path / "shiplift.db")
     store.migrate()
     with store.writer.bind_ctx(models.TABLES):
         user = models.User.create(login="mona", created=1, updated=1)

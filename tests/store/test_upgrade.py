@@ -1,5 +1,6 @@
 """Upgrades: migrations on a filled store, the copy before them, and releases that meet a newer store."""
 
+import asyncio
 import logging
 import shlex
 import shutil
@@ -12,7 +13,7 @@ import pytest
 from peewee import IntegrityError
 from shiplift.v1 import access_pb2, builds_pb2
 from shipliftd.errors import Precondition
-from shipliftd.store import Store, schema
+from shipliftd.store import SqliteStore, schema
 
 from tests.support.commands import MIGRATIONS, refusal, said, shipliftd
 from tests.support.harness import Shipliftd
@@ -91,7 +92,7 @@ def promote(server: Shipliftd, token: str, request_id: str) -> builds_pb2.Build:
 
 
 def migrate(database: Path) -> list[str]:
-    store = Store(database)
+    store = SqliteStore(database)
     try:
         return store.migrate()
     finally:
@@ -243,7 +244,7 @@ def test_a_migration_that_would_leave_rows_pointing_nowhere_is_undone(
             migrate(database)
         assert content(database) == before
     # Foreign keys are looked at again afterwards.
-    store = Store(database)
+    store = SqliteStore(database)
     (migrations / "0003_nowhere.py").unlink()
     store.migrate()
     with pytest.raises(IntegrityError):
@@ -254,9 +255,9 @@ def test_a_migration_that_would_leave_rows_pointing_nowhere_is_undone(
 def test_a_command_beside_a_server_does_not_migrate(database: Path, migrations: Path) -> None:
     (migrations / "9001_next.py").write_text(NEXT)
     before = content(database)
-    store = Store(database)
+    store = SqliteStore(database)
     with pytest.raises(Precondition) as refused:
-        store.migrate_if_empty()
+        asyncio.run(store.open())
     store.close()
     assert refused.value.message == (f"the store {database} needs 9001_next first: run `shipliftd migrate`")
     assert content(database) == before

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
 from shipliftd.access.guard import hash_of
-from shipliftd.store import Store, schema
+from shipliftd.store import SqliteStore, schema
 
 from tests.support.commands import MIGRATIONS, said
 from tests.support.harness import Shipliftd
@@ -120,7 +120,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *migrations: str) ->
     path = tmp_path / "shiplift.db"
     with monkeypatch.context() as patched:
         patched.setattr(schema, "MIGRATIONS", folder)
-        store = Store(path)
+        store = SqliteStore(path)
         assert store.migrate() == [*migrations]
         store.close()
     write(path, REPOSITORY, *(build(*columns) for columns in BUILDS))

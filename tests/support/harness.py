@@ -16,9 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import grpc
+import platformdirs
 from google.protobuf.message import Message
 from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2_grpc
 
+from tests.support import postgres
 from tests.support.leaks import Secrets
 from tests.support.patience import SECONDS
 
@@ -124,7 +126,12 @@ class Shipliftd(Daemon):
 
     def command(self) -> list[str]:
         """What runs, after `shipliftd`."""
-        return ["serve", "--database", str(self.database), "--listen", self.listen, *self.arguments]
+        return ["serve", "--database", self.store, "--listen", self.listen, *self.arguments]
+
+    @property
+    def store(self) -> str:
+        """What `--database` is given: the file, or what stands for it in PostgreSQL."""
+        return postgres.url_of(self.database) if postgres.is_in_use() else str(self.database)
 
     @property
     def address(self) -> str:
@@ -134,7 +141,10 @@ class Shipliftd(Daemon):
     @property
     def admin_token(self) -> str:
         """The token that the first start made."""
-        return Path(f"{self.database}.admin-token").read_text().strip()
+        if not postgres.is_in_use():
+            return Path(f"{self.database}.admin-token").read_text().strip()
+        name = self.store.rpartition("/")[2]
+        return (platformdirs.user_state_path("shiplift") / f"{name}.admin-token").read_text().strip()
 
     def look_for_leaks(self) -> None:
         """Fails where a token or a parameter's value has got out."""

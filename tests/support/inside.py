@@ -15,7 +15,7 @@ from shipliftd import first_start
 from shipliftd.api.interceptors import Interceptor
 from shipliftd.api.services.access import AccessService
 from shipliftd.descriptors import SERVICES
-from shipliftd.store import Store
+from shipliftd.store import SqliteStore
 
 from tests.support.patience import SECONDS
 
@@ -26,7 +26,7 @@ Metadata = tuple[tuple[str, str], ...]
 class Inside:
     """A server that shares the test's event loop."""
 
-    store: Store
+    store: SqliteStore
     interceptor: Interceptor
     channel: grpc.aio.Channel
     admin: Metadata
@@ -59,7 +59,7 @@ async def inside(
     handlers: Sequence[grpc.GenericRpcHandler] = (),
 ) -> AsyncIterator[Inside]:
     """Serves AccessService and these handlers from a new store."""
-    store = Store(path)
+    store = SqliteStore(path)
     store.migrate()
     await first_start.first_start(store)
     interceptor = Interceptor(store, [*SERVICES, *services])

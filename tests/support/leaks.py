@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
+from tests.support import postgres
+
 _TOKEN = re.compile(rb"shl_[A-Za-z0-9_-]{43}")
 # A shorter value is also a word that may be anywhere, and many more say nothing new.
 _LEAST_VALUE, _MOST_VALUES = 12, 300
@@ -53,12 +58,28 @@ class Secrets:
 
     def look_into(self, database: Path) -> None:
         """Looks for tokens in a store and in what lies beside it, and for values in its audit."""
+        if postgres.is_in_use():
+            self._look_through(database)
+            return
         for path in _stores(database):
             content = path.read_bytes()
             found = [token.decode() for token in _TOKEN.findall(content)]
             found += [each for each in self.lease_tokens if each.encode() in content]
             self.seen += [f"{each!r} in {path}" for each in found]
         self.look(f"the audit of {database}", _audit(database))
+
+    def _look_through(self, database: Path) -> None:
+        audit = "TABLE audit"
+        tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        with closing(psycopg.connect(postgres.url_of(database))) as store:
+            self.look(f"the audit of {database}", [str(row) for row in store.execute(audit)])
+            for (table,) in store.execute(tables).fetchall():
+                text = "\n".join(
+                    str(row) for row in store.execute(sql.SQL("TABLE {}").format(sql.Identifier(table)))
+                )
+                found = [token.decode() for token in _TOKEN.findall(text.encode())]
+                found += [each for each in self.lease_tokens if each in text]
+                self.seen += [f"{each!r} in {table}" for each in found]
 
 
 def _stores(database: Path) -> Iterator[Path]:

@@ -16,6 +16,10 @@ from shipliftd.store.transaction import Reader, Transaction
 
 PENDING_MS = 24 * 60 * 60 * 1000
 _MOST_AT_ONCE = 100
+# Nobody can say that a runner was silent while nobody listened.
+_GAP_MS = 10_000
+# The number of this housekeeping among those that one replica does at a time.
+_SWEEP = 1
 
 # Or it ends later than a lease can: the clock has been set back.
 _LOST = Compiled(
@@ -62,12 +66,19 @@ def cancel(tx: Transaction, caller: Caller, request: pb.CancelBuildRequest) -> W
     return Written(builds.load(tx, caller, build.id))
 
 
-def sweep(tx: Transaction) -> None:
+def sweep(tx: Transaction, looked: int) -> None:
     """Ends the stages whose runner is lost, and those that no runner took in a day.
 
-    A lease from before the clock was set back gets its time anew, or its runner would never be lost.
+    `looked` is when this server last looked, in milliseconds. A lease from before the clock was set back
+    gets its time anew, or its runner would never be lost. All of them do where this server could not look
+    for a while, or the clock was set forward: that is not the runners' fault.
     """
+    if not tx.is_alone(_SWEEP):
+        return
     at = now()
+    if at - looked > _GAP_MS:
+        extend_leases(tx)
+        return
     lost = [StageRow._make(row) for row in _LOST.run(tx, at, at + LEASE_MS).fetchall()]
     waiting = _WAITING.run(tx, at - PENDING_MS).fetchall()
     for stage in lost:

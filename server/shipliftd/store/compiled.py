@@ -7,7 +7,7 @@ text each time.
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import Database, Model, Query, Value
+from peewee import Database, Insert, Model, Query, Value
 
 from shipliftd.store.transaction import Overtaken, Reader, Transaction
 
@@ -36,7 +36,11 @@ class Compiled:
         self._texts: dict[type[Database], tuple[str, list[object] | None]] = {}
 
     def _compiled(self, database: Database) -> tuple[str, list[object] | None]:
-        sql, params = database.get_sql_context().sql(self._query).query()
+        query = self._query
+        if isinstance(query, Insert) and database.returning_clause:
+            # Where the driver does not tell the new id beside the rows.
+            query = query.returning(*(f for f in (query.table._meta.primary_key,) if f.name == "id"))
+        sql, params = database.get_sql_context().sql(query).query()
         straight = [p.position if type(p) is Arg else -1 for p in params] == list(range(len(params)))
         found = self._texts[type(database)] = sql, None if straight else params
         return found
@@ -52,11 +56,12 @@ class Compiled:
         """Runs it once for each row of arguments, faster than `run`; the query takes them as they are."""
         sql, params = self._texts.get(type(tx.database)) or self._compiled(tx.database)
         assert params is None  # noqa: S101  # known when the query is written
-        tx.connection.executemany(sql, rows)
+        tx.connection.cursor().executemany(sql, rows)
 
     def insert(self, tx: Transaction, *args: object) -> int:
         """Runs an INSERT and returns the new row's id."""
-        row_id: int = tx.database.last_insert_id(self.run(tx, *args))
+        cursor = self.run(tx, *args)
+        row_id: int = cursor.fetchone()[0] if tx.database.returning_clause else cursor.lastrowid
         return row_id
 
     def move(self, tx: Transaction, *args: object) -> None:

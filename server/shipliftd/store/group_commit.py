@@ -1,4 +1,4 @@
-"""The store: one SQLite file, its transactions, and the queue that commits them in groups.
+"""A store in a SQLite file: its transactions, and the queue that commits them in groups.
 
 `await store.write(verb, ...)` runs a verb in a transaction and returns once it is on disk. Verbs that
 wait are taken together, each in a savepoint of its own, and committed once.
@@ -11,7 +11,7 @@ taking it back costs up to a switch interval (5 ms) each time.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -19,10 +19,12 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 import peewee
 
 from shipliftd.errors import Unavailable
-from shipliftd.store import models, schema
-from shipliftd.store.ahead import Ahead, Made, having
-from shipliftd.store.opening import is_busy, is_damaged, is_statement_error, open_database
-from shipliftd.store.transaction import Change, Overtaken, Reader, Transaction
+from shipliftd.store import schema
+from shipliftd.store.ahead import Made, having
+from shipliftd.store.failures import is_busy, is_damaged, is_statement_error
+from shipliftd.store.opening import open_database
+from shipliftd.store.store import Store
+from shipliftd.store.transaction import Reader, Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,9 +39,6 @@ _GATHER_SECONDS = 0.005
 _AWAY = "the store cannot take the write now; nothing was stored: try again"
 _DAMAGED = "the store is damaged; nothing was stored: `shipliftd check` tells its operator more"
 
-# How often a verb may need something that is made ahead.
-_MOST_TURNS = 4
-
 
 class _Waiting(NamedTuple):
     future: asyncio.Future[Any]
@@ -47,23 +46,24 @@ class _Waiting(NamedTuple):
     made: Made
 
 
-class Store:
+class SqliteStore(Store):
     """A SQLite file that is open, with its schema up to date.
 
     Belongs to the thread and the loop that use it; `listing` alone goes to other threads.
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = path
+        self.name = str(path)
+        self.is_alone = True
+        self.token_file = path.with_name(f"{path.name}.admin-token")
         # Timeout 0: waiting for another process's lock must not stop the loop; `_begin` does it.
         self.writer = open_database(path, timeout=0)
         self._tx = Transaction(self.writer)
         self._read_database = open_database(path, timeout=5)
         self._reader = Reader(self._read_database)
         self._readers = threading.local()
-        self._subscribers: list[Callable[[Collection[Change]], None]] = []
-        # Whether the last batch could not be stored.
-        self.failing = False
         self._batch: list[_Waiting] = []
         self._callers = self._wanted = 0
         self._enough = asyncio.Event()
@@ -73,42 +73,18 @@ class Store:
         self._is_hurried = False
         self._commit_thread = ThreadPoolExecutor(1, "commit")
         self._list_threads = ThreadPoolExecutor(2, "list")
-        # One: more would only take the GIL from each other.
-        self._ahead_thread = ThreadPoolExecutor(1, "ahead")
 
     def migrate(self) -> list[str]:
         """Brings the schema up to date; see `schema.migrate`."""
         return schema.migrate(self.writer)
 
-    def migrate_if_empty(self) -> None:
+    async def open(self) -> None:
         """Makes the tables of a new file; refuses a file that another release would have to migrate."""
         schema.migrate_if_empty(self.writer)
 
-    def subscribe(self, told: Callable[[Collection[Change]], None]) -> None:
-        """Calls this with each commit's changes, once they are on disk and before anybody is answered."""
-        self._subscribers.append(told)
-
-    async def write(
-        self, verb: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Runs the verb in a transaction; what it did is on disk when this returns.
-
-        What the verb needs made ahead is made beside the loop, and it runs again; it does so, too, when a
-        row that it moves was moved meanwhile. Raises what the verb raises, having undone it; Unavailable
-        when the store cannot take it.
-        """
-        made: Made = {}
-        for _ in range(_MOST_TURNS):
-            try:
-                return await self._written(lambda tx: verb(tx, *args, **kwargs), made)
-            except Ahead as needed:
-                make = needed.make
-                made[needed.key] = await asyncio.get_running_loop().run_in_executor(
-                    self._ahead_thread, make
-                )
-            except Overtaken:
-                continue
-        raise Unavailable(f"others were faster {_MOST_TURNS} times; nothing was stored: try again")
+    async def start(self) -> None:
+        """Migrates it: nobody else serves a file."""
+        self.migrate()
 
     async def _written(self, verb: Callable[[Transaction], T], made: Made) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -140,10 +116,6 @@ class Store:
 
         return await asyncio.get_running_loop().run_in_executor(self._list_threads, run)
 
-    async def probe(self) -> None:
-        """Looks whether the store takes writes again, by one. Raises Unavailable when it does not."""
-        await self.write(_probe)
-
     async def drain(self) -> None:
         """Waits until every verb that was given is on disk."""
         while self._task is not None:
@@ -157,7 +129,7 @@ class Store:
         """Closes the file."""
         self._commit_thread.shutdown()
         self._list_threads.shutdown()
-        self._ahead_thread.shutdown()
+        super().close()
         self._read_database.close()
         self.writer.close()
 
@@ -207,13 +179,6 @@ class Store:
         self._elsewhere |= version != self._data_version
         self._data_version = version
 
-    def _publish(self) -> None:
-        """Tells what was committed, also of those who hung up meanwhile."""
-        changes, self._tx.changes = dict.fromkeys(self._tx.changes), []
-        if changes:
-            for told in self._subscribers:
-                told(changes)
-
     async def _commit(self, batch: list[_Waiting]) -> None:
         await self._begin()
         self._tx.changes.clear()
@@ -228,7 +193,8 @@ class Store:
                 await asyncio.sleep(0)
                 pause = loop.time() + _TURN_SECONDS
         await loop.run_in_executor(self._commit_thread, self.writer.connection().commit)
-        self._publish()
+        changes, self._tx.changes = dict.fromkeys(self._tx.changes), []
+        self._publish(changes)
         for future, result, error in done:
             if future.done():
                 continue
@@ -280,12 +246,3 @@ class Store:
         for waiting in batch:
             if not waiting.future.done():
                 waiting.future.set_exception(Unavailable(why))
-
-
-def _probe(tx: Transaction) -> None:
-    setting = models.Setting
-    tx.execute(
-        setting.insert(key="probe", value="").on_conflict(
-            conflict_target=[setting.key], preserve=[setting.value]
-        )
-    )

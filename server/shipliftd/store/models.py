@@ -74,7 +74,7 @@ class User(Table):
     created = BigIntegerField()
     updated = BigIntegerField()
     # Their tokens are refused.
-    disabled = BooleanField(default=False, constraints=[SQL("DEFAULT 0")])
+    disabled = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])
 
     class Meta:
         table_name = "users"
@@ -126,8 +126,8 @@ class Repository(Table):
     created = BigIntegerField()
     updated = BigIntegerField()
     version = IntegerField(default=1)
-    active = BooleanField(default=True, constraints=[SQL("DEFAULT 1")])
-    runner_secrets = BooleanField(default=False, constraints=[SQL("DEFAULT 0")])
+    active = BooleanField(default=True, constraints=[SQL("DEFAULT TRUE")])
+    runner_secrets = BooleanField(default=False, constraints=[SQL("DEFAULT FALSE")])
 
     class Meta:
         table_name = "repositories"

@@ -1,8 +1,7 @@
-"""Opening the store's file: its settings, who may have it at a time, and what SQLite's errors mean."""
+"""Opening the store's file: its settings, and who may have it at a time."""
 
 import fcntl
 import os
-import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -11,11 +10,6 @@ import peewee
 from peewee import SqliteDatabase
 
 from shipliftd.errors import Precondition
-
-# Errors of SQLite that are the statement's own; after any other the transaction is not to be trusted.
-_STATEMENT_ERRORS = frozenset(
-    {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE}
-)
 
 PRAGMAS = {
     "journal_mode": "wal",
@@ -98,40 +92,3 @@ def _cannot_open(path: Path, error: Exception) -> Precondition:
         f"the store {path} cannot be opened ({error}): it must be a SQLite file that is sound, or a new"
         " one in a directory that may be written to"
     )
-
-
-def is_busy(error: Exception) -> bool:
-    """Whether SQLite refused because another process holds the file."""
-    return _code(error) == sqlite3.SQLITE_BUSY
-
-
-def is_defect(error: Exception) -> bool:
-    """Whether SQLite refused a statement that we wrote wrongly, where trying again cannot help."""
-    return _code(error) == sqlite3.SQLITE_ERROR
-
-
-def is_away(error: Exception) -> bool:
-    """Whether the store failed us."""
-    failed = isinstance(error, peewee.OperationalError | sqlite3.OperationalError)
-    return failed and not is_defect(error)
-
-
-def is_damaged(error: BaseException) -> bool:
-    """Whether SQLite found the file to be damaged, which trying again does not mend."""
-    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def is_statement_error(error: Exception) -> bool:
-    """Whether the statement alone failed, or what is no error of SQLite: the transaction is sound."""
-    code = _code(error)
-    return code is None or code in _STATEMENT_ERRORS
-
-
-def _code(error: BaseException | None) -> int | None:
-    """SQLite's primary code, out of its own error or peewee's around it; None for other errors."""
-    if isinstance(error, peewee.PeeweeException):
-        error = error.__cause__ or error.__context__
-    if not isinstance(error, sqlite3.Error):
-        return None
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF

@@ -5,13 +5,15 @@ this one leaves: a new column is NULL or has a default in SQL (peewee's `default
 could not insert. The store records the oldest release that may use it.
 """
 
+import contextlib
 import logging
 import re
 import secrets
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
-from peewee import SqliteDatabase
+from peewee import Database, SqliteDatabase
 from playhouse.migrations import Runner
 
 from shipliftd import __version__
@@ -26,10 +28,13 @@ HISTORY = "schema_migrations"
 # Raised by a release whose migrations an older one could not live with.
 OLDEST_RELEASE = "0.1.0"
 
+# Any number, the same in all releases.
+_LOCK = 7_544_273_548
+
 log = logging.getLogger(__name__)
 
 
-def migrate(database: SqliteDatabase) -> list[str]:
+def migrate(database: Database) -> list[str]:
     """Brings the store up to this release; returns the names of the migrations that it took.
 
     A store that holds anything is copied beside itself before each migration. Raises Precondition when
@@ -42,9 +47,14 @@ def migrate(database: SqliteDatabase) -> list[str]:
     is_new = not any(each.applied for each in status)
     taken = [each.name for each in status if not each.applied]
     for name in taken:
-        if not is_new:
-            _copy_before(database, name)
-        _apply(database, runner, name)
+        if isinstance(database, SqliteDatabase):
+            if not is_new:
+                _copy_before(database, name)
+            _apply(database, runner, name)
+        else:
+            with database.atomic():
+                runner.up(name)
+                _compare_by_bytes(database)
         log.info("migrated", extra={"migration": name})
     tx = Transaction(database)
     _complete_settings(tx)
@@ -58,11 +68,15 @@ def migrate_if_empty(database: SqliteDatabase) -> None:
 
     For commands that may run beside a server, which must not find its tables changed.
     """
-    runner = Runner(database, str(MIGRATIONS), table_name=HISTORY)
-    status = runner.status()
-    if not any(each.applied for each in status):
+    if any(each.applied for each in Runner(database, str(MIGRATIONS), table_name=HISTORY).status()):
+        require(database)
+    else:
         migrate(database)
-        return
+
+
+def require(database: Database) -> None:
+    """Raises Precondition where the schema is not one that this release works with."""
+    status = Runner(database, str(MIGRATIONS), table_name=HISTORY).status()
     pending = [each.name for each in status if not each.applied]
     if pending:
         raise Precondition(
@@ -70,6 +84,29 @@ def migrate_if_empty(database: SqliteDatabase) -> None:
         )
     if any(each.path is None for each in status):
         _refuse_if_shut_out(database)
+
+
+@contextlib.contextmanager
+def one_at_a_time(database: Database) -> Iterator[None]:
+    """Has other processes wait that would migrate the same PostgreSQL database."""
+    database.execute_sql("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    try:
+        yield
+    finally:
+        database.execute_sql("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _compare_by_bytes(database: Database) -> None:
+    # As SQLite does, whatever the database's own order: lists and their pages are the same on both.
+    rows = database.execute_sql(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE data_type = 'text'"
+        " AND table_schema = current_schema() AND collation_name IS DISTINCT FROM 'C'"
+    ).fetchall()
+    changes: dict[str, list[str]] = {}
+    for table, column in rows:
+        changes.setdefault(table, []).append(f'ALTER COLUMN "{column}" TYPE text COLLATE "C"')
+    for table, each in changes.items():
+        database.execute_sql(f'ALTER TABLE "{table}" {", ".join(each)}')
 
 
 def _complete_settings(tx: Transaction) -> None:
@@ -114,7 +151,7 @@ _TAKE_OVER = (
 )
 
 
-def _refuse_if_shut_out(database: SqliteDatabase) -> None:
+def _refuse_if_shut_out(database: Database) -> None:
     oldest = Reader(database).by_id(Setting, "oldest_release").value
     if _parts(oldest) > _parts(__version__):
         raise Precondition(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal, TypeVar
 
-from peewee import Database, Model, ModelSelect, Query
+from peewee import Database, Model, ModelSelect, Query, SqliteDatabase
 
 M = TypeVar("M", bound=Model)
 
@@ -70,6 +70,15 @@ class Transaction(Reader):
         """Runs an INSERT, UPDATE or DELETE that is not compiled; returns the new id, or how many rows."""
         done: int = query.execute(self.database)
         return done
+
+    def is_alone(self, doing: int) -> bool:
+        """Whether no other replica does this now; it stays so until this transaction ends."""
+        if isinstance(self.database, SqliteDatabase):
+            return True
+        taken: tuple[bool] = self.connection.execute(
+            "SELECT pg_try_advisory_xact_lock(%s)", (doing,)
+        ).fetchone()
+        return taken[0]
 
     def tell(self, kind: Kind, row_id: int = 0) -> None:
         """Has those told who watch this, once it is on disk."""

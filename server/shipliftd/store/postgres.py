@@ -1,0 +1,233 @@
+"""A store in PostgreSQL: one transaction a verb, on a pool of threads that have a connection each."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import platformdirs
+
+from shipliftd.errors import Refusal, Unavailable
+from shipliftd.store import schema
+from shipliftd.store.ahead import Ahead, Made, having
+from shipliftd.store.failures import is_away, is_cut, is_overtaken
+from shipliftd.store.notices import Notices, notify
+from shipliftd.store.postgres_database import Postgres, PostgresUrl
+from shipliftd.store.store import Store
+from shipliftd.store.transaction import Change, Overtaken, Reader, Transaction
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+# How long a call waits for a connection that is free, and then for the database.
+_FREE_SECONDS = 5.0
+_ANSWER_SECONDS = 20.0
+# What nobody was told of is looked for this often.
+_LOOK_SECONDS = 30.0
+_AWAY = "the database cannot be reached now; nothing was stored: try again"
+_UNREAD = "the database cannot be read now: try again"
+_UNKNOWN = (
+    "the database was lost while it stored this, so it is done or it is not: repeat the call with the same"
+    " request_id, which tells"
+)
+
+
+class _Unknown(Exception):  # noqa: N818  # of our own, between two functions
+    """The connection was lost in a COMMIT."""
+
+
+class PostgresStore(Store):
+    """A PostgreSQL database, that other replicas may use at the same time."""
+
+    def __init__(self, url: PostgresUrl, connections: int) -> None:
+        super().__init__()
+        self.name = url.shown
+        self.token_file = platformdirs.user_state_path("shiplift") / f"{url.database}.admin-token"
+        self._url = url
+        self._connections = connections
+        self._threads = ThreadPoolExecutor(connections, "store")
+        self._free = asyncio.Semaphore(connections)
+        self._sessions = threading.local()
+        self._open: set[Postgres] = set()
+        self._notices = Notices(url, self._publish)
+        self._looked = time.monotonic()
+        self._running: set[asyncio.Future[Any]] = set()
+
+    def migrate(self) -> list[str]:
+        """Brings the schema up to date, one process at a time; see `schema.migrate`."""
+        with contextlib.closing(Postgres(self._url, is_bounded=False)) as database:
+            database.connect()
+            with schema.one_at_a_time(database):
+                return schema.migrate(database)
+
+    async def open(self) -> None:
+        """Looks whether the schema is for this release."""
+        await self._in_thread(lambda: schema.require(self._session().database))
+
+    async def start(self) -> None:
+        """Listens to the other replicas, too."""
+        await self.open()
+        self.is_alone = await self._notices.start()
+
+    async def _written(self, verb: Callable[[Transaction], T], made: Made) -> T:
+        if self.failing:
+            raise Unavailable(_AWAY)
+        return await self._attempt(verb, made)
+
+    async def probe(self) -> None:
+        """Looks whether the database takes writes again. Raises Unavailable when it does not."""
+        await self._attempt(lambda tx: tx.connection.execute("SELECT pg_current_xact_id()"), {})
+
+    async def _attempt(self, verb: Callable[[Transaction], T], made: Made) -> T:
+        async with self._connection():
+            # Whoever hangs up does not end it: what it commits must be told.
+            writing = asyncio.ensure_future(self._told(verb, made))
+            self._running.add(writing)
+            writing.add_done_callback(self._running.discard)
+            return await asyncio.shield(writing)
+
+    async def _told(self, verb: Callable[[Transaction], T], made: Made) -> T:
+        try:
+            result, changes = await self._in_thread(lambda: self._commit(verb, made))
+        except (_Unknown, TimeoutError):
+            self.failing = True
+            raise Unavailable(_UNKNOWN) from None
+        except (Refusal, Ahead, Overtaken):
+            raise
+        except Exception as error:
+            if is_overtaken(error):
+                raise Overtaken from error
+            if is_away(error):
+                self._fails(error)
+                raise Unavailable(_AWAY) from None
+            raise
+        self.failing = False
+        self._publish(changes)
+        return result
+
+    async def read(
+        self, query: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Runs a query on a thread: it waits for the database."""
+        if self.failing:
+            raise Unavailable(_UNREAD)
+        async with self._connection():
+            try:
+                return await self._in_thread(
+                    lambda: self._again_if_cut(lambda tx: query(tx, *args, **kwargs))
+                )
+            except Exception as error:
+                if is_away(error) or isinstance(error, TimeoutError):
+                    self._fails(error)
+                    raise Unavailable(_UNREAD) from None
+                raise
+
+    listing = read
+
+    def changed_elsewhere(self) -> bool:
+        """Whether notices were missed since this was last asked; from time to time, in case."""
+        is_due = time.monotonic() - self._looked > _LOOK_SECONDS
+        if not (self._notices.has_gap or is_due):
+            return False
+        self._notices.has_gap = False
+        self._looked = time.monotonic()
+        return True
+
+    async def drain(self) -> None:
+        """Waits until every verb that was given is on disk."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def hurry(self) -> None:
+        """Nothing: locks and statements have their bounds."""
+
+    def close(self) -> None:
+        """Ends the threads and their connections."""
+        self._notices.stop()
+        self._threads.shutdown()
+        for database in self._open:
+            database.close()
+        super().close()
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[None]:
+        """A connection that is free."""
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(_FREE_SECONDS):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise Unavailable(
+                    f"all {self._connections} connections to the database were busy for"
+                    f" {_FREE_SECONDS:g} s; nothing was stored: try again"
+                ) from None
+        else:
+            await self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def _in_thread(self, run: Callable[[], T]) -> T:
+        """Raises TimeoutError; a thread that waits for longer is free again when the database answers."""
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+    def _session(self) -> Transaction:
+        """This thread's connection, which is made where there is none."""
+        tx: Transaction | None = getattr(self._sessions, "tx", None)
+        if tx is not None and not tx.connection.closed:
+            return tx
+        database: Postgres | None = getattr(self._sessions, "database", None)
+        if database is None:
+            database = self._sessions.database = Postgres(self._url)
+            self._open.add(database)
+        if not database.is_closed():
+            database.close()
+        database.connect()
+        self._sessions.tx = tx = Transaction(database)
+        return tx
+
+    def _again_if_cut(self, run: Callable[[Transaction], T]) -> T:
+        """Runs what may run twice; once more where its connection was cut since the last one."""
+        try:
+            return run(self._session())
+        except Exception as error:
+            if not is_cut(error):
+                raise
+            return run(self._session())
+
+    def _commit(self, verb: Callable[[Transaction], T], made: Made) -> tuple[T, Collection[Change]]:
+        result, tx = self._again_if_cut(lambda tx: (self._run(tx, verb, made), tx))
+        try:
+            tx.connection.execute("COMMIT")
+        except Exception as error:
+            if is_cut(error):
+                log.warning("lost in a commit", extra={"error": str(error)})
+                raise _Unknown from error
+            raise
+        return result, dict.fromkeys(tx.changes)
+
+    def _run(self, tx: Transaction, verb: Callable[[Transaction], T], made: Made) -> T:
+        tx.changes = []
+        tx.connection.execute("BEGIN")
+        try:
+            with having(made):
+                result = verb(tx)
+            notify(tx, self._notices.replica)
+        except BaseException:
+            if not tx.connection.closed:
+                tx.connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _fails(self, error: Exception) -> None:
+        if not self.failing:
+            log.warning("store", extra={"error": str(error)})
+        self.failing = is_cut(error) or self.failing
