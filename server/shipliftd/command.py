@@ -13,8 +13,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd import __version__, first_start, logs
+from shipliftd.access.callers import Caller
 from shipliftd.access.grants import grant_access
-from shipliftd.access.guard import Caller
 from shipliftd.access.tokens import create_token
 from shipliftd.access.users import create_user
 from shipliftd.clock import now

@@ -11,7 +11,7 @@ from pathlib import Path
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.access import tokens
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.access.users import create_user
 from shipliftd.store import Store
 from shipliftd.store.backups import sync

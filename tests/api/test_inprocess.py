@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 from google.protobuf import descriptor_pb2
 from shiplift.v1 import access_pb2, builds_pb2
-from shipliftd.access.guard import CALLER
+from shipliftd.access.callers import CALLER
 from shipliftd.api.inprocess import InProcess
 
 from tests.support.inside import Inside, Metadata, inside, service

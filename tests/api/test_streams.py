@@ -17,7 +17,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2, builds_pb2
-from shipliftd.access.guard import CALLER
+from shipliftd.access.callers import CALLER
 from shipliftd.api import interceptors
 from shipliftd.api.interceptors import rules_of
 from shipliftd.errors import Precondition

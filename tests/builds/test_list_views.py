@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.builds import listing
 from shipliftd.store import SqliteStore
 from shipliftd.store.transaction import Reader

@@ -10,7 +10,7 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
 from shipliftd import builds
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.builds import endings, promotions, recording, reports
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.clock import now

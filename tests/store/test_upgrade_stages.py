@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
-from shipliftd.access.guard import hash_of
+from shipliftd.access.callers import hash_of
 from shipliftd.store import SqliteStore, schema
 
 from tests.support.commands import MIGRATIONS, said

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 from shiplift.v1 import access_pb2 as pb
 
-from shipliftd.access.guard import Caller, ValidToken, is_within
+from shipliftd.access.callers import Caller, ValidToken
+from shipliftd.access.reach import is_within
 from shipliftd.enum_words import ACTION_WORD, LEVEL_WORD
 from shipliftd.errors import Denied
 

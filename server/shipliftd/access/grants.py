@@ -3,7 +3,7 @@
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.access import cuts, users
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.fields import Faults

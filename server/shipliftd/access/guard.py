@@ -1,53 +1,26 @@
-"""Who calls, and what they may do here: the facts, and the decision that the interceptor makes on them."""
+"""Whether a caller may call an rpc where its request points: the decision, and what a refusal says."""
 
-import hashlib
-import json
-from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Protocol, cast
 
 from google.protobuf.message import Message
-from peewee import fn
 from shiplift.v1 import access_pb2 as pb
 
+from shipliftd.access.callers import Caller, ValidToken, hash_of, token_of
+from shipliftd.access.reach import granted_level, is_within, level_of
 from shipliftd.clock import now
 from shipliftd.enum_words import ACTION_WORD, LEVEL_WORD
 from shipliftd.errors import Denied, NotFound, Unauthenticated
 from shipliftd.fields import Faults
 from shipliftd.store import Store
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import Grant, Repository, Token, User
+from shipliftd.store.models import Repository
 from shipliftd.store.transaction import Reader
 
-_TOKEN = Compiled(
-    Token.select(
-        Token.id,
-        Token.user,
-        User.login,
-        User.admin,
-        Token.actions,
-        Token.repositories,
-        Token.environments,
-        Token.expires,
-        Token.revoked,
-        User.disabled,
-    )
-    .join(User)
-    .where(Token.hash == arg(0))
-)
 _REPOSITORY = Compiled(
     Repository.select(Repository.id, Repository.visibility).where(
         Repository.owner == arg(0), Repository.name == arg(1)
     )
 )
-_NAMES = Compiled(Repository.select(Repository.owner, Repository.name).where(Repository.id == arg(0)))
-_LEVEL = Compiled(
-    Grant.select(fn.MAX(Grant.level)).where(
-        Grant.user == arg(0), Grant.owner == arg(1), Grant.repo.in_([arg(2), "*"])
-    )
-)
-
 
 _MOST_REMEMBERED = 10_000
 
@@ -57,131 +30,6 @@ class Named(Protocol):
 
     owner: str
     repo: str
-
-
-class ValidToken(NamedTuple):
-    """A valid token and its user. Empty cuts: none."""
-
-    token_id: int
-    user_id: int
-    login: str
-    admin: bool
-    actions: frozenset[pb.TokenAction]
-    repositories: tuple[str, ...]
-    environments: tuple[str, ...]
-    expires: int
-
-    def may(self, action: pb.TokenAction) -> bool:
-        """Whether it is not cut to other actions."""
-        return not self.actions or action in self.actions
-
-    @property
-    def action_words(self) -> str:
-        """The actions that it is cut to, for people."""
-        return ", ".join(sorted(ACTION_WORD[action] for action in self.actions))
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls which rpc, and what they may do where the request points."""
-
-    method: str
-    user_id: int = 0
-    token_id: int = 0
-    login: str = ""
-    site_admin: bool = False
-    level: int = pb.ACCESS_LEVEL_ANYONE
-    owner: str = ""
-    repo: str = ""
-    repo_id: int = 0
-    cut: ValidToken | None = None
-    # Whether the token may read where the request points.
-    reads: bool = True
-
-    @property
-    def expires(self) -> int:
-        """When the token stops working; 0: never."""
-        return self.cut.expires if self.cut is not None else 0
-
-    def may(self, action: pb.TokenAction) -> bool:
-        """Whether the token is not cut to other actions."""
-        return self.cut is None or self.cut.may(action)
-
-    def require_action(self, action: pb.TokenAction, what: str, otherwise: str = "") -> None:
-        """Raises Denied when the token is cut to other actions; `what` needs it."""
-        if self.cut is not None and not self.cut.may(action):
-            needed = ", ".join(filter(None, (ACTION_WORD[action], otherwise)))
-            raise Denied(
-                f"{what} needs the action {needed}; this token is cut to {self.cut.action_words}",
-                reason="TOKEN_CUT_TO_ACTIONS",
-                metadata={"method": self.method, "needs": needed, "has": self.cut.action_words},
-            )
-
-    def require_environment(self, environment: str) -> None:
-        """Raises Denied when the token is cut to other environments."""
-        cut = self.cut.environments if self.cut is not None else ()
-        if cut and environment not in cut:
-            raise Denied(
-                f"this token is cut to the environments {', '.join(cut)}; {environment[:100]} is not one of"
-                " them",
-                reason="TOKEN_CUT_TO_ENVIRONMENTS",
-                metadata={"environment": environment, "has": ", ".join(cut)},
-            )
-
-
-# The caller of the rpc that runs now, put there by the interceptor.
-CALLER: ContextVar[Caller] = ContextVar("caller")
-
-
-def token_of(reader: Reader, authorization: str | None) -> ValidToken | None:
-    """The token in the metadata `authorization`, or None when there is none.
-
-    Raises Unauthenticated when there is one that is not valid. Its words never hold the token.
-    """
-    if authorization is None:
-        return None
-    scheme, _, secret = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not secret:
-        raise Unauthenticated(
-            "the metadata `authorization` is not of the form `Bearer TOKEN`",
-            reason="MALFORMED_TOKEN",
-        )
-    row = _TOKEN.one(reader, hash_of(secret))
-    if row is None:
-        raise Unauthenticated(
-            "the token is not known here: was it made on another server, or cut off when copied?",
-            reason="UNKNOWN_TOKEN",
-        )
-    token_id, user_id, login, admin, actions, repositories, environments, expires, revoked, disabled = row
-    if disabled:
-        raise Unauthenticated(
-            f"user {login} is disabled, and so are their tokens: a site admin can enable them,"
-            f" shiplift user enable {login}",
-            reason="USER_DISABLED",
-            metadata={"login": login},
-        )
-    if revoked:
-        raise Unauthenticated(
-            f"token {token_id} of {login} was revoked: make another",
-            reason="REVOKED_TOKEN",
-            metadata={"token_id": token_id, "login": login},
-        )
-    if expires and expires <= now():
-        raise Unauthenticated(
-            f"token {token_id} of {login} has expired: make another",
-            reason="EXPIRED_TOKEN",
-            metadata={"token_id": token_id, "login": login},
-        )
-    return ValidToken(
-        token_id,
-        user_id,
-        login,
-        bool(admin),
-        frozenset(json.loads(actions)) if actions != "[]" else frozenset(),
-        tuple(json.loads(repositories)) if repositories != "[]" else (),
-        tuple(json.loads(environments)) if environments != "[]" else (),
-        expires,
-    )
 
 
 def admit(
@@ -236,7 +84,10 @@ def _admit_to_repository(
     level: int = pb.ACCESS_LEVEL_ANYONE
     if found is not None:
         repo_id, visibility = found
-        level = level_of(token, owner, repo, visibility, lambda: _granted(reader, token, owner, repo))
+        user_id = token.user_id if token is not None else 0
+        level = level_of(
+            token, owner, repo, visibility, lambda: granted_level(reader, user_id, owner, repo)
+        )
     if token is None:
         if rule.level == pb.ACCESS_LEVEL_READ == level:
             return Caller(method, level=level, owner=owner, repo=repo, repo_id=repo_id)
@@ -319,82 +170,6 @@ def _admit_anew(
     return admit(reader, method, rule, request, token_of(reader, authorization))
 
 
-def level_of(
-    token: ValidToken | None, owner: str, repo: str, visibility: str, granted: Callable[[], int]
-) -> int:
-    """What the caller may do in a repository that exists: ANYONE (nothing), READ, WRITE or ADMIN.
-
-    `granted` looks up the level of the caller's grants there, 0 without one.
-    """
-    level: int = pb.ACCESS_LEVEL_READ if visibility == "public" else pb.ACCESS_LEVEL_ANYONE
-    if token is None or not is_within(token.repositories, owner, repo):
-        return level
-    if token.admin:
-        return pb.ACCESS_LEVEL_ADMIN
-    if visibility == "internal":
-        level = pb.ACCESS_LEVEL_READ
-    return max(level, granted())
-
-
-def _granted(reader: Reader, token: ValidToken | None, owner: str, repo: str) -> int:
-    level: int = _LEVEL.one(reader, token.user_id if token else 0, owner, repo)[0] or 0
-    return level
-
-
-def is_within(repositories: tuple[str, ...], owner: str, repo: str) -> bool:
-    """Whether a token's cut lets it at the repository (`*`: at all of the owner's)."""
-    return not repositories or f"{owner}/*" in repositories or f"{owner}/{repo}" in repositories
-
-
-def visible(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
-    """The condition on `Repository` that the caller may read it."""
-    public = Repository.visibility == "public"
-    if caller.cut is None:
-        return public
-    mine = (Repository.visibility == "internal") | granted(caller, pb.ACCESS_LEVEL_READ)
-    return public | (mine & _within(caller.cut))
-
-
-def reachable(caller: Caller, level: int) -> Any:  # noqa: ANN401
-    """The condition on `Repository` that the caller has this level there, by a grant or as a site admin."""
-    return granted(caller, level) & _within(caller.cut)
-
-
-def reaches(reader: Reader, caller: Caller, repo_id: int, level: int) -> bool:
-    """Whether the caller has this level in a repository that is there; the rule of `reachable`."""
-    owner, repo = _NAMES.one(reader, repo_id)
-    if caller.cut is not None and not is_within(caller.cut.repositories, owner, repo):
-        return False
-    return caller.site_admin or (_LEVEL.one(reader, caller.user_id, owner, repo)[0] or 0) >= level
-
-
-def granted(caller: Caller, level: int) -> Any:  # noqa: ANN401
-    """The condition on `Repository` that the caller's user has this level there."""
-    if caller.site_admin:
-        return Repository.id > 0
-    found = Grant.select(Grant.id).where(
-        Grant.user == caller.user_id,
-        Grant.owner == Repository.owner,
-        (Grant.repo == Repository.name) | (Grant.repo == "*"),
-        Grant.level >= level,
-    )
-    return fn.EXISTS(found)
-
-
-def _within(cut: ValidToken | None) -> Any:  # noqa: ANN401
-    if cut is None or not cut.repositories:
-        return Repository.id > 0
-    owners = [name.removesuffix("/*") for name in cut.repositories if name.endswith("/*")]
-    slugs = [name for name in cut.repositories if not name.endswith("/*")]
-    slug = Repository.owner.concat("/").concat(Repository.name)
-    return Repository.owner.in_(owners) | slug.in_(slugs)
-
-
-def hash_of(secret: str) -> bytes:
-    """What is stored of a token, or a lease's: no salt, for 256 random bits need none."""
-    return hashlib.sha256(secret.encode()).digest()
-
-
 def _check_names(owner: str, repo: str | None = None) -> None:
     faults = Faults()
     faults.name("owner", owner)
@@ -440,7 +215,7 @@ def _require_owner(reader: Reader, token: ValidToken, method: str, owner: str) -
         raise _cut_to_repositories(needs, method, token)
     if token.admin:
         return
-    level = _granted(reader, token, owner, "*")
+    level = granted_level(reader, token.user_id, owner, "*")
     if level == pb.ACCESS_LEVEL_ADMIN:
         return
     raise _denied(

@@ -6,7 +6,8 @@ from google.protobuf.duration_pb2 import Duration
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.access import cuts
-from shipliftd.access.guard import Caller, level_of, visible
+from shipliftd.access.callers import Caller
+from shipliftd.access.reach import level_of, visible
 from shipliftd.access.write_once import Written, admitted, write
 from shipliftd.clock import now
 from shipliftd.enum_words import VISIBILITY_WORD

@@ -8,7 +8,7 @@ from itertools import islice
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.access import cuts, users
-from shipliftd.access.guard import Caller, hash_of
+from shipliftd.access.callers import Caller, hash_of
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.enum_words import ACTION_WORD

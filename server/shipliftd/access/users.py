@@ -5,7 +5,7 @@ from collections.abc import Collection
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.access import cuts
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Denied, NotFound, Precondition

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Protocol, T
 
 from google.protobuf.message import Message
 
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.canonical import canonical
 from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Invalid

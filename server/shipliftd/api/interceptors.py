@@ -14,7 +14,8 @@ from google.protobuf.message import DecodeError, Message
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.access.answers import bounded
-from shipliftd.access.guard import CALLER, Caller, Guard
+from shipliftd.access.callers import CALLER, Caller
+from shipliftd.access.guard import Guard
 from shipliftd.access.write_once import audit
 from shipliftd.clock import now
 from shipliftd.descriptors import path_of, writes

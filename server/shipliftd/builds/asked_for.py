@@ -2,7 +2,7 @@
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.errors import Precondition, shown
 from shipliftd.pipelines import Pipelines
 from shipliftd.stages import said_by

@@ -4,7 +4,7 @@ from peewee import SQL
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.fields import Faults

@@ -9,7 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from peewee import SQL, Field, Value, fn
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd.access.guard import Caller, visible
+from shipliftd.access.callers import Caller
+from shipliftd.access.reach import visible
 from shipliftd.builds.records import check_view
 from shipliftd.enum_words import EVENT_WORD, STATUS_OF, STATUS_WORD
 from shipliftd.fields import Faults

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.builds.parameters import MOST_COUNT, ParameterRules
 from shipliftd.clock import now

@@ -7,7 +7,7 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.builds import asked_for
 from shipliftd.builds.parameters import ParameterRules

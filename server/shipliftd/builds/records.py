@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from shiplift.v1 import builds_pb2 as pb
 
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.errors import NotFound, Precondition
 from shipliftd.fields import Faults
 from shipliftd.store import moves

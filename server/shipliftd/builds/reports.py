@@ -6,7 +6,7 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.builds.recording import check_status
 from shipliftd.clock import now

@@ -7,7 +7,8 @@ from peewee import SQL
 from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd import builds
-from shipliftd.access.guard import Caller, visible
+from shipliftd.access.callers import Caller
+from shipliftd.access.reach import visible
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.environments import uncertain

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from shiplift.v1 import stages_pb2 as pb
 
-from shipliftd.access.guard import Caller, hash_of
+from shipliftd.access.callers import Caller, hash_of
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.errors import Aborted, Invalid

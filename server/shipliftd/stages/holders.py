@@ -7,7 +7,7 @@ from shiplift.v1 import builds_pb2 as builds_api
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import builds
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.clock import now
 from shipliftd.enum_words import STATUS_WORD, as_json
 from shipliftd.errors import Aborted

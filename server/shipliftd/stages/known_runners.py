@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from shiplift.v1 import stages_pb2 as pb
 
-from shipliftd.access.guard import Caller, is_within
+from shipliftd.access.callers import Caller
+from shipliftd.access.reach import is_within
 from shipliftd.clock import now
 from shipliftd.errors import Exhausted
 from shipliftd.stages import leases

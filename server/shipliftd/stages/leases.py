@@ -9,7 +9,8 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import builds, environments
-from shipliftd.access.guard import Caller, hash_of, reaches
+from shipliftd.access.callers import Caller, hash_of
+from shipliftd.access.reach import reaches
 from shipliftd.clock import now
 from shipliftd.errors import Denied, Invalid, NotFound
 from shipliftd.fields import Faults

@@ -16,7 +16,8 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import clock
-from shipliftd.access.guard import Caller, reachable
+from shipliftd.access.callers import Caller
+from shipliftd.access.reach import reachable
 from shipliftd.errors import Unavailable, shown
 from shipliftd.fields import Faults
 from shipliftd.pipelines import MOST_LABEL, MOST_LABELS, MOST_NAME

@@ -8,7 +8,7 @@ from shiplift.v1 import builds_pb2
 from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd import builds
-from shipliftd.access.guard import Caller
+from shipliftd.access.callers import Caller
 from shipliftd.errors import NotFound, OutOfRange
 from shipliftd.fields import Faults, milliseconds
 from shipliftd.stages import leases

@@ -4,7 +4,7 @@ from shiplift.v1 import access_pb2 as pb
 from shiplift.v1.access_pb2_grpc import AccessServiceServicer
 
 from shipliftd.access import grants, repositories, tokens, users
-from shipliftd.access.guard import CALLER, Caller
+from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, resource
 from shipliftd.store import Store, pages

@@ -9,7 +9,7 @@ from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 
 from shipliftd import builds, pipelines
-from shipliftd.access.guard import CALLER, Caller
+from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.listed import ListedBuilds
 from shipliftd.api.services import Context, patience, resource

@@ -4,7 +4,7 @@ from shiplift.v1 import environments_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceServicer
 
 from shipliftd import builds
-from shipliftd.access.guard import CALLER, Caller
+from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, resource
 from shipliftd.api.services.runs import Runs

@@ -10,7 +10,7 @@ from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceServicer
 
 from shipliftd import __version__
-from shipliftd.access.guard import CALLER
+from shipliftd.access.callers import CALLER
 from shipliftd.api import messages
 from shipliftd.api.lease_plans import LeasePlans
 from shipliftd.api.services import MOST_WAIT_SECONDS, Context, patience, resource
