@@ -1,6 +1,6 @@
 """Domain errors: what a caller is told when a call is refused.
 
-A verb raises one of these; `interceptors.py` alone turns it into a gRPC status. The words are public:
+A verb raises one of these; `api/refusals.py` alone turns it into a gRPC status. The words are public:
 no token, secret or parameter value stands in them.
 """
 

@@ -19,7 +19,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2, builds_pb2
 from shipliftd.access.callers import CALLER
 from shipliftd.api import interceptors
-from shipliftd.api.interceptors import rules_of
+from shipliftd.api.calls import rules_of
 from shipliftd.errors import Precondition
 
 from tests.support.inside import Inside, Metadata, inside, service

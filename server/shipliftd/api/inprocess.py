@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 import grpc
 import grpc.aio
 
-from shipliftd.api.interceptors import IN_PROCESS, Interceptor
+from shipliftd.api.calls import IN_PROCESS
+from shipliftd.api.interceptors import Interceptor
 
 Pairs = Sequence[tuple[str, str | bytes]]
 if TYPE_CHECKING:

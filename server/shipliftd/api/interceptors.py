@@ -1,26 +1,36 @@
-"""Access and errors: the one pass that every call takes, and the only place that ends one with a status."""
+"""The one pass that every call takes: whether it is let through, how long, and who hears of a refusal."""
 
 import asyncio
 import contextlib
 import logging
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.access.answers import bounded
 from shipliftd.access.callers import CALLER, Caller
 from shipliftd.access.guard import Guard
 from shipliftd.access.write_once import audit
+from shipliftd.api.calls import Context, Handler, Rpc, Told, note, rules_of, told_in
+from shipliftd.api.refusals import (
+    LATE,
+    SHUTTING_DOWN,
+    Malformed,
+    decoder,
+    each_well_formed,
+    end,
+    malformed,
+    refusal_of,
+    well_formed,
+)
 from shipliftd.clock import now
-from shipliftd.descriptors import path_of, writes
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
-from shipliftd.store import Store, is_away, is_damaged
+from shipliftd.store import Store
 from shipliftd.store.transaction import Change
 
 log = logging.getLogger(__name__)
@@ -28,59 +38,8 @@ log = logging.getLogger(__name__)
 # How often the caller of an open stream is looked at again, beside every change of access.
 RECHECK_SECONDS = 15.0
 LAST_WORDS_SECONDS = 0.3
-SHUTTING_DOWN = "the server is shutting down: try again"
-_MOST_ID = 128
 # Rpcs that answer once something has come, or a good while later: they are like streams to their callers.
 _WAITING = frozenset({"AcquireStage", "WaitBuild"})
-# The peer of calls that came over no wire.
-IN_PROCESS = "in-process"
-
-# Generated stubs type every extension alike.
-_ACCESS = cast(Any, pb.access)
-Context = grpc.aio.ServicerContext[Any, Any]
-if TYPE_CHECKING:
-    # Generic in its stubs alone.
-    Handler = grpc.RpcMethodHandler[Any, Any]
-else:
-    Handler = grpc.RpcMethodHandler
-
-
-class Malformed(NamedTuple):
-    """Stands for a request whose bytes are no message of its type."""
-
-    error: str
-
-
-class _Told(NamedTuple):
-    """What the metadata say of a caller."""
-
-    authorization: str | None
-    x_request_id: str
-    is_traced: bool
-
-    @property
-    def named(self) -> dict[str, str]:
-        """What finds the call's lines in the log, where its caller gave it a name."""
-        return {"x_request_id": self.x_request_id} if self.x_request_id else {}
-
-
-class _Rpc(NamedTuple):
-    name: str
-    rule: pb.AccessRule
-    writes: bool
-
-
-def rules_of(services: Iterable[ServiceDescriptor]) -> dict[str, _Rpc]:
-    """What each rpc needs of its caller, by its full path. Raises LookupError where one says nothing."""
-    rules = {}
-    for service in services:
-        for method in service.methods:
-            path = path_of(method)
-            rule: pb.AccessRule = method.GetOptions().Extensions[_ACCESS]
-            if not rule.level or not rule.scope:
-                raise LookupError(f"{path} has no (shiplift.v1.access) option: every rpc needs one")
-            rules[path] = _Rpc(method.name, rule, writes(method))
-    return rules
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
@@ -122,7 +81,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         """What answers a call; None when there is no such rpc."""
         path = handler_call_details.method
         if self._draining.is_set() and path in self._rpcs:
-            return _LATE
+            return LATE
         handler = self._handlers.get(path)
         if handler is None:
             found = await continuation(handler_call_details)
@@ -142,18 +101,18 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _ending(self, handler: Handler) -> Handler:
         """Health's watches and reflection's streams: they end when the server drains."""
-        decode = _decoder(handler.request_deserializer)
+        decode = decoder(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                _well_formed(handler.unary_unary), decode, handler.response_serializer
+                well_formed(handler.unary_unary), decode, handler.response_serializer
             )
         behavior = handler.unary_stream or handler.stream_stream
         assert behavior is not None  # noqa: S101  # neither health nor reflection has another kind
 
         async def call(request: Any, context: Any) -> None:  # noqa: ANN401
             if isinstance(request, Malformed):
-                await _end(_malformed(request), context)
-            told: Any = _each_well_formed(request) if handler.request_streaming else request
+                await end(malformed(request), context)
+            told: Any = each_well_formed(request) if handler.request_streaming else request
             work = asyncio.ensure_future(_written(behavior(told, context), context))
             draining = asyncio.ensure_future(self._draining.wait())
             try:
@@ -161,10 +120,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 # A watch still tells that the server is not serving.
                 await asyncio.wait({work}, timeout=LAST_WORDS_SECONDS)
                 if not work.done():
-                    await _end(Unavailable(SHUTTING_DOWN), context)
+                    await end(Unavailable(SHUTTING_DOWN), context)
                 await work
             except Invalid as refusal:
-                await _end(refusal, context)
+                await end(refusal, context)
             finally:
                 work.cancel()
                 draining.cancel()
@@ -176,8 +135,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         )
         return make(call, decode, handler.response_serializer)
 
-    def _wrapped(self, handler: Handler, rpc: _Rpc) -> Handler:
-        decode = _decoder(handler.request_deserializer)
+    def _wrapped(self, handler: Handler, rpc: Rpc) -> Handler:
+        decode = decoder(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 self._unary(handler.unary_unary, rpc), decode, handler.response_serializer
@@ -188,15 +147,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
             )
         raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
 
-    def _unary(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+    def _unary(self, behavior: Callable[..., Any], rpc: Rpc) -> Callable[..., Any]:
         if rpc.name in _WAITING:
             behavior = self._waiting(behavior, rpc)
 
         async def call(request: Message | Malformed, context: Context) -> Message:
-            told = _told(context)
+            told = told_in(context)
             try:
                 if isinstance(request, Malformed):
-                    raise _malformed(request)
+                    raise malformed(request)
                 caller = await self._guard.admit(rpc.name, rpc.rule, request, told.authorization)
                 self._enter(caller)
                 answer: Message = await behavior(request, context)
@@ -207,7 +166,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             except Exception as error:
                 await self._refuse(error, rpc, request, told, context)
             if told.is_traced:
-                _note(rpc, told, "OK", caller.login)
+                note(rpc, told, "OK", caller.login)
             return answer
 
         return call
@@ -217,7 +176,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if caller.token_id:
             self.used_tokens.add(caller.token_id)
 
-    def _waiting(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+    def _waiting(self, behavior: Callable[..., Any], rpc: Rpc) -> Callable[..., Any]:
         """The same, which ends when its caller may no longer wait."""
 
         async def once(request: Message, context: Context) -> AsyncIterator[Message]:
@@ -226,7 +185,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         async def call(request: Message, context: Context) -> Message:
             async def admit() -> Caller:
                 return await self._guard.admit_anew(
-                    rpc.name, rpc.rule, request, _told(context).authorization
+                    rpc.name, rpc.rule, request, told_in(context).authorization
                 )
 
             # What waits is answered by itself when the server drains.
@@ -236,15 +195,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _stream(self, behavior: Callable[..., Any], rpc: _Rpc) -> Callable[..., Any]:
+    def _stream(self, behavior: Callable[..., Any], rpc: Rpc) -> Callable[..., Any]:
         async def call(request: Message | Malformed, context: Context) -> AsyncIterator[Message]:
-            told = _told(context)
+            told = told_in(context)
 
             async def admit() -> Caller:
                 if self._draining.is_set():
                     raise Unavailable(SHUTTING_DOWN)
                 if isinstance(request, Malformed):
-                    raise _malformed(request)
+                    raise malformed(request)
                 caller = await self._guard.admit_anew(rpc.name, rpc.rule, request, told.authorization)
                 self._enter(caller)
                 return caller
@@ -310,22 +269,22 @@ class Interceptor(grpc.aio.ServerInterceptor):
     async def _refuse(
         self,
         error: Exception,
-        rpc: _Rpc,
+        rpc: Rpc,
         request: Message | Malformed,
-        told: _Told,
+        told: Told,
         context: Context,
     ) -> NoReturn:
-        refusal = _refusal(error, rpc, told)
+        refusal = refusal_of(error, rpc, told)
         if isinstance(refusal, Unauthenticated):
             self.strangers += 1
         elif rpc.writes and not isinstance(refusal, Unavailable | Defect):
             await self._audit(rpc, request, told, refusal)
         if told.is_traced:
             token = await self._guard.token_of(told.authorization)
-            _note(rpc, told, refusal.code.name, token.login if token else "")
-        await _end(refusal, context)
+            note(rpc, told, refusal.code.name, token.login if token else "")
+        await end(refusal, context)
 
-    async def _audit(self, rpc: _Rpc, request: Message | Malformed, told: _Told, refusal: Refusal) -> None:
+    async def _audit(self, rpc: Rpc, request: Message | Malformed, told: Told, refusal: Refusal) -> None:
         token = await self._guard.token_of(told.authorization)
         if token is None:
             return
@@ -344,83 +303,6 @@ def _due(caller: Caller) -> float:
     return asyncio.get_running_loop().time() + min(max(left, 0.0), RECHECK_SECONDS)
 
 
-def _malformed(request: Malformed) -> Invalid:
-    return Invalid([("request", f"the bytes are not a message of its type: {request.error}")])
-
-
-def _note(rpc: _Rpc, told: _Told, code: str, login: str) -> None:
-    """A call's line in the log, where its caller gave it an id to be found by."""
-    log.info("call", extra={"method": rpc.name, "login": login, "code": code, **told.named})
-
-
-def _refusal(error: Exception, rpc: _Rpc, told: _Told) -> Refusal:
-    if isinstance(error, Refusal):
-        return error
-    extra = {"method": rpc.name, **told.named}
-    if is_away(error):
-        log.exception("store", extra=extra)
-        return Unavailable("the store cannot be read now: try again")
-    error_id = uuid.uuid4().hex[:12]
-    if is_damaged(error):
-        log.error("store damaged", exc_info=error, extra={"id": error_id, **extra})
-        return Defect(
-            "the store is damaged: `shipliftd check` tells its operator more,"
-            f" and the log under id {error_id}",
-            metadata={"id": error_id},
-        )
-    log.error("defect", exc_info=error, extra={"id": error_id, **extra})
-    return Defect(
-        f"a defect in the server; its log has the cause under id {error_id}", metadata={"id": error_id}
-    )
-
-
-def _decoder(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
-    """Bytes that are no message become a refusal like others; gRPC itself would say INTERNAL."""
-    assert decode is not None  # noqa: S101  # every generated handler has one
-
-    def decoded(data: bytes) -> Any:  # noqa: ANN401
-        try:
-            return decode(data)
-        except DecodeError as error:
-            return Malformed(str(error))
-
-    return decoded
-
-
-def _well_formed(behavior: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, for a request that was a message."""
-
-    async def call(request: Any, context: Context) -> Any:  # noqa: ANN401
-        if isinstance(request, Malformed):
-            await _end(_malformed(request), context)
-        return await behavior(request, context)
-
-    return call
-
-
-async def _each_well_formed(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for request in requests:
-        if isinstance(request, Malformed):
-            raise _malformed(request)
-        yield request
-
-
-async def _end(refusal: Refusal, context: Context) -> NoReturn:
-    status = refusal.status()
-    await context.abort(
-        refusal.code,
-        status.message,
-        (("grpc-status-details-bin", status.SerializeToString()),),
-    )
-
-
-async def _too_late(_request: bytes, context: Any) -> NoReturn:  # noqa: ANN401
-    await _end(Unavailable(SHUTTING_DOWN), context)
-
-
-_LATE: Handler = grpc.unary_unary_rpc_method_handler(_too_late)
-
-
 async def _written(answers: Any, context: Context) -> None:  # noqa: ANN401
     """Sends what a streaming handler yields, if it does not write itself."""
     if not isinstance(answers, AsyncIterator):
@@ -428,16 +310,3 @@ async def _written(answers: Any, context: Context) -> None:  # noqa: ANN401
         return
     async for message in answers:
         await context.write(message)
-
-
-def _told(context: Context) -> _Told:
-    authorization: str | None = None
-    x_request_id = ""
-    for key, value in context.invocation_metadata() or ():
-        if key == "authorization" and authorization is None:
-            authorization = value if isinstance(value, str) else ""
-        elif key == "x-request-id" and isinstance(value, str):
-            x_request_id = value[:_MOST_ID]
-    # The gateway in this process has a line of its own for it, in the same log.
-    is_traced = x_request_id != "" and context.peer() != IN_PROCESS
-    return _Told(authorization, x_request_id, is_traced)
