@@ -4,17 +4,14 @@ The file is Drone's: YAML documents of `kind: pipeline`. Keys that stand here fo
 since the runners of each type have their own.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
-from functools import cached_property
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from shipliftd.errors import shown
 from shipliftd.pipelines import conditions, graphs
-from shipliftd.pipelines.conditions import ALWAYS, WHEN, Asked, Condition, Conditions
 from shipliftd.pipelines.documents import Fields, Items, Node, Reader, Text
 from shipliftd.pipelines.documents import read as read_documents
+from shipliftd.pipelines.said import Pipeline, Pipelines, Secret, Step, cannot_run, counted
 
 MOST_PIPELINES = 100
 MOST_STEPS = 200
@@ -27,97 +24,6 @@ _MOST_TEXT = 1000
 # Of patterns that are more than words, each counted once for what it is compared with. The longest values
 # that a build may hold are compared with so many in 0.1 s.
 MOST_PATTERNS = 16 * 1024
-# Types whose pipelines do nothing but their steps.
-STEPPED = frozenset({"docker", "kubernetes", "exec", "ssh", "digitalocean", "macstadium", "aws", "vm"})
-_IN_CONTAINERS = frozenset({"docker", "kubernetes"})
-
-T = TypeVar("T")
-_Makers: TypeAlias = dict[str, Callable[[Any], object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A value that the runner gets from the secret of this name."""
-
-    from_secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One of a pipeline's `steps`; `secrets` are those that it wants beside its environment's."""
-
-    name: str
-    image: str = ""
-    commands: tuple[str, ...] = ()
-    environment: Mapping[str, str | Secret] = field(default_factory=dict)
-    when: Conditions = ALWAYS
-    depends_on: tuple[str, ...] = ()
-    ignore_failure: bool = False
-    detach: bool = False
-    privileged: bool = False
-    shell: str = ""
-    secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """A document of `kind: pipeline`; `kernel` is its platform's version, `labels` its node.
-
-    `secrets` are those that it wants beside its environment and its steps.
-    """
-
-    name: str = "default"
-    type: str = "docker"
-    os: str = "linux"
-    arch: str = "amd64"
-    variant: str = ""
-    kernel: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    limit: int = 0
-    depends_on: tuple[str, ...] = ()
-    trigger: Conditions = ALWAYS
-    clone_disabled: bool = False
-    workspace: str = ""
-    environment: Mapping[str, str | Secret] = field(default_factory=dict)
-    steps: tuple[Step, ...] = ()
-    secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Pipelines:
-    """The pipelines of a file, in its order; and what was odd about a file that has just been read."""
-
-    pipelines: tuple[Pipeline, ...]
-    warnings: tuple[str, ...] = ()
-
-    @cached_property
-    def asked(self) -> Asked:
-        """What its triggers and steps ask of a build."""
-        return conditions.asked(self._conditions())
-
-    @cached_property
-    def work(self) -> int:
-        """How much there is to compare with a build: conditions, their patterns, and what these hold."""
-        looked_at = sum(
-            1 if each is ALWAYS else sum(1 + len(each[name].patterns) for name in WHEN)
-            for each in self._conditions()
-        )
-        return looked_at + self.size_of_patterns
-
-    @property
-    def size_of_patterns(self) -> int:
-        """The characters of all patterns that are more than words."""
-        special = conditions.special(self._conditions(), (*WHEN, "status"))
-        return sum(len(pattern) for patterns in special.values() for pattern in patterns)
-
-    def _conditions(self) -> Iterator[Conditions]:
-        for pipeline in self.pipelines:
-            yield pipeline.trigger
-            yield from (step.when for step in pipeline.steps)
-
-    def find(self, name: str) -> Pipeline | None:
-        """The pipeline of a name, which is that of its stage."""
-        return next((pipeline for pipeline in self.pipelines if pipeline.name == name), None)
 
 
 def parse(text: str) -> Pipelines:
@@ -129,23 +35,7 @@ def parse(text: str) -> Pipelines:
         told = f"{size} characters of patterns with '*', '?', '[' or '\\'"
         reader.fault(documents[0], f"{told} in all triggers and steps: at most {MOST_PATTERNS}")
     reader.refuse()
-    return _counted(replace(found, warnings=reader.warnings()))
-
-
-def dump(pipelines: Pipelines) -> str:
-    """The pipelines as JSON, without what is as it is by default."""
-    return json.dumps(_plain(pipelines.pipelines), ensure_ascii=False, separators=(",", ":"))
-
-
-def load(text: str) -> Pipelines:
-    """The pipelines of what `dump` made, of this release or an earlier one."""
-    return _counted(Pipelines(tuple(_pipeline(value) for value in json.loads(text))))
-
-
-def _counted(said: Pipelines) -> Pipelines:
-    # Reading is done beside the loop where it takes long, and so is this.
-    _ = said.work
-    return said
+    return counted(replace(found, warnings=reader.warnings()))
 
 
 class _Schema:
@@ -291,22 +181,6 @@ class _Schema:
             self._reader.fault(at, f"step {shown(step.name)} {problem}")
 
 
-def cannot_run(of_type: str, step: Step, has_settings: bool = False) -> str:
-    """Why a pipeline of the type cannot run a step, or nothing; of types not known here nothing is.
-
-    As the linter of Drone's docker and kubernetes runners has it; Drone's exec runner passes over an image.
-    """
-    if of_type in _IN_CONTAINERS:
-        return "" if step.image else f"has no image: a pipeline of type {of_type} runs each step in one"
-    if of_type != "exec":
-        return ""
-    on_machine = "a pipeline of type exec runs commands on the runner's own machine"
-    if step.image or has_settings:
-        what = "an image" if step.image else "settings"
-        return f"has {what}, but {on_machine}: leave that out, or make the pipeline one of type docker"
-    return "" if step.commands else f"has no commands, but {on_machine} and nothing else"
-
-
 # Where pipelines of Drone's types say {from_secret: NAME} beside their environment and steps.
 _WITH_SECRETS = ("services", "server", "token", "account")
 
@@ -343,60 +217,3 @@ def _names_in(node: Node | None) -> set[str]:
 
 def _once(nodes: Iterable[Text]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node.value for node in nodes))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if is_dataclass(value):
-        told = ((part, getattr(value, part.name)) for part in fields(value))
-        return {part.name: _plain(item) for part, item in told if item != _default(part)}
-    return value
-
-
-def _default(part: Field[Any]) -> object:
-    return part.default if part.default_factory is MISSING else part.default_factory()
-
-
-def _made(kind: type[T], value: Mapping[str, Any], **made: Callable[[Any], object]) -> T:
-    """An object of its plain form; parts that only a later release knows are left out."""
-    names = [part.name for part in fields(cast(Any, kind)) if part.name in value]
-    return kind(**{name: made[name](value[name]) if name in made else value[name] for name in names})
-
-
-def _pipeline(value: Mapping[str, Any]) -> Pipeline:
-    made: _Makers = {
-        "depends_on": tuple,
-        "trigger": _conditions,
-        "environment": _environment,
-        "steps": _steps,
-        "secrets": tuple,
-    }
-    return _made(Pipeline, value, **made)
-
-
-def _steps(values: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
-    made: _Makers = {
-        "commands": tuple,
-        "depends_on": tuple,
-        "when": _conditions,
-        "environment": _environment,
-        "secrets": tuple,
-    }
-    return tuple(_made(Step, value, **made) for value in values)
-
-
-def _environment(value: Mapping[str, Any]) -> dict[str, str | Secret]:
-    return {name: item if isinstance(item, str) else _made(Secret, item) for name, item in value.items()}
-
-
-def _conditions(value: Mapping[str, Any]) -> Conditions:
-    if not value:
-        return ALWAYS
-    return _made(Conditions, value, **dict.fromkeys((*WHEN, "status"), _condition))
-
-
-def _condition(value: Mapping[str, Any]) -> Condition:
-    return _made(Condition, value, include=tuple, exclude=tuple)
