@@ -121,7 +121,7 @@ def test_the_environment_is_the_plans_and_a_process_s_least(fleet: Fleet) -> Non
     )
     assert fleet.once().code == 0
     lines = (line.rstrip("\n").partition("=") for line in fleet.log(build, 1)[1:])
-    # The built-in variables are test_plans' business.
+    # The built-in variables are test_plan_environment's business.
     built_in = (BUILT_IN | {"DRONE_STEP_NAME", "DRONE_STEP_NUMBER"}) - {"CI"}
     found = {name: value for name, _, value in lines if name not in built_in}
     folder = found.pop("PWD")

@@ -1,16 +1,12 @@
-"""The daemon as an operator meets it: starting, listening, health, logs, stopping."""
+"""The daemon as an operator meets it: listening, health, limits, logs, housekeeping."""
 
 import asyncio
 import json
-import os
-import pty
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -18,15 +14,12 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
-from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2, builds_pb2_grpc
-from shipliftd import first_start
+from shiplift.v1 import access_pb2, builds_pb2
 from shipliftd import server as server_module
 from shipliftd.api.services.runs import Runs
-from shipliftd.errors import Unavailable
 from shipliftd.stages.known_runners import KnownRunners
-from shipliftd.store import SqliteStore
 
-from tests.support.commands import MIGRATIONS, command, refusal, said, shipliftd
+from tests.support.commands import MIGRATIONS, refusal, said
 from tests.support.daemons import health_of, promotion, record, reflection_of
 from tests.support.harness import Shipliftd
 from tests.support.inside import inside
@@ -35,184 +28,6 @@ from tests.support.repository import COMMIT
 
 BUILDS, ACCESS = "shiplift.v1.BuildService", "shiplift.v1.AccessService"
 SERVING = health_pb2.HealthCheckResponse.SERVING
-
-
-# Starting.
-
-
-@contextmanager
-def unconfigured(home: Path, **environment: str) -> Iterator[dict[str, dict[str, str]]]:
-    """A server that is told nothing but a free port; what it logs until it listens, by event."""
-    bare = {k: v for k, v in os.environ.items() if not k.startswith(("SHIPLIFT", "XDG_"))}
-    process = subprocess.Popen(
-        command("serve"),
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**bare, "HOME": str(home), "SHIPLIFTD_LISTEN": "127.0.0.1:0", **environment},
-    )
-    assert process.stderr is not None
-    events = {}
-    try:
-        for line in process.stderr:
-            event = json.loads(line)
-            events[event["event"]] = event
-            if event["event"] == "listening":
-                break
-        yield events
-    finally:
-        process.terminate()
-        process.stderr.read()
-        assert process.wait(timeout=SECONDS) == 0
-
-
-@pytest.mark.parametrize("given", [True, False], ids=["XDG_STATE_HOME", "HOME alone"])
-def test_starts_with_nothing_configured(tmp_path: Path, given: bool) -> None:
-    state = tmp_path / "state" if given else tmp_path / ".local" / "state"
-    with unconfigured(tmp_path, **({"XDG_STATE_HOME": str(state)} if given else {})) as events:
-        database = state / "shiplift" / "shiplift.db"
-        assert events["listening"]["database"] == str(database)
-        token_file = Path(f"{database}.admin-token")
-        assert events["first start"]["token_file"] == str(token_file)
-        made = {path.name: path.stat().st_mode & 0o777 for path in database.parent.iterdir()}
-        token = token_file.read_text()
-        with grpc.insecure_channel(events["listening"]["address"]) as channel:
-            builds = builds_pb2_grpc.BuildServiceStub(channel)
-            with pytest.raises(grpc.RpcError) as error:
-                builds.GetBuild(
-                    builds_pb2.GetBuildRequest(owner="octocat", repo="app", build=1),
-                    metadata=(("authorization", f"Bearer {token.strip()}"),),
-                )
-    assert error.value.code() == grpc.StatusCode.NOT_FOUND
-    assert re.fullmatch(r"shl_[A-Za-z0-9_-]{43}\n", token)
-    assert made == {
-        "shiplift.db": 0o600,
-        "shiplift.db-wal": 0o600,
-        "shiplift.db-shm": 0o600,
-        "shiplift.db.lock": 0o600,
-        "shiplift.db.admin-token": 0o600,
-    }
-
-
-def test_listens_on_the_loopback_when_not_told_otherwise() -> None:
-    told = shipliftd("serve", "--help", environment={"COLUMNS": "200"})
-    assert "default: 127.0.0.1:50051]" in told.stdout
-
-
-def test_the_second_start_makes_no_other_token(tmp_path: Path) -> None:
-    database = tmp_path / "shiplift.db"
-    with Shipliftd(database) as server:
-        token = server.admin_token
-    Path(f"{database}.admin-token").unlink()
-    with Shipliftd(database) as server:
-        assert server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).user.login == "admin"
-    assert not Path(f"{database}.admin-token").exists()
-    assert "first start" not in [line["event"] for line in server.log]
-
-
-def test_a_terminal_shows_the_token_and_lines_for_people_and_control_c_stops(tmp_path: Path) -> None:
-    database = tmp_path / "shiplift.db"
-    master, terminal = pty.openpty()
-
-    take = "import fcntl, os, termios; os.setsid(); fcntl.ioctl(2, termios.TIOCSCTTY, 0)"
-    process = subprocess.Popen(
-        command("serve", "--database", database, "--listen", "127.0.0.1:0", before=take),
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    text = ""
-    while "listening" not in text:
-        text += os.read(master, 4096).decode()
-    token = re.findall(r"^ +(shl_[A-Za-z0-9_-]{43})\r$", text, re.MULTILINE)
-    address = re.findall(r"^\d\d:\d\d:\d\d info +listening  address=(\S+) ", text, re.MULTILINE)
-    assert (len(token), len(address)) == (1, 1), text
-    assert not Path(f"{database}.admin-token").exists()
-    with grpc.insecure_channel(address[0]) as channel:
-        access = access_pb2_grpc.AccessServiceStub(channel)
-        bearer = (("authorization", f"Bearer {token[0]}"),)
-        assert access.WhoAmI(access_pb2.WhoAmIRequest(), metadata=bearer).user.login == "admin"
-    os.write(master, b"\x03")
-    assert process.wait(timeout=SECONDS) == 0
-    rest = os.read(master, 4096).decode()
-    os.close(master)
-    assert "stopped" in rest
-    assert "{" not in text + rest
-    assert "Traceback" not in rest
-
-
-def test_a_store_whose_users_are_no_site_admins_gets_one(tmp_path: Path) -> None:
-    database = tmp_path / "shiplift.db"
-    said("migrate", "--database", database)
-    said("user", "add", "dora", "--database", database)
-    with Shipliftd(database) as server:
-        user = server.access().WhoAmI(access_pb2.WhoAmIRequest()).user
-    assert (user.login, user.admin) == ("admin", True)
-
-
-def test_a_user_admin_who_is_no_site_admin_stays_that(tmp_path: Path) -> None:
-    database = tmp_path / "shiplift.db"
-    said("migrate", "--database", database)
-    said("user", "add", "admin", "--database", database)
-    with Shipliftd(database) as server:
-        token = said("token", "create", "--login", "admin", "--database", database).strip()
-        assert not server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).user.admin
-    (line,) = [line for line in server.log if line["event"] == "no site admin"]
-    assert line["error"] == (
-        "there is no site admin, and user admin is none: `shipliftd user add --admin` makes one"
-    )
-    assert not Path(f"{database}.admin-token").exists()
-
-
-def test_a_first_start_that_cannot_write_the_token_makes_no_admin(tmp_path: Path) -> None:
-    database = tmp_path / "shiplift.db"
-    said("migrate", "--database", database)
-    in_the_way = Path(f"{database}.admin-token")
-    in_the_way.mkdir()
-    assert "admin-token" in refusal("serve", "--database", database, "--listen", "127.0.0.1:0")
-    in_the_way.rmdir()
-    assert not Path(f"{in_the_way}.new").exists()
-    with Shipliftd(database) as server:
-        assert server.access().WhoAmI(access_pb2.WhoAmIRequest()).user.admin
-
-
-def test_a_first_start_that_was_killed_before_its_commit_is_made_again(tmp_path: Path) -> None:
-    database = tmp_path / "shiplift.db"
-    token_file = Path(f"{database}.admin-token")
-    said("migrate", "--database", database)
-    killed_after_rename = """
-import os, sys
-from shipliftd import command, first_start
-first_start.sync = lambda folder: os._exit(9)
-command.main()
-"""
-    arguments = ("serve", "--database", str(database), "--listen", "127.0.0.1:0")
-    done = subprocess.run([sys.executable, "-c", killed_after_rename, *arguments], stderr=subprocess.PIPE)
-    assert (done.returncode, done.stderr) == (9, b"")
-    lost = token_file.read_text()
-    with Shipliftd(database) as server:
-        assert server.access().WhoAmI(access_pb2.WhoAmIRequest()).user.admin
-    assert token_file.read_text() != lost
-
-
-def test_a_first_start_whose_commit_fails_leaves_no_token(tmp_path: Path) -> None:
-    async def start() -> None:
-        with closing(SqliteStore(database)) as store:
-            # The commit finds a row that points nowhere.
-            store.writer.execute_sql(
-                "CREATE TRIGGER late AFTER INSERT ON tokens BEGIN INSERT INTO child VALUES (7); END"
-            )
-            await first_start.first_start(store)
-
-    database = tmp_path / "shiplift.db"
-    said("migrate", "--database", database)
-    with closing(sqlite3.connect(database)) as changed:
-        changed.execute("CREATE TABLE child (id REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)")
-    with pytest.raises(Unavailable):
-        asyncio.run(start())
-    assert list(tmp_path.glob("*.admin-token*")) == []
-    with closing(sqlite3.connect(database)) as there:
-        assert there.execute("SELECT count(*) FROM users").fetchone() == (0,)
 
 
 # Listening.

@@ -198,3 +198,18 @@ def assert_refused(answer: Answer, status: int, message: str) -> None:
     )
     assert answer.headers["connection"] == "close"
     assert len(answer.headers["x-request-id"]) == 32
+
+
+def assert_failed(
+    answer: Answer, status: int, code: str, message: str, *details: object, **headers: str
+) -> None:
+    """The answer is this failure, with these headers beside those that every answer has."""
+    assert (answer.status, answer.json) == (
+        status,
+        {"message": message, "code": code, "details": [*details]},
+    )
+    always = {"content-type": "application/json", "content-length": str(len(answer.body))}
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    found = {key: value for key, value in answer.headers.items() if key not in ("date", "x-request-id")}
+    assert found == always | more
+    assert answer.headers.keys() >= {"date", "x-request-id"}

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.support.harness import Shipliftd
 
 COMMIT = "9fc1ad6ebf12462f3f9773003e26b4c6f54a772e"
+BEGUN = Timestamp(seconds=1_564_085_874, nanos=123_000_000)
+ENDED = Timestamp(seconds=1_564_085_999, nanos=1_000_000)
 # What UpdateRepository changes, as its refusals list it.
 CHANGEABLE = ", ".join(
     (
@@ -53,6 +56,11 @@ class Repository:
     def seen_by(self, token: str) -> "Repository":
         """The repository as the token's user sees it."""
         return Repository(self.server, self.owner, self.name, token)
+
+    def counter(self) -> int:
+        """How far the repository has counted."""
+        request = access_pb2.GetRepositoryRequest(owner=self.owner, repo=self.name)
+        return self.server.access().GetRepository(request).counter
 
     def get(self, build: int) -> pb.Build:
         """GetBuild."""
