@@ -3,18 +3,21 @@
 import base64
 import itertools
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import grpc
 import pytest
 import yaml
-from shiplift.v1 import access_pb2, builds_pb2
+from shiplift.v1 import access_pb2, builds_pb2, stages_pb2
+from shiplift.v1.stages_pb2_grpc import StageServiceStub
 from shipliftd.pipelines.plans import BUILT_IN
 
 from tests.support.harness import Gateway, Shipliftd
@@ -30,6 +33,7 @@ from tests.support.runner_wire import (
     begun,
     line,
 )
+from tests.support.staged import stored
 
 _numbers = itertools.count(1)
 
@@ -62,9 +66,37 @@ def work(served: Shipliftd) -> Work:
     return Work.at(served, served.http, f"r{next(_numbers)}")
 
 
-def arrived(work: Work) -> None:
-    """Returns once all that was sent before has reached the gateway, and the server behind it."""
-    assert work.runner.call("POST", "/ping").status == 200
+@contextmanager
+def asking(work: Work, **wanted: object) -> Iterator[socket.socket]:
+    """A request for work that waits in the server, and is for something that was not asked for before."""
+    stages = StageServiceStub(work.repository.server.channel())
+
+    def known() -> int:
+        runners = stages.ListRunners(stages_pb2.ListRunnersRequest(page_size=1000)).runners
+        return [runner.login for runner in runners].count(work.login)
+
+    before = known()
+    with work.runner.calling("POST", "/stage", {**FILTER, **wanted}) as request:
+        # A runner is known from the moment on in which it waits.
+        until(lambda: known() > before)
+        yield request
+
+
+@contextmanager
+def watching(work: Work, stage: Any) -> Iterator[socket.socket]:  # noqa: ANN401
+    """A watch of a stage's build that is open in the server."""
+    server = work.repository.server
+
+    def expires() -> int:
+        [(at,)] = stored(server, "SELECT lease_expires FROM stages WHERE id = ?", stage["id"])
+        return int(at)
+
+    # So old that the watch keeps it as soon as it is open.
+    stored(server, "UPDATE stages SET lease_expires = lease_expires - 30000 WHERE id = ?", stage["id"])
+    old = expires()
+    with work.runner.calling("POST", f"/build/{stage['build_id']}/watch") as watch:
+        until(lambda: expires() > old)
+        yield watch
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["in the server", "a gateway alone"])
@@ -258,8 +290,7 @@ def test_a_cancel_before_the_watch_is_seen_at_once(work: Work) -> None:
 
 def test_a_cancel_reaches_an_open_watch(work: Work) -> None:
     stage = work.running()
-    with work.runner.calling("POST", f"/build/{stage['build_id']}/watch") as watch, within(2):
-        arrived(work)
+    with watching(work, stage) as watch, within(2):
         work.repository.builds.CancelBuild(
             builds_pb2.CancelBuildRequest(owner="octocat", repo=work.repository.name, build=2)
         )
@@ -300,8 +331,7 @@ def test_without_work_a_wait_ends_after_half_a_minute(work: Work) -> None:
 
 
 def test_a_wait_ends_when_there_is_work(work: Work) -> None:
-    with work.runner.calling("POST", "/stage", FILTER) as waiting:
-        arrived(work)
+    with asking(work) as waiting:
         work.promoted()
         assert answer_of(waiting).json["name"] == "deploy"
 
@@ -311,9 +341,10 @@ def test_who_hangs_up_gets_no_work(work: Work) -> None:
         return [line.get("path") for line in work.repository.server.log].count("/rpc/v2/stage")
 
     before = over()
-    for _ in range(3):
-        with work.runner.calling("POST", "/stage", {"kind": "pipeline", "type": "exec"}):
-            arrived(work)
+    # Each of them could do it.
+    for wanted in ({"os": ""}, {"arch": ""}, {"os": "", "arch": ""}):
+        with asking(work, **wanted):
+            pass
     # A request's line is written when it is over.
     until(lambda: over() == before + 3)
     build = work.promoted()
@@ -449,11 +480,7 @@ def test_who_waits_is_sent_away_when_the_server_stops(own_server: Shipliftd) -> 
     with Gateway(own_server.address) as gateway:
         work = Work.at(own_server, gateway.http, "app")
         stage = work.running()
-        with (
-            work.runner.calling("POST", "/stage", FILTER) as request,
-            work.runner.calling("POST", f"/build/{stage['build_id']}/watch") as watch,
-        ):
-            arrived(work)
+        with asking(work, labels={"disk": "ssd"}) as request, watching(work, stage) as watch:
             own_server.stop()
             assert answer_of(request).status == 204
             assert answer_of(watch).told == (503, "the server is shutting down: try again")
@@ -465,11 +492,7 @@ def test_who_waits_is_sent_away_when_the_gateway_stops(served: Shipliftd) -> Non
     with Gateway(served.address) as gateway:
         work = Work.at(served, gateway.http, f"away{next(_numbers)}")
         stage = work.running()
-        with (
-            work.runner.calling("POST", "/stage", FILTER) as request,
-            work.runner.calling("POST", f"/build/{stage['build_id']}/watch") as watch,
-        ):
-            arrived(work)
+        with asking(work, labels={"disk": "ssd"}) as request, watching(work, stage) as watch:
             gateway.process.send_signal(signal.SIGTERM)
             # If they were waited for, they would be told something else.
             for wait in (request, watch):
