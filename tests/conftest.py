@@ -7,12 +7,21 @@ from pathlib import Path
 import pytest
 from shiplift.v1 import access_pb2
 
+from tests.support import postgres
 from tests.support.callers import World
 from tests.support.gateway import Caller
 from tests.support.harness import Gateway, Shipliftd
 from tests.support.repository import Repository
 
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is about the other store."""
+    other = "sqlite" if postgres.is_in_use() else "postgresql"
+    left_out = [item for item in items if item.get_closest_marker(other)]
+    items[:] = [item for item in items if not item.get_closest_marker(other)]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

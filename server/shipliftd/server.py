@@ -240,6 +240,7 @@ async def _housekeep(
         looked = await _sweep(store, looked, seconds % _NOTE_SECONDS == 0)
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
+            await _learn(store, runs.dispatcher.known)
 
 
 async def _sweep(store: Store, looked: int, thoroughly: bool) -> int:
@@ -255,6 +256,14 @@ async def _sweep(store: Store, looked: int, thoroughly: bool) -> int:
         log.exception("stages not swept", extra={"error": str(error)})
         return looked
     return at
+
+
+async def _learn(store: Store, known: KnownRunners) -> None:
+    """Gets to know the runners that ask other replicas."""
+    try:
+        known.learn(await store.listing(known_runners.remembered))
+    except Exception as error:
+        log.exception("runners not learned", extra={"error": str(error)})
 
 
 async def _note(store: Store, interceptor: Interceptor) -> None:

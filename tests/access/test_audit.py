@@ -1,14 +1,13 @@
 """The audit: every write, and every write that a known caller was refused."""
 
-import sqlite3
 import time
-from contextlib import closing
 from typing import NamedTuple
 
 import pytest
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
+from tests.support.beside import opened
 from tests.support.harness import Shipliftd
 from tests.support.refusals import refusal
 from tests.support.repository import Repository
@@ -31,7 +30,7 @@ class Entry(NamedTuple):
 
 def entries(server: Shipliftd, after: int = 0) -> list[Entry]:
     """What the audit has after so many rows."""
-    with closing(sqlite3.connect(server.database)) as store:
+    with opened(server.database) as store:
         rows = store.execute(
             "SELECT at, coalesce(users.login, ''), method, owner, repo, resource_id, target, request_id,"
             " code, reason FROM audit LEFT JOIN users ON users.id = user_id"

@@ -1,17 +1,17 @@
 """Access that is taken away is gone with the answer, although the server remembers whom it let through."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
 from shiplift.v1 import access_pb2 as pb
+from shipliftd.store import SqliteStore
 
 from tests.support import patience
+from tests.support.beside import opened
 from tests.support.commands import said
 from tests.support.inside import inside
 from tests.support.patience import SECONDS
@@ -80,13 +80,14 @@ def test_what_an_operator_takes_away_beside_the_server_is_gone_soon(repository: 
     database = repository.server.database
     said("grant", "add", login, "read", "-R", repository.slug, "--database", database)
     until(grpc.StatusCode.PERMISSION_DENIED, lambda: mona.promote(1))
-    with closing(sqlite3.connect(database, timeout=10)) as other, other:
+    with opened(database) as other:
         other.execute(
             "UPDATE tokens SET revoked = 1 WHERE user_id = (SELECT id FROM users WHERE login = ?)", [login]
         )
     until(grpc.StatusCode.UNAUTHENTICATED, lambda: mona.get(1))
 
 
+@pytest.mark.sqlite
 def test_a_token_is_revoked_also_when_the_caller_does_not_wait_for_it(tmp_path: Path) -> None:
     async def scene() -> None:
         async with inside(tmp_path / "shiplift.db") as server:
@@ -110,6 +111,7 @@ def test_a_token_is_revoked_also_when_the_caller_does_not_wait_for_it(tmp_path: 
                     loop.call_soon_threadsafe(committing.set)
                     asyncio.run_coroutine_threadsafe(left.wait(), loop).result(SECONDS)
 
+            assert isinstance(server.store, SqliteStore)
             server.store.writer.connection().set_trace_callback(trace)
             revoke = asyncio.ensure_future(server.call("RevokeToken", pb.RevokeTokenRequest(id=token_id)))
             await asyncio.wait_for(committing.wait(), SECONDS)
@@ -119,7 +121,7 @@ def test_a_token_is_revoked_also_when_the_caller_does_not_wait_for_it(tmp_path: 
             await server.call("GetRepository", read, mona)
             left.set()
             await server.store.drain()
-            with closing(sqlite3.connect(server.store.path)) as other:
+            with opened(server.path) as other:
                 (revoked,) = other.execute(f"SELECT revoked FROM tokens WHERE id = {token_id}").fetchone()
             assert revoked > 0
             with pytest.raises(grpc.aio.AioRpcError) as refused:

@@ -5,10 +5,9 @@ The requests are made from the descriptors, so a new rpc or field is covered whe
 
 import random
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,6 +16,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from shiplift.v1 import access_pb2, builds_pb2
 
+from tests.support.beside import everything, opened
 from tests.support.callers import ADMITTED, World
 from tests.support.harness import Shipliftd
 from tests.support.refusals import Refusal, code_of, invalid, refusal
@@ -128,13 +128,11 @@ def put(message: Message, fields: tuple[FieldDescriptor, ...], value: object) ->
         put(getattr(message, first.name), tuple(rest), value)
 
 
-def stored(database: object) -> str:
-    """Everything that the file holds, but for the audit and when tokens were last used."""
-    with closing(sqlite3.connect(str(database))) as other:
-        tables = [row[0] for row in other.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {
-            name: other.execute(f"SELECT * FROM {name}").fetchall() for name in tables if name != "audit"
-        }
+def stored(database: Path) -> str:
+    """Everything that the store holds, but for the audit and when tokens were last used."""
+    with opened(database) as other:
+        rows = everything(other)
+        del rows["audit"]
         rows["tokens"] = other.execute("SELECT id, hash, revoked, expires FROM tokens").fetchall()
         return repr(rows)
 

@@ -4,9 +4,7 @@ No rpc streams yet, so these tests bring one of their own through the real inter
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +20,7 @@ from shipliftd.api import interceptors
 from shipliftd.api.calls import rules_of
 from shipliftd.errors import Precondition
 
+from tests.support.beside import opened
 from tests.support.inside import Inside, Metadata, inside, service
 from tests.support.patience import SECONDS
 from tests.support.refusals import Refusal, told
@@ -263,9 +262,8 @@ def test_a_stream_is_looked_at_again_while_nothing_happens(
     async def act(scene: Scene) -> None:
         stream = await scene.opened()
         # Not by the server, so nobody tells it.
-        with closing(sqlite3.connect(scene.server.store.path)) as other:
+        with opened(scene.server.path) as other:
             other.execute("UPDATE grants SET level = 0")
-            other.commit()
         assert await stream.end() == HIDDEN
 
     play(act)
@@ -358,7 +356,7 @@ def test_a_stream_that_is_never_silent_is_looked_at_again_too(
     async def act(scene: Scene) -> None:
         stream = await scene.opened()
         # Beside the server, which is not told: only looking again can find it.
-        with closing(sqlite3.connect(scene.server.store.path)) as other, other:
+        with opened(scene.server.path) as other:
             other.execute("UPDATE tokens SET revoked = 1 WHERE id = ?", [scene.token_id])
 
         async def talk() -> None:

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -11,7 +9,9 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
+from shipliftd.store.models import Build
 
+from tests.support.beside import opened
 from tests.support.harness import Shipliftd
 from tests.support.refusals import invalid, refusal
 from tests.support.repository import Repository
@@ -368,8 +368,8 @@ def test_a_page_looks_at_so_many_builds_where_no_index_helps(tmp_path: Path) -> 
     with Shipliftd(database) as server:
         server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="large"))
         Repository(server, "octocat", "large").record(status=pb.BUILD_STATUS_KILLED)
-    with closing(sqlite3.connect(database)) as store, store:
-        names = [row[1] for row in store.execute("PRAGMA table_info(builds)")][1:]
+    with opened(database) as store:
+        names = [field.column_name for field in Build._meta.sorted_fields][1:]
         values = {"number": "n", "origin": "n", "status": "'success'"}
         store.execute(
             f"WITH RECURSIVE more(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM more WHERE n < 100002)"

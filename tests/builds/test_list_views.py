@@ -126,6 +126,7 @@ def test_a_page_of_whole_builds_has_a_mebibyte(repository: Repository) -> None:
     assert found == [8, 4]
 
 
+@pytest.mark.sqlite
 def test_a_page_of_whole_builds_takes_few_queries(own_server: Shipliftd) -> None:
     repository = Repository.make(own_server, "octocat", "app")
     for _ in range(127):

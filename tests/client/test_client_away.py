@@ -16,7 +16,8 @@ from shiplift import (
 )
 from shiplift.v1 import access_pb2, builds_pb2
 
-from tests.support.harness import Shipliftd, held
+from tests.support.beside import held
+from tests.support.harness import Shipliftd
 from tests.support.patience import within
 from tests.support.repository import COMMIT
 

@@ -4,16 +4,16 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from shiplift.runner.taking import host_name
 from shiplift.v1 import builds_pb2 as pb
 
+from tests.support.beside import opened
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, until, within
 from tests.support.repository import Repository
@@ -304,7 +304,7 @@ def waiting(fleet: Fleet, *where: str) -> "subprocess.Popen[str]":
     """A deployer that has asked for what nobody has asked for yet, and waits."""
 
     def known() -> int:
-        with closing(sqlite3.connect(fleet.repository.server.database)) as store:
+        with opened(fleet.repository.server.database) as store:
             count: int = store.execute("SELECT count(*) FROM runners").fetchone()[0]
             return count
 

@@ -2,17 +2,16 @@
 
 import re
 import signal
-import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import grpc
 import pytest
 from shiplift.v1 import access_pb2
 
+from tests.support.beside import opened
 from tests.support.commands import command, refusal, said
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, until, within
@@ -50,7 +49,7 @@ def test_a_user_token_and_grant_take_effect_at_once(server: Shipliftd, name: str
     promotion = promote(server.builds(token), repo)
     assert (promotion.number, promotion.trigger) == (2, name)
 
-    with closing(sqlite3.connect(database)) as store:
+    with opened(database) as store:
         rows = store.execute(
             "SELECT method, owner, repo, code FROM audit WHERE user_id = 0 ORDER BY id DESC LIMIT 4"
         ).fetchall()
@@ -100,7 +99,7 @@ def test_many_commands_at_once_all_take_effect_beside_promotions(own_server: Shi
     assert [process.communicate()[0] for process in adding] == [
         f"created user user{n}\n".encode() for n in range(4)
     ]
-    with closing(sqlite3.connect(own_server.database)) as store:
+    with opened(own_server.database) as store:
         assert store.execute("SELECT count(*) FROM users").fetchone() == (5,)
 
 

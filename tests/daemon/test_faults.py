@@ -8,10 +8,8 @@ import os
 import random
 import resource
 import signal
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -19,10 +17,13 @@ import grpc.aio
 import pytest
 from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
 
+from tests.support.beside import opened
 from tests.support.commands import said
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS
 from tests.support.repository import COMMIT
+
+pytestmark = pytest.mark.sqlite
 
 LONG = os.environ.get("SHIPLIFT_FAULTS") == "long"
 KILLS, CALLS = (10, 5_000) if LONG else (2, 1_000)
@@ -151,7 +152,7 @@ def _promote(
 
 def _stored(database: Path) -> dict[str, int]:
     """The numbers of the promotions in the file, by their request_id."""
-    with closing(sqlite3.connect(database)) as store:
+    with opened(database) as store:
         rows = store.execute(
             "SELECT request_id, number FROM requests JOIN builds ON builds.id = resource_id"
             " WHERE method = 'PromoteBuild'"
@@ -167,7 +168,7 @@ def _assert_sound(database: Path, promotions: dict[str, int]) -> None:
         said("check", "--database", database)
         == f"{database}: ok, 1 repositories, {count} builds, 1 users\n"
     )
-    with closing(sqlite3.connect(database)) as store:
+    with opened(database) as store:
 
         def column(sql: str) -> list[object]:
             return [row[0] for row in store.execute(sql)]

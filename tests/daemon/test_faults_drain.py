@@ -15,7 +15,8 @@ import grpc.aio
 import pytest
 from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
 
-from tests.support.harness import Shipliftd, held
+from tests.support.beside import held
+from tests.support.harness import Shipliftd
 from tests.support.repository import COMMIT
 
 LONG = os.environ.get("SHIPLIFT_FAULTS") == "long"

@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import re
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from shipliftd import first_start
 from shipliftd.errors import Unavailable
 from shipliftd.store import SqliteStore
 
+from tests.support.beside import opened
 from tests.support.commands import command, refusal, said, shipliftd
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS
@@ -190,10 +190,10 @@ def test_a_first_start_whose_commit_fails_leaves_no_token(tmp_path: Path) -> Non
 
     database = tmp_path / "shiplift.db"
     said("migrate", "--database", database)
-    with closing(sqlite3.connect(database)) as changed:
+    with opened(database) as changed:
         changed.execute("CREATE TABLE child (id REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED)")
     with pytest.raises(Unavailable):
         asyncio.run(start())
     assert list(tmp_path.glob("*.admin-token*")) == []
-    with closing(sqlite3.connect(database)) as there:
+    with opened(database) as there:
         assert there.execute("SELECT count(*) FROM users").fetchone() == (0,)

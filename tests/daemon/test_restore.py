@@ -206,6 +206,8 @@ def test_restore_works_where_there_are_no_hard_links(store: Path, filled: Path, 
 import os
 from shipliftd.command import main
 
+pytestmark = pytest.mark.sqlite
+
 def link(*names):
     raise PermissionError(1, "Operation not permitted")
 os.link = link

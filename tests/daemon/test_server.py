@@ -4,9 +4,7 @@ import asyncio
 import json
 import re
 import signal
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -19,6 +17,7 @@ from shipliftd import server as server_module
 from shipliftd.api.services.runs import Runs
 from shipliftd.stages.known_runners import KnownRunners
 
+from tests.support.beside import opened
 from tests.support.commands import MIGRATIONS, refusal, said
 from tests.support.daemons import health_of, promotion, record, reflection_of
 from tests.support.harness import Shipliftd
@@ -175,7 +174,7 @@ def test_a_message_of_more_than_4_mb_is_refused_before_it_is_read(server: Shipli
 
     assert refused(4 * 1024 * 1024 - 100) == grpc.StatusCode.INVALID_ARGUMENT
     assert refused(4 * 1024 * 1024 + 1) == grpc.StatusCode.RESOURCE_EXHAUSTED
-    with closing(sqlite3.connect(server.database)) as store:
+    with opened(server.database) as store:
         query = "SELECT counter FROM repositories WHERE name = ?"
         assert store.execute(query, (name,)).fetchone() == (0,)
 
@@ -199,7 +198,7 @@ def test_the_log_is_json_without_secrets(own_server: Shipliftd) -> None:
     for token in (secret, wrong, "", "hunter2 hunter3"):
         with pytest.raises(grpc.RpcError):
             own_server.builds(token).PromoteBuild(promotion(PASSWORD="hunter2"))
-    with closing(sqlite3.connect(own_server.database)) as store:
+    with opened(own_server.database) as store:
         store.execute("DROP TABLE changes")
     with pytest.raises(grpc.RpcError) as error:
         own_server.builds().PromoteBuild(promotion(PASSWORD="hunter2"))
@@ -228,7 +227,7 @@ def test_the_log_is_json_without_secrets(own_server: Shipliftd) -> None:
 
 
 def rename_last_used(database: Path, old: str, new: str) -> None:
-    with closing(sqlite3.connect(database)) as store:
+    with opened(database) as store:
         store.execute(f"ALTER TABLE tokens RENAME COLUMN {old} TO {new}")
 
 
@@ -255,7 +254,7 @@ def test_housekeeping_outlives_what_it_cannot_do(
                 await asyncio.sleep(0.05)
 
     def is_noted() -> bool:
-        with closing(sqlite3.connect(database)) as store:
+        with opened(database) as store:
             (noted,) = store.execute("SELECT last_used FROM tokens").fetchone()
         return bool(noted)
 

@@ -10,8 +10,9 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from shiplift.v1 import builds_pb2, builds_pb2_grpc
 
+from tests.support.beside import held
 from tests.support.daemons import health_of, promoted, promotion, record, reflection_of
-from tests.support.harness import Shipliftd, held
+from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

@@ -2,11 +2,10 @@
 
 import signal
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from shiplift.v1 import builds_pb2, stages_pb2
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
+from tests.support.beside import held
 from tests.support.harness import Gateway, Shipliftd
 from tests.support.patience import until, within
 from tests.support.runner_wire import DONE, FILTER, Answer, Work, answer_of
@@ -157,8 +157,7 @@ def test_who_waits_is_sent_away_when_the_gateway_stops(server: Shipliftd, name: 
 
 def test_while_the_store_is_away_runners_are_told_to_come_back(own_server_with_http: Shipliftd) -> None:
     work = Work.at(own_server_with_http, own_server_with_http.http, "app")
-    with closing(sqlite3.connect(own_server_with_http.database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with held(own_server_with_http.database) as other:
         # From the first write on that fails the server knows.
         with pytest.raises(grpc.RpcError):
             work.promoted()

@@ -1,9 +1,7 @@
 """How each failure looks on Drone's routes, whole."""
 
 import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import grpc
@@ -11,6 +9,7 @@ import pytest
 from shiplift.v1 import access_pb2
 from shipliftd.gateway.failures import STATUS_OF
 
+from tests.support.beside import opened
 from tests.support.gateway import Caller, Raw, assert_failed, logged, request
 from tests.support.harness import Gateway, Shipliftd
 from tests.support.repository import Repository
@@ -205,7 +204,7 @@ def test_500_tells_an_id_and_no_more(own_server: Shipliftd) -> None:
     own_server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner="octocat", repo="app"))
     repository = Repository(own_server, "octocat", "app")
     repository.record(params={"TOKEN": "hunter2"})
-    with closing(sqlite3.connect(own_server.database, timeout=10)) as other, other:
+    with opened(own_server.database) as other:
         other.execute("""UPDATE builds SET params = '{"TOKEN":"hunter2"'""")
     with Gateway(own_server.address) as gateway:
         asks = "application/json; details=1"

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from shiplift.v1 import access_pb2
 
+from tests.support.beside import held
 from tests.support.commands import refusal, said
 from tests.support.gateway import Caller, Raw, request
-from tests.support.harness import Daemon, Gateway, Shipliftd, held
+from tests.support.harness import Daemon, Gateway, Shipliftd
 from tests.support.patience import SECONDS, until
 from tests.support.repository import Repository
 
@@ -171,6 +172,7 @@ def test_a_gateway_may_be_there_before_its_server(tmp_path: Path) -> None:
             assert Caller(gateway.http, server.admin_token).get("/api/user").status == 200
 
 
+@pytest.mark.sqlite
 def test_a_store_that_takes_no_writes_is_not_ready(alone: Shipliftd) -> None:
     repository = filled(alone)
     with Gateway(alone.address) as gateway:

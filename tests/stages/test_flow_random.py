@@ -25,6 +25,8 @@ from shipliftd.store.transaction import Transaction
 from tests.support.patience import SECONDS
 from tests.support.repository import COMMIT
 
+pytestmark = pytest.mark.sqlite
+
 FAILED = ("failure", "error", "killed")
 OUTCOMES = ("success", "success", "success", *FAILED, "skipped", "lost")
 RULES = ParameterRules(())

@@ -178,6 +178,7 @@ def test_runners_that_ask_at_once(busy: Staged) -> None:
     assert len(set(offered) - {0}) == RUNNERS
 
 
+@pytest.mark.sqlite
 def test_strangers_cost_no_write(busy: Staged) -> None:
     """A token each that nobody knows, of an rpc that writes; nothing of it comes to the disk."""
     server = busy.repository.server

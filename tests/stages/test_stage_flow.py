@@ -8,7 +8,7 @@ import pytest
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
 
-from tests.support.harness import held
+from tests.support.beside import held
 from tests.support.patience import within
 from tests.support.refusals import Refusal, refusal
 from tests.support.repository import Repository, change, replayed

@@ -21,6 +21,8 @@ from tests.support.refusals import refusal as told
 from tests.support.repository import Repository
 from tests.support.staged import Staged
 
+pytestmark = pytest.mark.sqlite
+
 PROMOTIONS = 30
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 HOUR_MS = 3_600_000

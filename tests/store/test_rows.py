@@ -14,6 +14,8 @@ from shipliftd.store.schema import HISTORY
 
 from tests.support.patience import SECONDS
 
+pytestmark = pytest.mark.sqlite
+
 
 class Row(NamedTuple):
     """A kind of row, and the model whose columns it has."""

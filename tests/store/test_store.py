@@ -16,6 +16,8 @@ from shipliftd.store.models import Change as ChangeRow
 from shipliftd.store.models import Repository, Setting, User
 from shipliftd.store.transaction import Change, Overtaken, Reader, Transaction
 
+pytestmark = pytest.mark.sqlite
+
 T = TypeVar("T")
 
 UNAVAILABLE = "the store cannot take the write now; nothing was stored: try again"

@@ -23,6 +23,8 @@ from tests.support.repository import COMMIT
 NEXT = """
 from peewee import SQL, TextField
 
+pytestmark = pytest.mark.sqlite
+
 
 def up(migrator, db):
     empty = TextField(default="", constraints=[SQL("DEFAULT ''")])

@@ -19,6 +19,8 @@ from tests.support.refusals import code_of
 from tests.support.repository import Repository
 from tests.support.staged import ERROR, PENDING, RUNNING, SUCCESS, Staged, pipelines
 
+pytestmark = pytest.mark.sqlite
+
 AT = 1_564_085_874_123
 SECRET = "shl_" + "a" * 43
 

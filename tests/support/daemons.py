@@ -1,7 +1,5 @@
 """What the tests of the daemon ask it."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 from shiplift.v1 import access_pb2, builds_pb2
 
+from tests.support.beside import opened
 from tests.support.harness import Shipliftd
 from tests.support.repository import COMMIT
 
@@ -27,7 +26,7 @@ def promotion(request_id: str = "", **params: str) -> builds_pb2.PromoteRequest:
 
 def promoted(database: Path) -> list[int]:
     """The numbers of the promotions in the file."""
-    with closing(sqlite3.connect(database)) as store:
+    with opened(database) as store:
         rows = store.execute("SELECT number FROM builds WHERE event = 'promote' ORDER BY number")
         return [row[0] for row in rows]
 

@@ -3,12 +3,9 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
@@ -188,14 +185,6 @@ class Shipliftd(Daemon):
             )
         request = access_pb2.CreateTokenRequest(login=login, **cuts)  # type: ignore[arg-type]
         return access.CreateToken(request).secret
-
-
-@contextmanager
-def held(database: Path) -> Iterator[sqlite3.Connection]:
-    """Another process that writes, so that the server's writes wait for it."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield other
 
 
 class _Details(grpc.ClientCallDetails):

@@ -15,8 +15,9 @@ from shipliftd import first_start
 from shipliftd.api.interceptors import Interceptor
 from shipliftd.api.services.access import AccessService
 from shipliftd.descriptors import SERVICES
-from shipliftd.store import SqliteStore
+from shipliftd.store import Store, open_store
 
+from tests.support import postgres
 from tests.support.patience import SECONDS
 
 Metadata = tuple[tuple[str, str], ...]
@@ -26,7 +27,8 @@ Metadata = tuple[tuple[str, str], ...]
 class Inside:
     """A server that shares the test's event loop."""
 
-    store: SqliteStore
+    path: Path
+    store: Store
     interceptor: Interceptor
     channel: grpc.aio.Channel
     admin: Metadata
@@ -59,8 +61,9 @@ async def inside(
     handlers: Sequence[grpc.GenericRpcHandler] = (),
 ) -> AsyncIterator[Inside]:
     """Serves AccessService and these handlers from a new store."""
-    store = SqliteStore(path)
-    store.migrate()
+    store = open_store(postgres.url_of(path) if postgres.is_in_use() else path)
+    await store.start()
+    store.token_file = path.with_name("admin-token")
     await first_start.first_start(store)
     interceptor = Interceptor(store, [*SERVICES, *services])
     server = grpc.aio.server(interceptors=[interceptor])
@@ -68,10 +71,10 @@ async def inside(
     server.add_generic_rpc_handlers(tuple(handlers))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    secret = path.with_name(f"{path.name}.admin-token").read_text().strip()
+    secret = store.token_file.read_text().strip()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Inside(store, interceptor, channel, bearer(secret))
+            yield Inside(path, store, interceptor, channel, bearer(secret))
     finally:
         await server.stop(None)
         await store.drain()

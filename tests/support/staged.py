@@ -1,7 +1,5 @@
 """A repository with a pipeline, and a runner that takes its stages and reports, each in one line."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +10,7 @@ from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import stages_pb2 as pb
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
+from tests.support.beside import opened
 from tests.support.harness import Shipliftd
 from tests.support.patience import before_deadline
 from tests.support.pipeline_files import file
@@ -163,8 +162,10 @@ def word(status: api.BuildStatus) -> str:
 
 def stored(server: Shipliftd, statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Reads the file beside the server, or changes it, as no server would."""
-    with closing(sqlite3.connect(server.database, timeout=10)) as other, other:
-        return other.execute(statement, values).fetchall()
+    with opened(server.database) as other:
+        cursor = other.execute(statement, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+        return rows
 
 
 def lose(server: Shipliftd, *stages: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
 
+from tests.support.beside import opened
 from tests.support.harness import Shipliftd
 from tests.support.repository import COMMIT
 
@@ -35,7 +36,7 @@ def promote(builds: builds_pb2_grpc.BuildServiceStub, repo: str = "octocat/app")
 
 
 def numbers(database: Path) -> list[int]:
-    with closing(sqlite3.connect(database)) as store:
+    with opened(database) as store:
         return [row[0] for row in store.execute("SELECT number FROM builds ORDER BY number")]
 
 

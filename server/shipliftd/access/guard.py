@@ -140,10 +140,12 @@ class Guard:
         caller = self._admitted.get(key)
         if caller is not None and (not caller.expires or caller.expires > now()):
             return caller
+        admitted = self._admitted
         caller = await self.admit_anew(method, rule, request, authorization)
-        if len(self._admitted) >= _MOST_REMEMBERED:
-            self._admitted.clear()
-        self._admitted[key] = caller
+        # Into what there was before the look: access may have been taken away meanwhile.
+        admitted[key] = caller
+        if len(admitted) >= _MOST_REMEMBERED:
+            admitted.clear()
         return caller
 
     async def admit_anew(
@@ -161,7 +163,7 @@ class Guard:
 
     def forget(self) -> None:
         """Looks everybody up again from now on."""
-        self._admitted.clear()
+        self._admitted = {}
 
 
 def _admit_anew(

@@ -178,8 +178,14 @@ class KnownRunners(Roster):
         self._store = store
         self._wants: Counter[int] = Counter()
         self._storing: set[asyncio.Future[None]] = set()
+        self.learn(remembered)
+
+    def learn(self, remembered: Iterable[tuple[_Key, _Seen]]) -> None:
+        """Takes over what other servers noted in the store."""
         for key, seen in remembered:
-            self._remember(key, seen)
+            known = self._seen.get(key)
+            if known is None or known.at < seen.at:
+                self._remember(key, seen)
 
     def note(self, caller: Caller, want: Want) -> None:
         """Remembers that a runner asks. Raises Exhausted where its token's ask for too much."""

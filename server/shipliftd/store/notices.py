@@ -10,13 +10,11 @@ from typing import Any
 import psycopg
 
 from shipliftd.store.postgres_database import PostgresUrl
-from shipliftd.store.transaction import Change, Transaction
+from shipliftd.store.transaction import SERVING, Change, Transaction
 
 log = logging.getLogger(__name__)
 
 _CHANNEL = "shiplift"
-# Held, shared, by each replica that listens. Any number, the same in all releases.
-_SERVING = 7_544_273_549
 # PostgreSQL takes 8,000 bytes; whoever gets none of the changes looks at everything.
 _MOST_BYTES = 7_900
 _AGAIN_SECONDS = 1.0
@@ -86,9 +84,9 @@ class Notices:
 
 async def _is_alone(connection: psycopg.AsyncConnection[Any]) -> bool:
     """Whether no other replica listens; holds what tells them of this one as long as it is connected."""
-    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_SERVING,))
+    cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (SERVING,))
     (found,) = await cursor.fetchone() or (False,)
-    await connection.execute("SELECT pg_advisory_lock_shared(%s)", (_SERVING,))
+    await connection.execute("SELECT pg_advisory_lock_shared(%s)", (SERVING,))
     if found:
-        await connection.execute("SELECT pg_advisory_unlock(%s)", (_SERVING,))
+        await connection.execute("SELECT pg_advisory_unlock(%s)", (SERVING,))
     return bool(found)

@@ -13,6 +13,10 @@ Kind = Literal["begun", "moved", "accepted", "grown", "access", "tokens"]
 Change = tuple[Kind, int]
 
 
+# PostgreSQL's number of the lock that each server holds, shared. Any, the same in all releases.
+SERVING = 7_544_273_549
+
+
 class Overtaken(Exception):  # noqa: N818  # nothing is wrong
     """Raised in a verb when a row has moved since the verb read it: the verb runs again."""
 
