@@ -237,9 +237,15 @@ def plan(pipeline: Pipeline | None, steps: Iterable[PlannedStep]) -> stages_pb2.
 
 def deployment(row: Standing) -> environments_pb2.Deployment:
     """What is in an environment."""
+    # Mostly the newest is what is there, and to copy a message costs a tenth of making it.
+    made: dict[int, builds_pb2.Build] = {}
 
     def short(found: BuildRow | None) -> builds_pb2.Build | None:
-        return None if found is None else listed_build(found, row.owner, row.repo)
+        if found is None:
+            return None
+        if found.id not in made:
+            made[found.id] = listed_build(found, row.owner, row.repo)
+        return made[found.id]
 
     lost = row.lost
     return environments_pb2.Deployment(

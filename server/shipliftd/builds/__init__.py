@@ -4,6 +4,7 @@ Other rooms use what stands here, the rows and how they are found and stored. Th
 each; start reading in `promotions.py`.
 """
 
+from shipliftd.builds.listing import listed_of
 from shipliftd.builds.records import (
     Taken,
     awaited,
@@ -19,7 +20,9 @@ from shipliftd.builds.records import (
     load,
     not_found,
     stages_of,
+    stages_of_each,
     steps_of_build,
+    steps_of_each,
     steps_of_stage,
     take_number,
 )
@@ -36,10 +39,13 @@ __all__ = [
     "has_news",
     "in_its_environment",
     "insert",
+    "listed_of",
     "load",
     "not_found",
     "stages_of",
+    "stages_of_each",
     "steps_of_build",
+    "steps_of_each",
     "steps_of_stage",
     "take_number",
 ]

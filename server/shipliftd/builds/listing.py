@@ -1,7 +1,7 @@
 """Lists of builds: a page of a repository's, or of all that may be read."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from shipliftd.builds.records import check_view
 from shipliftd.enum_words import EVENT_WORD, STATUS_OF, STATUS_WORD
 from shipliftd.fields import Faults
 from shipliftd.store import pages
-from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.compiled import Compiled, CompiledIn, arg
 from shipliftd.store.models import (
     IS_UNENDED,
     UNENDED,
@@ -53,6 +53,7 @@ def _newest(*columns: Field | Value) -> Compiled:
 
 
 _NEWEST = _newest(*_LISTED)
+_OF_IDS = CompiledIn(lambda ids: Build.select(*_LISTED).where(Build.id.in_(ids)))
 _NEWEST_VERSIONS = _newest(Build.id, Build.version, Build.updated, Build.number)
 # A page that is short is read on the loop: a thread and the way there and back cost more.
 _OF_ANY_PAGE = frozenset({"owner", "repo", "page_size", "page_token", "skip", "view"})
@@ -130,6 +131,11 @@ def _run(query: Compiled, reader: Reader, caller: Caller, request: pb.ListBuilds
     end = int(key[0]) if key is not None else _ABOVE_ALL
     most = pages.size(request.page_size)
     return query.run(reader, caller.repo_id, end, most + 1, request.skip)
+
+
+def listed_of(reader: Reader, ids: Collection[int]) -> dict[int, BuildRow]:
+    """The builds of these ids that there are, without parameters."""
+    return {row[0]: BuildRow._make(row) for row in _OF_IDS.rows(reader, [*ids])}
 
 
 def whole(

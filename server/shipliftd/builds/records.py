@@ -3,7 +3,7 @@
 The verbs that make and change them are in `recording.py`, `promotions.py` and `reports.py`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple, Protocol
 
 from shiplift.v1 import builds_pb2 as pb
@@ -12,7 +12,7 @@ from shipliftd.access.callers import Caller
 from shipliftd.errors import NotFound, Precondition
 from shipliftd.fields import Faults
 from shipliftd.store import moves
-from shipliftd.store.compiled import Compiled, arg, inserting
+from shipliftd.store.compiled import Compiled, CompiledIn, arg, inserting
 from shipliftd.store.models import (
     ENDED,
     Build,
@@ -35,6 +35,12 @@ _WHOLE = Compiled(
 )
 _STAGES = Compiled(Stage.select().where(Stage.build == arg(0)).order_by(Stage.number))
 _STEPS_OF_STAGE = Compiled(Step.select().where(Step.stage == arg(0)).order_by(Step.number))
+_STAGES_OF_EACH = CompiledIn(
+    lambda ids: Stage.select().where(Stage.build.in_(ids)).order_by(Stage.build, Stage.number)
+)
+_STEPS_OF_EACH = CompiledIn(
+    lambda ids: Step.select().where(Step.stage.in_(ids)).order_by(Step.stage, Step.number)
+)
 _STEPS_OF_BUILD = Compiled(
     Step.select().join(Stage).where(Stage.build == arg(0)).order_by(Stage.number, Step.number)
 )
@@ -79,9 +85,25 @@ def stages_of(reader: Reader, build_id: int) -> tuple[StageRow, ...]:
     return tuple(map(StageRow._make, _STAGES.run(reader, build_id).fetchall()))
 
 
+def stages_of_each(reader: Reader, build_ids: Collection[int]) -> dict[int, list[StageRow]]:
+    """The stages of each of the builds, by number."""
+    found: dict[int, list[StageRow]] = {build_id: [] for build_id in build_ids}
+    for stage in map(StageRow._make, _STAGES_OF_EACH.rows(reader, [*found])):
+        found[stage.build_id].append(stage)
+    return found
+
+
 def steps_of_stage(reader: Reader, stage_id: int) -> tuple[StepRow, ...]:
     """A stage's steps, by number."""
     return tuple(map(StepRow._make, _STEPS_OF_STAGE.run(reader, stage_id).fetchall()))
+
+
+def steps_of_each(reader: Reader, stage_ids: Collection[int]) -> dict[int, list[StepRow]]:
+    """The steps of each of the stages, by number."""
+    found: dict[int, list[StepRow]] = {stage_id: [] for stage_id in stage_ids}
+    for step in map(StepRow._make, _STEPS_OF_EACH.rows(reader, [*found])):
+        found[step.stage_id].append(step)
+    return found
 
 
 def steps_of_build(reader: Reader, build_id: int) -> tuple[StepRow, ...]:

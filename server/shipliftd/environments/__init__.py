@@ -1,6 +1,6 @@
 """Environments: what is in each, what is on its way there, and where nobody knows.
 
-Other rooms use what stands here. Start reading in `deployments.py`, which says how an environment stands.
+Other rooms use what stands here. Start reading in `standings.py`, which says how an environment stands.
 """
 
 from shipliftd.environments.current import becomes_current, current_number

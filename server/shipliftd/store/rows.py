@@ -153,7 +153,10 @@ class RunnerRow(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What is in an environment; `lost` is (build, stage, machine, since) while nobody knows."""
+    """What is in an environment; `lost` is (build, stage, machine, since) while nobody knows.
+
+    The builds are without parameters; `stages` are those of what is in flight.
+    """
 
     owner: str
     repo: str
@@ -164,6 +167,7 @@ class Standing(NamedTuple):
     failed_step: str
     lost: tuple[int, str, str, int] | None
     newest: BuildRow
+    stages: tuple[StageRow, ...] = ()
 
     @property
     def id(self) -> int:

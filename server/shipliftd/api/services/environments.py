@@ -3,7 +3,6 @@
 from shiplift.v1 import environments_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceServicer
 
-from shipliftd import builds
 from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, resource
@@ -28,13 +27,15 @@ class EnvironmentService(EnvironmentServiceServicer):
         """Lists what is in each environment."""
 
         def read(reader: Reader, caller: Caller, roster: Roster) -> pb.ListDeploymentsResponse:
+            rows, then = deployments.page(reader, caller, request)
             page, token = pages.fill(
                 reader,
                 request,
                 pages.size(request.page_size),
-                deployments.page(reader, caller, request),
-                lambda row: _message(reader, row, roster),
+                rows,
+                lambda row: _message(row, roster),
                 deployments.key_of,
+                then,
             )
             return pb.ListDeploymentsResponse(deployments=page, next_page_token=token)
 
@@ -45,20 +46,19 @@ class EnvironmentService(EnvironmentServiceServicer):
     ) -> pb.Deployment:
         """Says what is in an environment."""
         written = await self._store.write(deployments.settle, CALLER.get(), request)
-        return await self._store.read(_message, resource(written, context), self._runs.dispatcher.known)
+        return _message(resource(written, context), self._runs.dispatcher.known)
 
     async def GetDeployment(self, request: pb.GetDeploymentRequest, context: Context) -> pb.Deployment:
         """Returns what is in one environment."""
         row = await self._store.listing(deployments.get, CALLER.get(), request)
-        return await self._store.read(_message, row, self._runs.dispatcher.known)
+        return _message(row, self._runs.dispatcher.known)
 
 
-def _message(reader: Reader, row: Standing, roster: Roster) -> pb.Deployment:
+def _message(row: Standing, roster: Roster) -> pb.Deployment:
     """An environment, and what a promotion to it waits for."""
     message = messages.deployment(row)
     if row.in_flight is not None:
-        stages = builds.stages_of(reader, row.in_flight.id)
-        whole = BuildWithStages(row.in_flight, row.owner, row.repo, stages, ())
+        whole = BuildWithStages(row.in_flight, row.owner, row.repo, row.stages)
         if waiting_for := roster.waiting_for(whole):
             message.in_flight.waiting_for = waiting_for
     return message
