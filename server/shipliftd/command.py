@@ -135,6 +135,14 @@ def serve(
         ),
     ] = None,
     public_url: PublicUrl = "",
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SHIPLIFTD_METRICS",
+            help="Answer Prometheus at http://HOST:PORT/metrics, without TLS or tokens: an address that"
+            " only your own machines reach.",
+        ),
+    ] = None,
     drain_seconds: DrainSeconds = 30.0,
     connections: Annotated[
         int,
@@ -154,6 +162,7 @@ def serve(
         refuse_params=tuple(refuse_param or ()),
         netrc_file=netrc_file,
         public_url=public_url,
+        metrics=metrics or None,
         drain_seconds=drain_seconds,
         connections=connections,
     )

@@ -46,6 +46,7 @@ from shipliftd.store import Lock, Store, open_store
 
 if TYPE_CHECKING:
     from shipliftd.gateway.serving import HttpServer
+    from shipliftd.metrics.measures import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,9 @@ async def _run(
     http = _http(settings, inprocess)
     link = _link(settings, http)
     runs = Runs(store, KnownRunners(store, await store.read(known_runners.remembered)))
+    metrics = None
+    if settings.metrics is not None:
+        metrics = await _measure(settings.metrics, store, interceptor, runs)
     rules = ParameterRules(settings.refuse_params)
     for door in (server, cast(grpc.aio.Server, inprocess)):
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
@@ -143,12 +147,14 @@ async def _run(
     if http is not None:
         await http.start()
         listening["http"] = http.address
+    if metrics is not None:
+        listening["metrics"] = metrics.address
     log.info("listening", extra=listening)
     gc.collect()
     # What is there now stays; without this each full collection walks all of it.
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
-    housekeeping = asyncio.create_task(_housekeep(store, interceptor, healths, runs))
+    housekeeping = asyncio.create_task(_housekeep(store, interceptor, healths, runs, metrics))
     await signals.wait()
     log.info("draining", extra={"seconds": settings.drain_seconds})
     await healths.enter_graceful_shutdown()
@@ -215,8 +221,24 @@ def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredenti
     return f"{listen.rpartition(':')[0]}:{port}"
 
 
+async def _measure(listen: str, store: Store, interceptor: Interceptor, runs: Runs) -> "Metrics":
+    from shipliftd.metrics import measures, serving  # Prometheus's library, for who wants it
+
+    listener = serving.Listener(listen)
+    metrics = measures.Metrics(
+        listener.address, store, lambda: measures.Now(runs.dispatcher.waiting, interceptor.strangers)
+    )
+    interceptor.observe(metrics.calls)
+    await listener.start(metrics)
+    return metrics
+
+
 async def _housekeep(
-    store: Store, interceptor: Interceptor, healths: health.aio.HealthServicer, runs: Runs
+    store: Store,
+    interceptor: Interceptor,
+    healths: health.aio.HealthServicer,
+    runs: Runs,
+    metrics: "Metrics | None" = None,
 ) -> None:
     seconds, looked, failing = 0, now(), False
     while True:
@@ -237,13 +259,13 @@ async def _housekeep(
         except Exception as error:
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
-        looked = await _sweep(store, looked, seconds % _NOTE_SECONDS == 0)
+        looked = await _sweep(store, metrics, looked, seconds % _NOTE_SECONDS == 0)
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
             await _learn(store, runs.dispatcher.known)
 
 
-async def _sweep(store: Store, looked: int, thoroughly: bool) -> int:
+async def _sweep(store: Store, metrics: "Metrics | None", looked: int, thoroughly: bool) -> int:
     """Ends stages whose runner is lost, and those that wait in vain; returns when it last looked."""
     at = now()
     try:
@@ -251,7 +273,9 @@ async def _sweep(store: Store, looked: int, thoroughly: bool) -> int:
         if thoroughly and not is_due:
             is_due = await store.listing(endings.any_in_vain)
         if is_due:
-            await store.write(endings.sweep, looked)
+            lost = await store.write(endings.sweep, looked)
+            if metrics is not None:
+                metrics.leases_lost.inc(lost)
     except Exception as error:
         log.exception("stages not swept", extra={"error": str(error)})
         return looked
@@ -269,7 +293,8 @@ async def _learn(store: Store, known: KnownRunners) -> None:
 async def _note(store: Store, interceptor: Interceptor) -> None:
     """Stores which tokens were used, and logs how many strangers knocked."""
     used, interceptor.used_tokens = interceptor.used_tokens, set()
-    strangers, interceptor.strangers = interceptor.strangers, 0
+    strangers = interceptor.strangers - interceptor.strangers_told
+    interceptor.strangers_told += strangers
     if strangers:
         log.warning("strangers refused", extra={"count": strangers})
     if used:

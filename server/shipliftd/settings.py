@@ -34,8 +34,7 @@ class Tls:
 
     def check_address(self, flag: str, address: str, example: str) -> None:
         """Raises Precondition for what is no address, or one where callers would be exposed."""
-        _, colon, port = address.rpartition(":")
-        if not address.startswith("unix:") and not (colon and port.isdecimal() and int(port) < 65536):
+        if not address.startswith("unix:") and not _is_host_and_port(address):
             raise Precondition(
                 f"{flag} {address!r} is not an address: wanted HOST:PORT with a port of 0 to 65535,"
                 f" such as {example}, or unix:PATH"
@@ -85,6 +84,7 @@ class Settings:
     refuse_params: tuple[str, ...] = ()
     netrc_file: Path | None = None
     public_url: str = ""
+    metrics: str | None = None
     drain_seconds: float = 30.0
     connections: int = 10
 
@@ -95,6 +95,11 @@ class Settings:
         check_public_url(self.public_url)
         if self.http is not None:
             self.http.check(self.tls)
+        if self.metrics is not None and not _is_host_and_port(self.metrics):
+            raise Precondition(
+                f"--metrics {self.metrics!r} is not an address: wanted HOST:PORT with a port of 0 to 65535,"
+                " such as 127.0.0.1:9464"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,11 @@ class GatewaySettings:
                 f"--upstream {self.upstream!r} is not an address: wanted HOST:PORT, such as"
                 " shipliftd.example.org:50051, or unix:PATH"
             )
+
+
+def _is_host_and_port(address: str) -> bool:
+    _, colon, port = address.rpartition(":")
+    return bool(colon) and port.isdecimal() and int(port) < 65536
 
 
 def is_local(address: str) -> bool:

@@ -40,8 +40,9 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "api": GROUND | NOUNS | {"store", "access", "pipelines"},
     # A client of the server, wherever that is: it sees nothing of what is behind the doors.
     "gateway": GROUND,
+    "metrics": GROUND | {"store"},
     "first_start": GROUND | {"store", "access"},
-    "server": GROUND | NOUNS | {"store", "access", "api", "gateway", "first_start"},
+    "server": GROUND | NOUNS | {"store", "access", "api", "gateway", "metrics", "first_start"},
     "command": GROUND | {"store", "access", "gateway", "first_start", "server"},
     "__main__": {"command"},
 }

@@ -136,6 +136,11 @@ class Shipliftd(Daemon):
         return self.listening["address"]
 
     @property
+    def metrics(self) -> str:
+        """Where Prometheus would ask it."""
+        return self.listening["metrics"]
+
+    @property
     def admin_token(self) -> str:
         """The token that the first start made."""
         if not postgres.is_in_use():

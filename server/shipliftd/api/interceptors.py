@@ -16,6 +16,7 @@ from shipliftd.access.answers import bounded
 from shipliftd.access.callers import CALLER, Caller
 from shipliftd.access.guard import Guard
 from shipliftd.access.write_once import audit
+from shipliftd.api import observed
 from shipliftd.api.calls import Context, Handler, Rpc, Told, note, rules_of, told_in
 from shipliftd.api.refusals import (
     LATE,
@@ -50,6 +51,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, store: Store, services: Iterable[ServiceDescriptor]) -> None:
         self._store = store
+        self._observers: list[observed.Observer] = []
         self._rpcs = rules_of(services)
         self._handlers: dict[str, Handler] = {}
         self._changed = asyncio.Event()
@@ -59,7 +61,12 @@ class Interceptor(grpc.aio.ServerInterceptor):
         self._guard = Guard(store)
         store.subscribe(self._see)
         self.used_tokens: set[int] = set()
-        self.strangers = 0
+        # All that ever knocked, and how many of them the log has told of.
+        self.strangers = self.strangers_told = 0
+
+    def observe(self, observer: observed.Observer) -> None:
+        """Has somebody look at every call; to be told before the first one."""
+        self._observers.append(observer)
 
     async def intercept_service(
         self,
@@ -138,13 +145,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def _wrapped(self, handler: Handler, rpc: Rpc) -> Handler:
         decode = decoder(handler.request_deserializer)
         if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                self._unary(handler.unary_unary, rpc), decode, handler.response_serializer
-            )
+            behavior = self._unary(handler.unary_unary, rpc)
+            for observer in self._observers:
+                behavior = observed.unary(behavior, observer(rpc.name, rpc.name in _WAITING))
+            return grpc.unary_unary_rpc_method_handler(behavior, decode, handler.response_serializer)
         if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(handler.unary_stream, rpc), decode, handler.response_serializer
-            )
+            behavior = self._stream(handler.unary_stream, rpc)
+            for observer in self._observers:
+                behavior = observed.stream(behavior, observer(rpc.name, True))
+            return grpc.unary_stream_rpc_method_handler(behavior, decode, handler.response_serializer)
         raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
 
     def _unary(self, behavior: Callable[..., Any], rpc: Rpc) -> Callable[..., Any]:

@@ -66,28 +66,31 @@ def cancel(tx: Transaction, caller: Caller, request: pb.CancelBuildRequest) -> W
     return Written(builds.load(tx, caller, build.id))
 
 
-def sweep(tx: Transaction, looked: int) -> None:
-    """Ends the stages whose runner is lost, and those that no runner took in a day.
+def sweep(tx: Transaction, looked: int) -> int:
+    """Ends the stages whose runner is lost, and those that no runner took in a day; how many were lost.
 
     `looked` is when this server last looked, in milliseconds. A lease from before the clock was set back
     gets its time anew, or its runner would never be lost. All of them do where this server could not look
     for a while, or the clock was set forward: that is not the runners' fault.
     """
     if not tx.is_alone(_SWEEP):
-        return
+        return 0
     at = now()
     if at - looked > _GAP_MS:
         extend_leases(tx)
-        return
+        return 0
     lost = [StageRow._make(row) for row in _LOST.run(tx, at, at + LEASE_MS).fetchall()]
     waiting = _WAITING.run(tx, at - PENDING_MS).fetchall()
+    losses = 0
     for stage in lost:
         if stage.lease_expires > at:
             tx.execute(Stage.update(lease_expires=at + LEASE_MS).where(Stage.id == stage.id))
         else:
             _lose(tx, stage, at)
+            losses += 1
     for row in waiting:
         _give_up(tx, StageRow._make(row), at)
+    return losses
 
 
 def any_lost(reader: Reader) -> bool:

@@ -105,6 +105,11 @@ class Dispatcher:
             if not group.waiting and self._groups.get(key) is group:
                 del self._groups[key]
 
+    @property
+    def waiting(self) -> int:
+        """How many runners wait for a stage."""
+        return sum(len(group.waiting) for group in self._groups.values())
+
     def wake(self) -> None:
         """Looks soon whether there is something for those who wait."""
         if self._groups and not self._is_woken:

@@ -65,6 +65,8 @@ class SqliteStore(Store):
         self._reader = Reader(self._read_database)
         self._readers = threading.local()
         self._batch: list[_Waiting] = []
+        # Since when its first one waits.
+        self._since = 0.0
         self._callers = self._wanted = 0
         self._enough = asyncio.Event()
         self._data_version = 0
@@ -86,8 +88,15 @@ class SqliteStore(Store):
         """Migrates it: nobody else serves a file."""
         self.migrate()
 
+    @property
+    def writes_waiting(self) -> int:
+        """How many writes have not been taken into a batch yet."""
+        return len(self._batch)
+
     async def _written(self, verb: Callable[[Transaction], T], made: Made) -> T:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if not self._batch:
+            self._since = future.get_loop().time()
         self._batch.append(_Waiting(future, verb, made))
         if self._task is None:
             self._task = asyncio.create_task(self._commit_batches())
@@ -138,9 +147,13 @@ class SqliteStore(Store):
             while self._batch:
                 await self._gather()
                 batch, self._batch = self._batch, []
+                since = self._since
                 try:
                     await self._commit(batch)
                     self.failing = False
+                    waited = asyncio.get_running_loop().time() - since
+                    for told in self._observers:
+                        told(len(batch), waited)
                 except Exception as error:
                     log.exception("store", extra={"error": str(error)})
                     self._fail(batch, _DAMAGED if is_damaged(error) else _AWAY)

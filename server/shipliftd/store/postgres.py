@@ -53,6 +53,7 @@ class PostgresStore(Store):
         self._connections = connections
         self._threads = ThreadPoolExecutor(connections, "store")
         self._free = asyncio.Semaphore(connections)
+        self._waiting = 0
         self._sessions = threading.local()
         self._open: set[Postgres] = set()
         self._notices = Notices(url, self._publish)
@@ -85,12 +86,16 @@ class PostgresStore(Store):
         await self._attempt(lambda tx: tx.connection.execute("SELECT pg_current_xact_id()"), {})
 
     async def _attempt(self, verb: Callable[[Transaction], T], made: Made) -> T:
+        since = time.monotonic()
         async with self._connection():
             # Whoever hangs up does not end it: what it commits must be told.
             writing = asyncio.ensure_future(self._told(verb, made))
             self._running.add(writing)
             writing.add_done_callback(self._running.discard)
-            return await asyncio.shield(writing)
+            result = await asyncio.shield(writing)
+        for told in self._observers:
+            told(1, time.monotonic() - since)
+        return result
 
     async def _told(self, verb: Callable[[Transaction], T], made: Made) -> T:
         try:
@@ -130,6 +135,11 @@ class PostgresStore(Store):
 
     listing = read
 
+    @property
+    def writes_waiting(self) -> int:
+        """How many calls wait for a connection."""
+        return self._waiting
+
     def changed_elsewhere(self) -> bool:
         """Whether notices were missed since this was last asked; from time to time, in case."""
         is_due = time.monotonic() - self._looked > _LOOK_SECONDS
@@ -159,6 +169,7 @@ class PostgresStore(Store):
     async def _connection(self) -> AsyncIterator[None]:
         """A connection that is free."""
         if self._free.locked():
+            self._waiting += 1
             try:
                 async with asyncio.timeout(_FREE_SECONDS):
                     await self._free.acquire()
@@ -167,6 +178,8 @@ class PostgresStore(Store):
                     f"all {self._connections} connections to the database were busy for"
                     f" {_FREE_SECONDS:g} s; nothing was stored: try again"
                 ) from None
+            finally:
+                self._waiting -= 1
         else:
             await self._free.acquire()
         try:

@@ -36,12 +36,17 @@ class Store(abc.ABC):
         # Whether the last write could not be stored.
         self.failing = False
         self._subscribers: list[Callable[[Collection[Change]], None]] = []
+        self._observers: list[Callable[[int, float], None]] = []
         # One: more would only take the GIL from each other.
         self._ahead_thread = ThreadPoolExecutor(1, "ahead")
 
     def subscribe(self, told: Callable[[Collection[Change]], None]) -> None:
         """Calls this with each commit's changes, once they are on disk and before anybody is answered."""
         self._subscribers.append(told)
+
+    def observe(self, told: Callable[[int, float], None]) -> None:
+        """Calls this with each batch that is on disk: its writes, and how many seconds the first waited."""
+        self._observers.append(told)
 
     async def write(
         self, verb: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -75,6 +80,11 @@ class Store(abc.ABC):
         if changes:
             for told in self._subscribers:
                 told(changes)
+
+    @property
+    @abc.abstractmethod
+    def writes_waiting(self) -> int:
+        """How many writes have not begun yet."""
 
     @abc.abstractmethod
     def migrate(self) -> list[str]:
