@@ -2,12 +2,10 @@
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.support.cli import COMMAND
@@ -15,7 +13,7 @@ from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS
 from tests.support.repository import Repository
 from tests.support.runners import Fleet
-from tests.support.toolchains import ROOT
+from tests.support.toolchains import ROOT, need
 
 UNIT = ROOT / "docs/deployers/shiplift-take@.service"
 PAGE = (UNIT.parent / "systemd.md").read_text()
@@ -28,8 +26,8 @@ def settings(name: str) -> list[str]:
     return [value for found, _, value in lines if found == name]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
+    need("systemd-analyze")
     # It looks whether the programs are there.
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace(SHIPLIFT, sys.executable).replace(DEPLOY, "/bin/true"))
