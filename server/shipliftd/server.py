@@ -47,6 +47,7 @@ from shipliftd.store import Lock, Store, open_store
 if TYPE_CHECKING:
     from shipliftd.gateway.serving import HttpServer
     from shipliftd.metrics.measures import Metrics
+    from shipliftd.tracing import Traces
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ _OPTIONS = (
 # Addresses to listen on that are none to call.
 _EVERYWHERE = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104  # compared, not listened on
 _NOTE_SECONDS = 60
+_OTLP = "http/protobuf"
 # A call makes some hundred objects, hardly any in a cycle; the default looks after each 700.
 _GC_THRESHOLD = 20_000
 
@@ -124,6 +126,7 @@ async def _run(
     http = _http(settings, inprocess)
     link = _link(settings, http)
     runs = Runs(store, KnownRunners(store, await store.read(known_runners.remembered)))
+    traces = _trace(interceptor)
     metrics = None
     if settings.metrics is not None:
         metrics = await _measure(settings.metrics, store, interceptor, runs)
@@ -172,6 +175,8 @@ async def _run(
     await _note(store, interceptor)
     await store.drain()
     await interceptor.drain(LAST_WORDS_SECONDS)
+    if traces is not None:
+        await traces.end()
     if address.startswith("unix:"):
         Path(address.removeprefix("unix:")).unlink(missing_ok=True)
     log.info("stopped")
@@ -219,6 +224,27 @@ def _bind(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredenti
     if listen.startswith("unix:"):
         return listen
     return f"{listen.rpartition(':')[0]}:{port}"
+
+
+def _trace(interceptor: Interceptor) -> "Traces | None":
+    """What traces calls, where the environment says to whom they are told."""
+    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        return None
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", _OTLP)
+    if protocol != _OTLP:
+        told = f"OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r} is not spoken here: wanted {_OTLP}"
+        log.warning("no traces", extra={"error": told})
+        return None
+    try:
+        from shipliftd.tracing import Traces  # OpenTelemetry's libraries, an extra
+    except ImportError as error:
+        # The variable may be set for everything on this machine: no reason not to serve.
+        told = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and libraries are missing: pip install 'shiplift[otel]'"
+        log.warning("no traces", extra={"error": f"{told} ({error.name})"})
+        return None
+    traces = Traces()
+    interceptor.observe(traces.calls)
+    return traces
 
 
 async def _measure(listen: str, store: Store, interceptor: Interceptor, runs: Runs) -> "Metrics":

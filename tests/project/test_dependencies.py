@@ -15,6 +15,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OURS = {"shiplift", "shipliftd", "tests", "bench"}
 # Packages that share the namespace `google`.
 GOOGLE = {"google.protobuf": "protobuf", "google.rpc": "googleapis-common-protos"}
+# And those that share `opentelemetry`, which is the API's where it is none of these.
+OPENTELEMETRY = {
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+}
 # Distributions that are parts of the declared one.
 WHOLE = {"protobuf-py-pure": "protobuf-py", "protobuf-py-ext": "protobuf-py"}
 
@@ -55,6 +61,8 @@ def brought_by(module: str, installed: dict[str, list[str]]) -> str:
     top, _, rest = module.partition(".")
     if top == "google":
         return GOOGLE.get(f"google.{rest.partition('.')[0]}", module)
+    if top == "opentelemetry":
+        return OPENTELEMETRY.get(f"opentelemetry.{rest.partition('.')[0]}", "opentelemetry-api")
     found = distribution(installed.get(top, [module])[0])
     return WHOLE.get(found, found)
 
@@ -70,8 +78,8 @@ def undeclared(folder: str, known: set[str]) -> dict[str, str]:
     ("folder", "extras"),
     [
         ("client", ()),
-        ("server", ("server", "postgresql")),
-        ("tests", ("server", "postgresql", "dev")),
+        ("server", ("server", "postgresql", "otel")),
+        ("tests", ("server", "postgresql", "otel", "dev")),
         ("bench", ("server", "dev")),
     ],
 )
@@ -86,5 +94,5 @@ def test_what_is_not_declared_is_seen(folder: str) -> None:
 
 def test_what_comes_with_the_package_has_a_range() -> None:
     extras = PROJECT["optional-dependencies"]
-    asked = [*PROJECT["dependencies"], *extras["server"], *extras["postgresql"]]
+    asked = [*PROJECT["dependencies"], *extras["server"], *extras["postgresql"], *extras["otel"]]
     assert [each for each in asked if not re.search(r">=\d", each)] == []

@@ -41,8 +41,9 @@ MAY_IMPORT: dict[str, Set[str]] = {
     # A client of the server, wherever that is: it sees nothing of what is behind the doors.
     "gateway": GROUND,
     "metrics": GROUND | {"store"},
+    "tracing": GROUND,
     "first_start": GROUND | {"store", "access"},
-    "server": GROUND | NOUNS | {"store", "access", "api", "gateway", "metrics", "first_start"},
+    "server": GROUND | NOUNS | {"store", "access", "api", "gateway", "metrics", "tracing", "first_start"},
     "command": GROUND | {"store", "access", "gateway", "first_start", "server"},
     "__main__": {"command"},
 }

@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 
 from shipliftd.descriptors import SERVICES, only_reads, path_of
 from shipliftd.errors import shown
-from shipliftd.gateway.edge import MOST_BODY, header
+from shipliftd.gateway.edge import MOST_BODY, header, traced
 from shipliftd.gateway.exchange import RPC_SECONDS, Metadata, metadata
 from shipliftd.gateway.failures import (
     SHUTTING_DOWN,
@@ -284,7 +284,7 @@ async def _cancel_when(draining: asyncio.Event, call: Any) -> None:  # noqa: ANN
 
 def _metadata(context: RequestContext[Message, Message]) -> Metadata:
     headers = context.request_headers
-    return metadata(headers.get("authorization"), headers.get("x-request-id"))
+    return metadata(headers.get("authorization"), headers.get("x-request-id"), traced(headers.get))
 
 
 def _seconds(context: RequestContext[Message, Message]) -> float | None:

@@ -5,7 +5,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import grpc
 import grpc.aio
@@ -22,6 +22,8 @@ MOST_BODY = 1024 * 1024
 MOST_LOG = 16 * 1024 * 1024
 _LOG = re.compile(r"/rpc/v2/step/[^/]*/logs/[^/]*")
 _ID = b"x-request-id"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACESTATE = re.compile(r"[!-~]([ -~]{0,510}[!-~])?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -76,7 +78,7 @@ class Edge:
             await self._app(scope, receive, sending)
         finally:
             took = (time.perf_counter() - began) * 1000
-            note(request_id, scope["method"], scope["path"], status, took)
+            note(request_id, scope["method"], scope["path"], status, took, _trace_id(scope))
 
 
 class Errors:
@@ -167,7 +169,9 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def note(request_id: str, method: str, path: str, status: int, milliseconds: float) -> None:
+def note(
+    request_id: str, method: str, path: str, status: int, milliseconds: float, trace_id: str = ""
+) -> None:
     """A request's line in the log: without its query, where parameters and tokens stand."""
     extra = {
         "x_request_id": request_id,
@@ -175,6 +179,7 @@ def note(request_id: str, method: str, path: str, status: int, milliseconds: flo
         "path": path[:500],
         "status": status,
         "ms": round(milliseconds, 1),
+        **({"trace_id": trace_id} if trace_id else {}),
     }
     log.log(logging.DEBUG if path in _PROBES else logging.INFO, "request", extra=extra)
 
@@ -190,6 +195,22 @@ def header(scope: Scope, name: bytes) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def traced(header: Callable[[str], str | None]) -> tuple[tuple[str, str], ...]:
+    """What a request says of the trace that it is part of (W3C Trace Context), as metadata."""
+    parent = header("traceparent")
+    if parent is None or _TRACEPARENT.fullmatch(parent) is None:
+        return ()
+    state = header("tracestate")
+    if state is None or _TRACESTATE.fullmatch(state) is None:
+        return (("traceparent", parent),)
+    return ("traceparent", parent), ("tracestate", state)
+
+
+def _trace_id(scope: Scope) -> str:
+    found = _TRACEPARENT.fullmatch(header(scope, b"traceparent") or "")
+    return found[1] if found else ""
 
 
 def _given(scope: Scope) -> str:

@@ -14,7 +14,7 @@ from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 from starlette.types import Receive, Scope
 
-from shipliftd.gateway.edge import header, read_body
+from shipliftd.gateway.edge import header, read_body, traced
 from shipliftd.gateway.failures import invalid, wrong_type
 
 Q = TypeVar("Q")
@@ -170,7 +170,7 @@ class Exchange:
 
     @cached_property
     def _metadata(self) -> Metadata:
-        return metadata(self._authorization, self.header("x-request-id"))
+        return metadata(self._authorization, self.header("x-request-id"), traced(self.header))
 
     @property
     def _authorization(self) -> str | None:
@@ -180,9 +180,9 @@ class Exchange:
         return authorization
 
 
-def metadata(authorization: str | None, x_request_id: str | None) -> Metadata:
-    """What an rpc is sent along with: who calls, and the HTTP request's id."""
-    told = (("x-request-id", x_request_id or ""),)
+def metadata(authorization: str | None, x_request_id: str | None, trace: Metadata) -> Metadata:
+    """What an rpc is sent along with: who calls, the HTTP request's id, the trace that it is in."""
+    told = (("x-request-id", x_request_id or ""), *trace)
     if authorization is None:
         return told
     # gRPC carries printable ASCII alone, and some KiB of it; what is something else is no token.
