@@ -1,7 +1,10 @@
 """The metrics of a server: what is counted as it happens, and what is looked up when somebody asks."""
 
 import logging
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -9,15 +12,20 @@ from peewee import fn
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     Histogram,
     Info,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from shipliftd import __version__
 from shipliftd.descriptors import SERVICES
@@ -28,6 +36,7 @@ from shipliftd.store.transaction import Reader
 log = logging.getLogger(__name__)
 
 _CALL_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+_LENGTHS = (*map(floatToGoString, _CALL_SECONDS), "+Inf")
 _COMMIT_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 10)
 _BATCH_WRITES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -46,6 +55,23 @@ class _Stored(NamedTuple):
     environments_uncertain: int
 
 
+class _Rpc:
+    """What is counted of the calls of an rpc, all of it on the loop's thread.
+
+    The library's own counters take a lock for each number, and cost a call more than twice as much.
+    """
+
+    def __init__(self) -> None:
+        # So that a rate is 0 before the first call, and not unknown.
+        self.codes = defaultdict(int, OK=0)
+        # For each of _CALL_SECONDS the calls that took as long at most, and longer than the one before.
+        self.buckets = [0] * (len(_CALL_SECONDS) + 1)
+        self.seconds = 0.0
+        self.open = 0
+        # Whether its calls wait for something to come; None before the first one.
+        self.is_waiting: bool | None = None
+
+
 class Metrics:
     """The metrics of one server. Belongs to its loop."""
 
@@ -58,25 +84,6 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         ProcessCollector(registry=registry)
         Info("shipliftd_build", "The release that runs", registry=registry).info({"version": __version__})
-        self._calls = Counter(
-            "shipliftd_calls",
-            "Calls that have ended, by rpc and code",
-            ["method", "code"],
-            registry=registry,
-        )
-        self._seconds = Histogram(
-            "shipliftd_call_duration_seconds",
-            "How long calls took that wait for nothing, by rpc",
-            ["method"],
-            registry=registry,
-            buckets=_CALL_SECONDS,
-        )
-        self._open = Gauge(
-            "shipliftd_open_calls",
-            "Streams and calls that wait for something to come, by rpc",
-            ["method"],
-            registry=registry,
-        )
         self._batches = Histogram(
             "shipliftd_commit_batch_writes",
             "How many writes were committed together",
@@ -94,11 +101,9 @@ class Metrics:
             "Stages that ended because nothing was heard of their runner",
             registry=registry,
         )
-        self._looked_up = _LookedUp(store, look)
+        self._rpcs = {method.name: _Rpc() for service in SERVICES for method in service.methods}
+        self._looked_up = _LookedUp(store, look, self._rpcs)
         registry.register(self._looked_up)
-        for method in (method.name for service in SERVICES for method in service.methods):
-            # So that a rate is 0 before the first call, and not unknown.
-            self._calls.labels(method, "OK")
         store.observe(self._committed)
 
     def calls(self, method: str, is_waiting: bool) -> Callable[[Any], End]:
@@ -106,39 +111,30 @@ class Metrics:
 
         What `is_waiting` for something to come is counted while it is open, and not timed.
         """
-        counters: dict[str, Counter] = {}
+        rpc = self._rpcs[method]
+        rpc.is_waiting = is_waiting
+        codes, buckets = rpc.codes, rpc.buckets
 
-        def count(code: str) -> None:
-            counter = counters.get(code)
-            if counter is None:
-                counter = counters[code] = self._calls.labels(method, code)
-            counter.inc()
+        def begin_waiting(_context: object) -> End:
+            rpc.open += 1
+            return end_waiting
 
-        if is_waiting:
-            open_calls = self._open.labels(method)
-
-            def begin_waiting(_context: object) -> End:
-                open_calls.inc()
-
-                def end(code: str) -> None:
-                    open_calls.dec()
-                    count(code)
-
-                return end
-
-            return begin_waiting
-        seconds = self._seconds.labels(method)
+        def end_waiting(code: str) -> None:
+            rpc.open -= 1
+            codes[code] += 1
 
         def begin(_context: object) -> End:
             begun = perf_counter()
 
             def end(code: str) -> None:
-                seconds.observe(perf_counter() - begun)
-                count(code)
+                took = perf_counter() - begun
+                rpc.seconds += took
+                buckets[bisect_left(_CALL_SECONDS, took)] += 1
+                codes[code] += 1
 
             return end
 
-        return begin
+        return begin_waiting if is_waiting else begin
 
     async def page(self) -> bytes:
         """All of them as they are now, in Prometheus's text."""
@@ -156,15 +152,16 @@ class Metrics:
 
 
 class _LookedUp(Collector):
-    """What is not counted as it happens."""
+    """What is put together when somebody asks."""
 
-    def __init__(self, store: Store, look: Callable[[], Now]) -> None:
-        self._store, self._look = store, look
+    def __init__(self, store: Store, look: Callable[[], Now], rpcs: Mapping[str, _Rpc]) -> None:
+        self._store, self._look, self._rpcs = store, look, rpcs
         # None where the store could not be asked.
         self.stored: _Stored | None = None
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry with each page."""
+        yield from self._calls()
         now = self._look()
         yield CounterMetricFamily(
             "shipliftd_strangers", "Calls without a token that is known and works", now.strangers
@@ -189,6 +186,30 @@ class _LookedUp(Collector):
                 "Environments of which nobody knows what is there, since a runner was lost",
                 self.stored.environments_uncertain,
             )
+
+    def _calls(self) -> Iterator[Metric]:
+        ended = CounterMetricFamily(
+            "shipliftd_calls", "Calls that have ended, by rpc and code", labels=["method", "code"]
+        )
+        took = HistogramMetricFamily(
+            "shipliftd_call_duration_seconds",
+            "How long calls took that wait for nothing, by rpc",
+            labels=["method"],
+        )
+        waiting = GaugeMetricFamily(
+            "shipliftd_open_calls",
+            "Streams and calls that wait for something to come, by rpc",
+            labels=["method"],
+        )
+        for method, rpc in self._rpcs.items():
+            for code, count in rpc.codes.items():
+                ended.add_metric([method, code], count)
+            if rpc.is_waiting:
+                waiting.add_metric([method], rpc.open)
+            elif rpc.is_waiting is not None:
+                lengths = zip(_LENGTHS, accumulate(rpc.buckets), strict=True)
+                took.add_metric([method], list(lengths), rpc.seconds)
+        yield from (ended, took, waiting)
 
 
 def _stored(reader: Reader) -> _Stored:
