@@ -51,8 +51,8 @@ bench: .venv/.installed ## Measure promotions against an echo server (takes minu
 check-deep: .venv/.installed ## Try the JSON gateway with 2,000 requests of each kind (takes an hour at most)
 	SHIPLIFT_DEEP=1 $(BIN)/pytest tests/gateway/test_openapi.py
 
-faults: .venv/.installed ## Kill servers in the middle of bursts and count what is left (takes minutes)
-	SHIPLIFT_FAULTS=long $(BIN)/pytest tests/daemon/test_faults*.py tests/store/test_faults_store.py
+faults: .venv/.installed ## Kill servers, fill disks, set clocks, crowd, fuzz, and count what is lost (takes hours)
+	SHIPLIFT_FAULTS=long $(BIN)/pytest tests/faults
 
 format: .venv/.installed ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix

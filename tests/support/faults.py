@@ -1,0 +1,27 @@
+"""What the tests of faults have in common: their two forms, and a look into the store beside its server."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+LONG = os.environ.get("SHIPLIFT_FAULTS") == "long"
+
+
+def form(short: T, long: T) -> T:
+    """What the form that was asked for takes."""
+    return long if LONG else short
+
+
+def rows(database: Path, statement: str) -> list[tuple[Any, ...]]:
+    """What a SELECT finds in the store."""
+    with closing(sqlite3.connect(database)) as store:
+        return store.execute(statement).fetchall()
+
+
+def column(database: Path, statement: str) -> list[Any]:
+    """The first column of that."""
+    return [row[0] for row in rows(database, statement)]
