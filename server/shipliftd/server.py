@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -34,7 +35,7 @@ from shipliftd.api.services.server import ServerService
 from shipliftd.api.services.stages import StageService
 from shipliftd.builds import endings
 from shipliftd.builds.parameters import ParameterRules
-from shipliftd.clock import now
+from shipliftd.clock import Setting
 from shipliftd.descriptors import MOST_REQUEST, SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.logins import Logins
@@ -76,6 +77,10 @@ _OPTIONS = (
 _EVERYWHERE = frozenset({"", "0.0.0.0", "[::]"})  # noqa: S104  # compared, not listened on
 _NOTE_SECONDS = 60
 _OTLP = "http/protobuf"
+# What sets a clock by less corrects it, and takes no lease away that is kept.
+_CLOCK_SECONDS = 5
+# Nobody can say that a runner was silent while nobody listened.
+_GAP_SECONDS = 10
 # A call makes some hundred objects, hardly any in a cycle; the default looks after each 700.
 _GC_THRESHOLD = 20_000
 
@@ -266,7 +271,7 @@ async def _housekeep(
     runs: Runs,
     metrics: "Metrics | None" = None,
 ) -> None:
-    seconds, looked, failing = 0, now(), False
+    seconds, looked, failing, clock = 0, time.monotonic(), False, Setting()
     while True:
         await asyncio.sleep(1)
         seconds += 1
@@ -285,21 +290,29 @@ async def _housekeep(
         except Exception as error:
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
-        looked = await _sweep(store, metrics, looked, seconds % _NOTE_SECONDS == 0)
+        looked = await _sweep(store, metrics, clock, looked, seconds % _NOTE_SECONDS == 0)
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
             await _learn(store, runs.dispatcher.known)
 
 
-async def _sweep(store: Store, metrics: "Metrics | None", looked: int, thoroughly: bool) -> int:
+async def _sweep(
+    store: Store, metrics: "Metrics | None", clock: Setting, looked: float, thoroughly: bool
+) -> float:
     """Ends stages whose runner is lost, and those that wait in vain; returns when it last looked."""
-    at = now()
+    at = time.monotonic()
     try:
+        if abs(clock.seconds) > _CLOCK_SECONDS:
+            log.warning("the clock was set", extra={"seconds": round(clock.seconds)})
+            await store.write(endings.extend_leases)
+            clock.take()
+        elif at - looked > _GAP_SECONDS:
+            await store.write(endings.extend_leases)
         is_due = await store.read(endings.any_lost)
         if thoroughly and not is_due:
             is_due = await store.listing(endings.any_in_vain)
         if is_due:
-            lost = await store.write(endings.sweep, looked)
+            lost = await store.write(endings.sweep)
             if metrics is not None:
                 metrics.leases_lost.inc(lost)
     except Exception as error:

@@ -13,7 +13,6 @@ from shipliftd import builds
 from shipliftd.access.callers import Caller
 from shipliftd.builds import endings, promotions, recording, reports
 from shipliftd.builds.parameters import ParameterRules
-from shipliftd.clock import now
 from shipliftd.errors import Refusal
 from shipliftd.stages import accepting, holders
 from shipliftd.stages.leases import Leased
@@ -137,7 +136,7 @@ def create(world: World, nodes: list[Node], numbers: list[int]) -> BuildWithStag
 def finish(world: World, stage: StageRow, outcome: str) -> None:
     if outcome == "lost":
         world.tx.execute(Stage.update(lease_expires=1).where(Stage.id == stage.id))
-        endings.sweep(world.tx, now())
+        endings.sweep(world.tx)
         return
     status = f"BUILD_STATUS_{outcome.upper()}"
     request = pb.UpdateStageRequest(stage_id=stage.id, status=status, error=stage.name)

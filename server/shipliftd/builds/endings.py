@@ -16,8 +16,6 @@ from shipliftd.store.transaction import Reader, Transaction
 
 PENDING_MS = 24 * 60 * 60 * 1000
 _MOST_AT_ONCE = 100
-# Nobody can say that a runner was silent while nobody listened.
-_GAP_MS = 10_000
 # The number of this housekeeping among those that one replica does at a time.
 _SWEEP = 1
 
@@ -56,7 +54,7 @@ def cancel(tx: Transaction, caller: Caller, request: pb.CancelBuildRequest) -> W
     if build is None:
         raise builds.not_found(caller, request.build)
     if build.status not in ENDED:
-        at = now()
+        at = max(now(), build.created, build.started)
         told = f"cancelled by {caller.login}"
         for stage in builds.stages_of(tx, build.id):
             if stage.status not in ENDED:
@@ -66,19 +64,14 @@ def cancel(tx: Transaction, caller: Caller, request: pb.CancelBuildRequest) -> W
     return Written(builds.load(tx, caller, build.id))
 
 
-def sweep(tx: Transaction, looked: int) -> int:
+def sweep(tx: Transaction) -> int:
     """Ends the stages whose runner is lost, and those that no runner took in a day; how many were lost.
 
-    `looked` is when this server last looked, in milliseconds. A lease from before the clock was set back
-    gets its time anew, or its runner would never be lost. All of them do where this server could not look
-    for a while, or the clock was set forward: that is not the runners' fault.
+    A lease from before the clock was set back gets its time anew, or its runner would never be lost.
     """
     if not tx.is_alone(_SWEEP):
         return 0
     at = now()
-    if at - looked > _GAP_MS:
-        extend_leases(tx)
-        return 0
     lost = [StageRow._make(row) for row in _LOST.run(tx, at, at + LEASE_MS).fetchall()]
     waiting = _WAITING.run(tx, at - PENDING_MS).fetchall()
     losses = 0
@@ -105,7 +98,7 @@ def any_in_vain(reader: Reader) -> bool:
 
 
 def extend_leases(tx: Transaction) -> None:
-    """Gives every lease its whole time again: that the server was down is not the runners' fault."""
+    """Gives every lease its whole time again: that time was lost to runners, or the clock was set."""
     tx.execute(Stage.update(lease_expires=now() + LEASE_MS).where(Stage.lease_expires > 0))
 
 

@@ -74,7 +74,7 @@ def update(tx: Transaction, caller: Caller, request: pb.UpdateBuildRequest) -> W
     keep_all(tx, row.id)
     if not _moves(row, report):
         return Written(builds.load(tx, caller, row.id))
-    changed = carry_on(tx, _moved(row, report, now()))
+    changed = carry_on(tx, _moved(row, report, max(now(), row.created)))
     _move_stages(tx, changed, report)
     return Written(builds.load(tx, caller, row.id))
 

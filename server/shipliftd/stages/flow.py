@@ -31,14 +31,16 @@ def follow(tx: Transaction, build: BuildRow, at: int) -> BuildRow:
         return build
     began = min((stage.started for stage in stages if stage.started), default=0)
     if all(stage.status in ENDED for stage in stages):
+        started = build.started or began or max(at, build.created)
         decides = next((s for s in stages if s.status in FAILED and not s.errignore), None)
         return carry_on(
             tx,
             build._replace(
                 status=decides.status if decides else "success",
                 error=decides.error if decides else "",
-                started=build.started or began or at,
-                finished=at,
+                started=started,
+                # Not before it began, where the clock was set back.
+                finished=max(at, started),
                 updated=at,
             ),
         )

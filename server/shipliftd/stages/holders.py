@@ -43,7 +43,8 @@ def update_stage(
         return stage, builds.steps_of_stage(tx, stage.id)
     if request.HasField("version") and request.version != stage.version:
         raise stale("stage", stage.id, stage.version, request.version)
-    at = now()
+    # Not before it was made, where the clock was set back.
+    at = max(now(), stage.created)
     steps = _report_steps(tx, stage, request.steps, at)
     tx.tell("moved", stage.build_id)
     place = {name: getattr(request, name) for name in _PLACE if request.HasField(name)}
@@ -158,7 +159,7 @@ def _moved(row: Any, report: _Report, at: int) -> Any:  # noqa: ANN401  # a stag
         error=row.error if report.error is None else report.error,
         exit_code=row.exit_code if report.exit_code is None else report.exit_code,
         started=started,
-        stopped=(report.stopped or at) if status in ENDED else 0,
+        stopped=(report.stopped or max(at, started)) if status in ENDED else 0,
     )
     if report.message is not None:
         row = row._replace(message=report.message)
@@ -227,7 +228,8 @@ def _end_steps(tx: Transaction, steps: Iterable[StepRow], stage: StageRow, at: i
         elif step.status not in ENDED:
             status = "killed" if stage.status in ("killed", "skipped") else "error"
             error = step.error or stage.error
-            ended.append(moves.move_step(tx, step._replace(status=status, stopped=at, error=error)))
+            stopped = max(at, step.started)
+            ended.append(moves.move_step(tx, step._replace(status=status, stopped=stopped, error=error)))
         else:
             ended.append(step)
     return tuple(ended)
@@ -240,7 +242,7 @@ def end_steps(tx: Transaction, stage: StageRow, at: int) -> None:
 
 def end_stage(tx: Transaction, stage: StageRow, status: str, error: str, at: int) -> StageRow:
     """Ends a stage that its holder does not report of any more, and its steps with it."""
-    stopped = at if stage.started or status != "skipped" else 0
+    stopped = max(at, stage.started) if stage.started or status != "skipped" else 0
     stage = moves.move_stage(tx, stage._replace(status=status, error=error, stopped=stopped, updated=at))
     end_steps(tx, stage, at)
     return stage
