@@ -136,7 +136,7 @@ async def _run(
     if settings.metrics is not None:
         metrics = await _measure(settings.metrics, store, interceptor, runs)
     rules = ParameterRules(settings.refuse_params)
-    for door in (server, cast(grpc.aio.Server, inprocess)):
+    for door in (cast(grpc.aio.Server, _Unregistered(server)), cast(grpc.aio.Server, inprocess)):
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
@@ -185,6 +185,19 @@ async def _run(
     if address.startswith("unix:"):
         Path(address.removeprefix("unix:")).unlink(missing_ok=True)
     log.info("stopped")
+
+
+class _Unregistered:
+    """Stands in for a server where servicers are added, and keeps gRPC from registering their methods.
+
+    It would wait for each of them apart, and look at all of these waits anew for every call.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, _service: str, _handlers: object) -> None:
+        """Called by the generated `add_...Servicer_to_server`."""
 
 
 async def _answered(answering: asyncio.Task[None], http: "HttpServer | None") -> None:
