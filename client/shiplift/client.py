@@ -49,11 +49,14 @@ class _Connection:
         cert_file: str | Path | None = None,
         key_file: str | Path | None = None,
         insecure: bool = False,
+        server_name: str | None = None,
     ) -> None:
         """Prepares the connection; the first call makes it.
 
         Args:
-            server: Where it is: `host:port` (`host` alone: port 50051) or `unix:PATH`.
+            server: Where it is: `host:port` (`host` alone: port 50051) or `unix:PATH`. Of several replicas
+                their IP addresses with commas between, or a name that stands for all of them: those that
+                are there and serve take turns.
             token: Who calls: the token, or a function that returns it, asked for each call; None or
                 an empty one for an anonymous caller.
             timeout: How long a call may take with all its repeats, in seconds, unless the call says.
@@ -62,6 +65,8 @@ class _Connection:
             key_file: Its private key.
             insecure: Plaintext to another machine. Without it, TLS is left out only where the server
                 is on this machine (loopback or a UNIX socket) and no certificate is given.
+            server_name: The name that the server's certificate has to be for; its address when None, of
+                several addresses the first one.
 
         Raises:
             ValueError: The arguments contradict each other, or the server is no address.
@@ -69,7 +74,7 @@ class _Connection:
         """
         self._token = token
         self._timeout = timeout
-        self._route = Route(server, ca_file, cert_file, key_file, insecure)
+        self._route = Route(server, ca_file, cert_file, key_file, insecure, server_name)
         self._open(self._route)
 
     @classmethod
@@ -77,7 +82,7 @@ class _Connection:
         """A client with the settings that the `shiplift` command has.
 
         These are SHIPLIFT_SERVER, SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE, SHIPLIFT_CA, SHIPLIFT_CERT,
-        SHIPLIFT_KEY and SHIPLIFT_INSECURE, else what `shiplift login` left.
+        SHIPLIFT_KEY, SHIPLIFT_INSECURE and SHIPLIFT_SERVER_NAME, else what `shiplift login` left.
 
         Raises:
             ValueError: A setting makes no sense.
@@ -94,6 +99,7 @@ class _Connection:
             cert_file=found.cert_file,
             key_file=found.key_file,
             insecure=found.insecure,
+            server_name=found.server_name,
         )
 
     def _open(self, route: Route) -> None:

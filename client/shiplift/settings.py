@@ -21,6 +21,7 @@ class Settings:
     cert_file: str | None = None
     key_file: str | None = None
     insecure: bool = False
+    server_name: str | None = None
 
     @classmethod
     def find(
@@ -34,6 +35,7 @@ class Settings:
         cert_file: str | None = None,
         key_file: str | None = None,
         insecure: bool = False,
+        server_name: str | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> "Settings":
         """The arguments, else the variables `SHIPLIFT_*`, else the context that `shiplift login` left.
@@ -61,9 +63,10 @@ class Settings:
             cert_file or environment.get("SHIPLIFT_CERT") or None,
             key_file or environment.get("SHIPLIFT_KEY") or None,
             insecure or environment.get("SHIPLIFT_INSECURE", "").lower() in ("1", "true", "yes"),
+            server_name or environment.get("SHIPLIFT_SERVER_NAME") or None,
         )
         if not any(way):
-            way = (login.ca_file, login.cert_file, login.key_file, login.insecure)
+            way = (login.ca_file, login.cert_file, login.key_file, login.insecure, login.server_name)
         found = _token(token, token_file, environment) or login.token
         return cls(server, found, *way)
 
@@ -105,6 +108,7 @@ class Context:
     cert_file: str | None = None
     key_file: str | None = None
     insecure: bool = False
+    server_name: str | None = None
 
 
 @dataclass
@@ -145,7 +149,7 @@ class Contexts:
     def _of_servers(cls, kept: dict[str, Any]) -> "Contexts":
         """The form of 0.1, which had a login for each server, without a name."""
         contexts = {target: Context(server=target, **login) for target, login in kept["logins"].items()}
-        last = Route(kept["server"]).target if kept["server"] else ""
+        last = Route(kept["server"]).name if kept["server"] else ""
         return cls(last if last in contexts else "", contexts)
 
     def get(self, name: str) -> Context:
@@ -157,10 +161,10 @@ class Contexts:
 
     def of_server(self, server: str) -> Context | None:
         """The context for a server: the current one if it is that, else the first by name."""
-        target = Route(server).target
+        wanted = Route(server).name
         names = sorted(self.contexts, key=lambda name: (name != self.current, name))
         return next(
-            (self.contexts[name] for name in names if Route(self.contexts[name].server).target == target),
+            (self.contexts[name] for name in names if Route(self.contexts[name].server).name == wanted),
             None,
         )
 

@@ -127,8 +127,12 @@ def test_zsh_shows_help_as_it_is_written(cli: Cli) -> None:
         text=True,
         timeout=SECONDS,
     )
-    told = r"The server. [SHIPLIFT_SERVER, else the context's, else 127.0.0.1\\:50051]"
-    assert (done.stdout, done.stderr) == (f'*: :(("--server":"{told}"))\n', "")
+    told = (
+        "The server, or its replicas with commas between."
+        r" [SHIPLIFT_SERVER, else the context's, else 127.0.0.1\\:50051]"
+    )
+    name = "The name in the server's certificate, if not the address. [SHIPLIFT_SERVER_NAME]"
+    assert (done.stdout, done.stderr) == (f'*: :(("--server":"{told}" "--server-name":"{name}"))\n', "")
 
 
 def test_fish_completes(cli: Cli, server: Shipliftd, name: str) -> None:

@@ -42,6 +42,7 @@ def test_login_keeps_the_token_where_only_the_user_can_read_it(server: Shipliftd
                 "cert_file": None,
                 "key_file": None,
                 "insecure": False,
+                "server_name": None,
             }
         },
     }
@@ -204,7 +205,7 @@ def test_the_file_of_the_release_before_is_read_and_renewed(
 ) -> None:
     path = stranger.home / "config" / "shiplift" / "login.json"
     path.parent.mkdir(parents=True)
-    usual = {"ca_file": None, "cert_file": None, "key_file": None, "insecure": False}
+    usual = {"ca_file": None, "cert_file": None, "key_file": None, "insecure": False, "server_name": None}
     logins = {each.address: {"token": each.admin_token, **usual} for each in (server, own_server)}
     path.write_text(json.dumps({"server": server.address, "logins": logins}))
     assert stranger.run("whoami").out.split()[1] == server.address

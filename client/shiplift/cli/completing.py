@@ -82,6 +82,7 @@ def _offered(
             cert_file=settings.cert_file,
             key_file=settings.key_file,
             insecure=settings.insecure,
+            server_name=settings.server_name,
         ) as client:
             return _plain(found(client, owner, repo), incomplete)
     except (ShipliftError, OSError, ValueError):

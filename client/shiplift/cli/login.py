@@ -37,7 +37,7 @@ def login(session: Session) -> None:
     answer = session.client.who_am_i()
     found = session.settings
     contexts = Contexts.read()
-    contexts.current = name or Route(found.server).target
+    contexts.current = name or Route(found.server).name
     contexts.contexts[contexts.current] = Context(
         found.server,
         answer.user.login,
@@ -46,6 +46,7 @@ def login(session: Session) -> None:
         _absolute(found.cert_file),
         _absolute(found.key_file),
         found.insecure,
+        found.server_name,
     )
     path = contexts.write()
     as_name = f" as context {name}" if name else ""

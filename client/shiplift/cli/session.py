@@ -93,7 +93,8 @@ class Session:
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="The server. [SHIPLIFT_SERVER, else the context's, else 127.0.0.1:50051]",
+            help="The server, or its replicas with commas between."
+            " [SHIPLIFT_SERVER, else the context's, else 127.0.0.1:50051]",
         ),
     ] = None
     token: Annotated[
@@ -122,6 +123,13 @@ class Session:
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Plaintext to another machine. [SHIPLIFT_INSECURE=1]")
     ] = False
+    server_name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The name in the server's certificate, if not the address. [SHIPLIFT_SERVER_NAME]",
+        ),
+    ] = None
     _open: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
     # What stood behind `--`, for a command that takes another one there.
     behind: list[str] = field(default_factory=list, init=False)
@@ -158,6 +166,7 @@ class Session:
             cert_file=self.cert,
             key_file=self.key,
             insecure=self.insecure,
+            server_name=self.server_name,
         )
 
     @cached_property
@@ -246,6 +255,7 @@ def _client(kind: type[C], settings: Settings, timeout: float) -> C:
         cert_file=settings.cert_file,
         key_file=settings.key_file,
         insecure=settings.insecure,
+        server_name=settings.server_name,
     )
 
 
