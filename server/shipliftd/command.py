@@ -173,7 +173,11 @@ def serve(
 def gateway(
     upstream: Annotated[
         str,
-        typer.Option(envvar="SHIPLIFTD_UPSTREAM", help="The server, or several behind a name: HOST:PORT."),
+        typer.Option(
+            envvar="SHIPLIFTD_UPSTREAM",
+            help="The server, or several behind a name: HOST:PORT; or the IP addresses of several, with"
+            " commas between.",
+        ),
     ],
     http: Annotated[
         str, typer.Option(envvar="SHIPLIFTD_HTTP", help="HOST:PORT or unix:PATH; port 0: any.")
@@ -185,6 +189,14 @@ def gateway(
             help="Certificates to know the server by, in place of the system's, PEM.",
         ),
     ] = None,
+    upstream_name: Annotated[
+        str,
+        typer.Option(
+            envvar="SHIPLIFTD_UPSTREAM_NAME",
+            help="The name in the server's certificate, if not the address.",
+            show_default=False,
+        ),
+    ] = "",
     cors_origin: CorsOrigins = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -200,6 +212,7 @@ def gateway(
         upstream=upstream,
         http=HttpSettings(http, tuple(cors_origin or ())),
         upstream_ca=upstream_ca,
+        upstream_name=upstream_name,
         tls=Tls(tls_cert, tls_key, tls_client_ca, insecure),
         public_url=public_url,
         drain_seconds=drain_seconds,

@@ -13,7 +13,6 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 _PUBLIC_URL = re.compile(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?"
 )
-_UPSTREAM = re.compile(r"unix:.+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +108,7 @@ class GatewaySettings:
     upstream: str
     http: HttpSettings
     upstream_ca: Path | None = None
+    upstream_name: str = ""
     tls: Tls = Tls()
     public_url: str = ""
     drain_seconds: float = 30.0
@@ -118,11 +118,6 @@ class GatewaySettings:
         self.tls.check()
         self.http.check(self.tls)
         check_public_url(self.public_url)
-        if _UPSTREAM.fullmatch(self.upstream) is None:
-            raise Precondition(
-                f"--upstream {self.upstream!r} is not an address: wanted HOST:PORT, such as"
-                " shipliftd.example.org:50051, or unix:PATH"
-            )
 
 
 def _is_host_and_port(address: str) -> bool:

@@ -1,6 +1,7 @@
 """Clients that know several replicas: who answers while they come and go."""
 
 import asyncio
+import re
 import resource
 import signal
 import socket
@@ -9,17 +10,27 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
-import trustme
 from shiplift import AsyncClient, Client, Unavailable
 from shiplift._channel import Route
-from shiplift.v1 import builds_pb2
+from shiplift.v1 import builds_pb2, builds_pb2_grpc
 
 from tests.support.cli import Cli
-from tests.support.harness import Shipliftd
-from tests.support.patience import until
-from tests.support.replicas import Load, Replicas, no_call_fails, recorded, recording, replicas
+from tests.support.patience import SECONDS, until
+from tests.support.replicas import (
+    Load,
+    Replicas,
+    assert_shared,
+    certificates,
+    no_call_fails,
+    recorded,
+    recording,
+    replicas,
+    turn_by_turn,
+)
 from tests.support.repository import COMMIT
+from tests.support.toolchains import ROOT
 
 
 @pytest.fixture
@@ -99,27 +110,30 @@ def test_calls_of_asyncio_are_spread_over_both(both: Replicas) -> None:
     asyncio.run(run())
 
 
-def turn_by_turn(both: Replicas, call: Any) -> None:  # noqa: ANN401
-    """Calls until both take turns, and then asserts that they do."""
-    tried = iter(range(10_000))
-
-    def are_there() -> bool:
-        call(f"before {next(tried)}")
-        return bool(recorded(both.one) and recorded(both.other))
-
-    until(are_there)
-    names = {f"then {number}" for number in range(20)}
-    for name in names:
-        call(name)
-    shares = [recorded(server) & names for server in (both.one, both.other)]
-    assert [len(share) for share in shares] == [10, 10]
-    assert shares[0] | shares[1] == names
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_no_call_fails_while_one_goes_and_comes_back(both: Replicas, number: signal.Signals) -> None:
     with Client(both.addresses, both.admin_token) as client:
         no_call_fails(both, recording(client), number)
+
+
+def test_the_service_config_of_the_docs_has_them_take_turns(both: Replicas) -> None:
+    document = (ROOT / "docs/calling.md").read_text()
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", document, re.DOTALL | re.MULTILINE)
+    metadata = (("authorization", f"Bearer {both.admin_token}"),)
+    target = f"ipv4:{both.addresses}"
+    with grpc.insecure_channel(target, [("grpc.service_config", shown)]) as channel:
+        builds = builds_pb2_grpc.BuildServiceStub(channel)
+
+        def call(name: str) -> builds_pb2.Build:
+            request = builds_pb2.CreateBuildRequest(
+                owner="octocat", repo="app", after=COMMIT, external_id=name, request_id=name
+            )
+            return builds.CreateBuild(request, metadata=metadata, timeout=SECONDS)
+
+        turn_by_turn(both, call)
+        assert both.one.stop() == 0
+        for number in range(10):
+            call(f"without one {number}")
 
 
 def test_one_that_takes_no_writes_is_asked_for_nothing(both: Replicas) -> None:
@@ -152,15 +166,7 @@ def test_one_that_takes_no_writes_is_asked_for_nothing(both: Replicas) -> None:
 
 
 def test_both_are_known_by_one_name_over_tls(tmp_path: Path) -> None:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
-
-    def tls(name: str) -> tuple[str, ...]:
-        issued = ca.issue_cert(name, "replicas.example")
-        issued.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
-        issued.private_key_pem.write_to_path(tmp_path / f"{name}.key")
-        return ("--tls-cert", f"{tmp_path}/{name}.pem", "--tls-key", f"{tmp_path}/{name}.key")
-
+    tls = certificates(tmp_path)
     options: dict[str, Any] = {"ca_file": tmp_path / "ca.pem"}
     with replicas(tmp_path, (tls("one.example"), tls("other.example"))) as both:
         with (
@@ -179,12 +185,7 @@ def test_both_are_known_by_one_name_over_tls(tmp_path: Path) -> None:
         ):
             plain.who_am_i()
     assert load.failed == []
-    shares = []
-    for database in (both.one.database, both.other.database):
-        with Shipliftd(database) as server:
-            shares.append(recorded(server))
-    assert {*load.answered} == shares[0] | shares[1]
-    assert all(shares)
+    assert_shared(both, load)
 
 
 def test_the_command_finds_the_one_that_is_there(both: Replicas, tmp_path: Path) -> None:

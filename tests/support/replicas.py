@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import trustme
 from shiplift import Client
 
 from tests.support.daemons import record
@@ -17,7 +18,7 @@ from tests.support.patience import SECONDS, until
 from tests.support.repository import COMMIT
 
 CALLERS = 4
-# Records a build of this external id.
+# Makes a build of this name: its external id, or its parameter CALL.
 Call = Callable[[str], object]
 
 
@@ -55,9 +56,19 @@ def replicas(
 
 
 def recorded(server: Shipliftd) -> set[str]:
-    """The external ids of the builds that a server has recorded."""
+    """The names of the builds that a server has made."""
     with Client(server.address, server.admin_token) as client:
-        return {build.external_id for build in client.iterate_builds(owner="octocat", repo="app")} - {""}
+        builds = client.iterate_builds(owner="octocat", repo="app", page_size=100, view="full")
+        found = [build.external_id or build.params["CALL"] for build in builds if build.number > 1]
+    # However often a call was repeated.
+    assert len({*found}) == len(found)
+    return {*found}
+
+
+def newest(server: Shipliftd) -> int:
+    """The highest number of a build."""
+    with Client(server.address, server.admin_token) as client:
+        return client.list_builds(owner="octocat", repo="app", page_size=1).builds[0].number
 
 
 def recording(client: Client) -> Call:
@@ -117,16 +128,60 @@ def no_call_fails(both: Replicas, call: Call, number: signal.Signals) -> None:
     ended = 0 if number is signal.SIGTERM else -number
     with ExitStack() as running:
         with Load(call) as load:
-            load.until(lambda: recorded(both.one) and recorded(both.other))
+            load.until(lambda: newest(both.one) > 1 and newest(both.other) > 1)
             load.more()
             assert both.other.stop(number) == ended
             load.more()
             again = running.enter_context(Shipliftd(both.other.database, listen=both.other.address))
-            known = recorded(again)
-            load.until(lambda: recorded(again) - known)
+            known = newest(again)
+            load.until(lambda: newest(again) > known)
             # Now the one that was there all the time.
             assert both.one.stop(number) == ended
             load.more()
         assert load.failed == []
         with Shipliftd(both.one.database) as one:
             assert {*load.answered} <= recorded(one) | recorded(again)
+
+
+def turn_by_turn(both: Replicas, call: Call) -> None:
+    """Calls until both answer, and asserts that they take turns from then on."""
+    tried = iter(range(10_000))
+
+    def are_there() -> bool:
+        call(f"before {next(tried)}")
+        return newest(both.one) > 1 and newest(both.other) > 1
+
+    until(are_there)
+    names = {f"then {number}" for number in range(20)}
+    for name in names:
+        call(name)
+    shares = [recorded(server) & names for server in (both.one, both.other)]
+    assert [len(share) for share in shares] == [10, 10]
+    assert shares[0] | shares[1] == names
+
+
+def assert_shared(both: Replicas, load: Load) -> None:
+    """Asserts of two that have stopped that each has answered some of the load, and that they have all."""
+    shares = []
+    for database in (both.one.database, both.other.database):
+        with Shipliftd(database) as server:
+            shares.append(recorded(server))
+    assert all(shares)
+    assert {*load.answered} == shares[0] | shares[1]
+
+
+def certificates(folder: Path) -> Callable[[str], tuple[str, ...]]:
+    """What makes a server's TLS options, with a certificate for its name and `replicas.example`.
+
+    The CA is `ca.pem` in the folder.
+    """
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+
+    def options(name: str) -> tuple[str, ...]:
+        issued = ca.issue_cert(name, "replicas.example")
+        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+        return ("--tls-cert", f"{folder}/{name}.pem", "--tls-key", f"{folder}/{name}.key")
+
+    return options

@@ -4,6 +4,7 @@ It is a client of the gRPC server, through the generated stubs: over a channel i
 `shipliftd serve --http` runs both, over the network when `shipliftd gateway` runs it alone. It has no
 state, no store and no rules of its own.
 
+    standalone.py, upstream.py   the gateway alone, and the servers that it calls
     protocol.py   HTTP/1.1, with bounds on what a connection may send
     app.py        what every request passes: its id, the log, errors, CORS, the routes
     drone.py      Drone's routes: those of builds, a handler each, and the table of all

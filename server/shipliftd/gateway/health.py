@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2
 from shipliftd.gateway.failures import Failure
 
 _SECONDS = 5.0
-_HEALTH_OF = "shiplift.v1.BuildService"
+HEALTH_OF = "shiplift.v1.BuildService"
 
 
 class Health:
@@ -24,7 +24,7 @@ class Health:
 
     async def require(self) -> None:
         """Raises Failure, with 503, unless the server says that it is well."""
-        request = health_pb2.HealthCheckRequest(service=_HEALTH_OF)
+        request = health_pb2.HealthCheckRequest(service=HEALTH_OF)
         try:
             health = await self._check(request, timeout=_SECONDS)
         except grpc.aio.AioRpcError as error:
