@@ -15,8 +15,10 @@ from tests.support.daemons import health_of, promoted, promotion, record, reflec
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS
 
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+Told = health_pb2.HealthCheckResponse
+SERVING, NOT_SERVING = Told.SERVING, Told.NOT_SERVING
+# What clients of several replicas watch.
+SERVICE = "shiplift.v1.BuildService"
 
 
 def code_of(call: "grpc.Future[builds_pb2.Build]") -> grpc.StatusCode | None:
@@ -27,6 +29,13 @@ def code_of(call: "grpc.Future[builds_pb2.Build]") -> grpc.StatusCode | None:
     assert isinstance(error, grpc.RpcError)
     code: grpc.StatusCode = error.code()
     return code
+
+
+def until_ended(watch: Iterator[Told]) -> Iterator[Told]:
+    """What a watch tells until the server ends it."""
+    with pytest.raises(grpc.RpcError) as ended:
+        yield from watch
+    assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
 class Waiting:
@@ -63,6 +72,10 @@ def test_calls_in_flight_finish_when_the_server_is_stopped(
         with pytest.raises(grpc.RpcError) as late:
             waiting.builds.PromoteBuild(promotion("late"))
         assert late.value.code() == grpc.StatusCode.UNAVAILABLE
+        # Who asks only now, or watches anew, is told the same.
+        health, asked = health_of(own_server.channel("")), health_pb2.HealthCheckRequest(service=SERVICE)
+        assert health.Check(asked).status == NOT_SERVING
+        assert [told.status for told in until_ended(health.Watch(asked))] == [NOT_SERVING]
         assert not waiting.call.done()
         other.execute("ROLLBACK")
     assert waiting.call.result().number == 2
