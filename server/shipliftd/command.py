@@ -24,6 +24,7 @@ from shipliftd.fields import Faults
 from shipliftd.settings import (
     GatewaySettings,
     HttpSettings,
+    Retention,
     Settings,
     Tls,
     database_of,
@@ -102,6 +103,12 @@ DrainSeconds = Annotated[
     typer.Option(envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."),
 ]
 LoginArgument = Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")]
+
+
+def _age(name: str, told: str) -> Any:  # noqa: ANN401  # typer's own
+    return typer.Option(envvar=f"SHIPLIFTD_KEEP_{name}", metavar="AGE", help=f"{told} Else all stay.")
+
+
 _DEFAULT_DATABASE = str(default_database())
 
 
@@ -143,6 +150,16 @@ def serve(
             " only your own machines reach.",
         ),
     ] = None,
+    keep_logs: Annotated[
+        str | None, _age("LOGS", "Remove logs of builds that ended longer ago than this, such as 90d.")
+    ] = None,
+    keep_audit: Annotated[
+        str | None, _age("AUDIT", "Remove rows of the audit that are older, but for the latest 100.")
+    ] = None,
+    keep_requests: Annotated[
+        str | None,
+        _age("REQUESTS", "Forget request ids that are older: a repeat writes anew from then on."),
+    ] = None,
     drain_seconds: DrainSeconds = 30.0,
     connections: Annotated[
         int,
@@ -163,6 +180,7 @@ def serve(
         netrc_file=netrc_file,
         public_url=public_url,
         metrics=metrics or None,
+        retention=Retention.of(keep_logs, keep_audit, keep_requests),
         drain_seconds=drain_seconds,
         connections=connections,
     )

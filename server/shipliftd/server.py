@@ -22,7 +22,7 @@ from shiplift.v1 import (
     stages_pb2_grpc,
 )
 
-from shipliftd import __version__, first_start, tls
+from shipliftd import __version__, first_start, retention, tls
 from shipliftd.access import tokens
 from shipliftd.api import reflection
 from shipliftd.api.inprocess import InProcess
@@ -163,6 +163,7 @@ async def _run(
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
     housekeeping = asyncio.create_task(_housekeep(store, interceptor, healths, runs, metrics))
+    removing = asyncio.create_task(retention.remove_old(store, settings.retention))
     await signals.wait()
     log.info("draining", extra={"seconds": settings.drain_seconds})
     await healths.enter_graceful_shutdown()
@@ -176,6 +177,7 @@ async def _run(
 
     await signals.end(_answered(answering, http), hurry)
     housekeeping.cancel()
+    removing.cancel()
     store.hurry()
     await _note(store, interceptor)
     await store.drain()

@@ -3,7 +3,9 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import platformdirs
 
@@ -13,6 +15,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 _PUBLIC_URL = re.compile(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?"
 )
+_AGE = re.compile(r"([1-9][0-9]{0,5})([hd])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,20 @@ def check_public_url(url: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what only grows is kept; None: for ever."""
+
+    logs: timedelta | None = None
+    audit: timedelta | None = None
+    requests: timedelta | None = None
+
+    @classmethod
+    def of(cls, logs: str | None, audit: str | None, requests: str | None) -> Self:
+        """Of words such as 90d. Raises Precondition."""
+        return cls(_age("logs", logs), _age("audit", audit), _age("requests", requests))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a server is told when it starts."""
 
@@ -84,6 +101,7 @@ class Settings:
     netrc_file: Path | None = None
     public_url: str = ""
     metrics: str | None = None
+    retention: Retention = Retention()
     drain_seconds: float = 30.0
     connections: int = 10
 
@@ -123,6 +141,20 @@ class GatewaySettings:
 def _is_host_and_port(address: str) -> bool:
     _, colon, port = address.rpartition(":")
     return bool(colon) and port.isdecimal() and int(port) < 65536
+
+
+def _age(name: str, text: str | None) -> timedelta | None:
+    """How old something may become, of words such as 90d; None without any. Raises Precondition."""
+    if not text:
+        return None
+    found = _AGE.fullmatch(text)
+    if found is None:
+        raise Precondition(
+            f"--keep-{name} {text!r} is not an age: wanted whole hours or days, 1h to 999999d,"
+            " such as 12h or 90d"
+        )
+    count = int(found[1])
+    return timedelta(hours=count) if found[2] == "h" else timedelta(days=count)
 
 
 def is_local(address: str) -> bool:

@@ -43,7 +43,10 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "metrics": GROUND | {"store"},
     "tracing": GROUND,
     "first_start": GROUND | {"store", "access"},
-    "server": GROUND | NOUNS | {"store", "access", "api", "gateway", "metrics", "tracing", "first_start"},
+    "retention": GROUND | {"store", "access", "stages"},
+    "server": GROUND
+    | NOUNS
+    | {"store", "access", "api", "gateway", "metrics", "tracing", "first_start", "retention"},
     "command": GROUND | {"store", "access", "gateway", "first_start", "server"},
     "__main__": {"command"},
 }

@@ -112,7 +112,7 @@ def write(
             faults.request_id(request_id)
             faults.refuse()
             made = written.resource
-            _INSERT_REQUEST.run(tx, caller.user_id, caller.method, request_id, mark, made.id)
+            _INSERT_REQUEST.run(tx, caller.user_id, caller.method, request_id, mark, made.id, now())
             audit(tx, caller, request, made)
             return written
 

@@ -20,6 +20,9 @@ from shipliftd.store.transaction import Reader, Transaction
 MOST_BYTES = 5 * 1024 * 1024
 CUT = "The log ends here: a step keeps 5 MiB of it.\n"
 LEFT_OUT = "{} lines left out.\n"
+# `log_bytes` of a log that was removed.
+REMOVED = -1
+TOO_OLD = "This log of {} lines was removed: it was older than the server's --keep-logs.\n"
 MOST_LINES = 10_000
 _PAGE = 1000
 # Of a message: a reader who does not read has three of them in the server's memory.
@@ -89,6 +92,8 @@ def append(tx: Transaction, caller: Caller, request: pb.AppendLogRequest) -> tup
     step, stage, _ = leases.held_step(tx, caller, request.step_id, request.lease_token)
     first, lines = request.first_position, request.lines
     position, size = step.log_lines, step.log_bytes
+    if size == REMOVED:
+        return max(position, first + len(lines)), True
     if request.replace and size >= MOST_BYTES and first >= (full_at := _last(tx, step)[0]):
         # The line that says that the log is full is not the caller's.
         position = max(full_at, first) + 1
@@ -144,7 +149,11 @@ def _left_out(reader: Reader, step: StepRow, position: int) -> list[Line]:
     """The line behind a full log that says how many more were sent, to whoever has read as far as this."""
     if step.log_bytes < MOST_BYTES:
         return []
-    last, at = _last(reader, step)
+    found = _LAST.one(reader, step.id)
+    if found is None:
+        # Removed since the step was looked at.
+        return []
+    last, at = found
     # Of those counted one is the line that says that the log is full.
     count = step.log_lines - 1 - last
     return [(last + 1, LEFT_OUT.format(count), at)] if count > 0 and position <= last + 1 else []
@@ -228,7 +237,12 @@ def _look_at_one(
 
 
 def read(reader: Reader, step: StepRow, position: int, following: bool) -> list[Line]:
-    """Some lines from a position on; behind the last one what says how many are left out, once known."""
+    """Some lines from a position on; behind the last one what says how many are left out, once known.
+
+    Of a log that was removed the one that says so.
+    """
+    if step.log_bytes == REMOVED:
+        return [(step.log_lines - 1, TOO_OLD.format(step.log_lines), 0)]
     rows: list[Line] = []
     size = 0
     for row in _READ.run(reader, step.id, position):

@@ -322,7 +322,8 @@ Stage.add_index(Stage.index(Stage.lease_expires, name="stages_leased", where=SQL
 class Step(Table):
     """A step of a stage, as its runner reported it; `log_*` tell how much of a log there is.
 
-    Of one that is full `log_lines` counts what was left out, too.
+    Of one that is full `log_lines` counts what was left out, too; of one that was removed `log_bytes`
+    is -1.
     """
 
     id = BigAutoField()
@@ -465,11 +466,16 @@ class Request(Table):
     # An HMAC, for the request may hold parameters that nobody should be able to guess from here.
     fingerprint = BlobField()
     resource_id = BigIntegerField()
+    # NULL: the release before wrote it.
+    at = BigIntegerField(null=True)
 
     class Meta:
         table_name = "requests"
         primary_key = CompositeKey("user", "method", "request_id")
         without_rowid = True
+
+
+Request.add_index(Request.index(Request.at, name="requests_by_time"))
 
 
 class Change(Table):
