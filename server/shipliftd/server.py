@@ -81,6 +81,7 @@ _OTLP = "http/protobuf"
 _CLOCK_SECONDS = 5
 # Nobody can say that a runner was silent while nobody listened.
 _GAP_SECONDS = 10
+_TEND_SECONDS = 10
 # A call makes some hundred objects, hardly any in a cycle; the default looks after each 700.
 _GC_THRESHOLD = 20_000
 
@@ -306,6 +307,8 @@ async def _housekeep(
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
         looked = await _sweep(store, metrics, clock, looked, seconds % _NOTE_SECONDS == 0)
+        if seconds % _TEND_SECONDS == 0:
+            await store.tend()
         if seconds % _NOTE_SECONDS == 0:
             await _note(store, interceptor)
             await _learn(store, runs.dispatcher.known)

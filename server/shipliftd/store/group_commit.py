@@ -25,6 +25,7 @@ from shipliftd.store.failures import is_busy, is_damaged, is_statement_error
 from shipliftd.store.opening import open_database
 from shipliftd.store.store import Store
 from shipliftd.store.transaction import Reader, Transaction
+from shipliftd.store.wal import Wal
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,6 +65,7 @@ class SqliteStore(Store):
         self._read_database = open_database(path, timeout=5)
         self._reader = Reader(self._read_database)
         self._readers = threading.local()
+        self._wal = Wal(path)
         self._batch: list[_Waiting] = []
         # Since when its first one waits.
         self._since = 0.0
@@ -124,6 +126,14 @@ class SqliteStore(Store):
             return query(reader, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._list_threads, run)
+
+    async def tend(self) -> None:
+        """Empties the WAL where it has grown."""
+        try:
+            if self._wal.is_large():
+                await asyncio.to_thread(self._wal.tend)
+        except Exception as error:
+            log.exception("WAL not looked at", extra={"error": str(error)})
 
     async def drain(self) -> None:
         """Waits until every verb that was given is on disk."""

@@ -149,6 +149,9 @@ class PostgresStore(Store):
         self._looked = time.monotonic()
         return True
 
+    async def tend(self) -> None:
+        """Nothing: PostgreSQL vacuums by itself."""
+
     async def drain(self) -> None:
         """Waits until every verb that was given is on disk."""
         while self._running:

@@ -119,6 +119,10 @@ class Store(abc.ABC):
         """Whether others may have written, since this was last asked, of whom nothing was told."""
 
     @abc.abstractmethod
+    async def tend(self) -> None:
+        """Looks after what grows beside the rows; for every ten seconds."""
+
+    @abc.abstractmethod
     async def drain(self) -> None:
         """Waits until every verb that was given is on disk."""
 
