@@ -1,8 +1,9 @@
-"""When a call is made again: on UNAVAILABLE alone, while there is hope, for as long as its deadline allows.
+"""When a call is made again: on UNAVAILABLE, while there is hope, for as long as its deadline allows.
 
-That is safe for writes, too: whatever was done before, the request_id makes it once. gRPC's own
-retryPolicy ends after five attempts, whatever it says (gRFC A6), which is three seconds; its
-wait_for_ready ends with a deadline that does not say why nobody answered.
+So is one that a busy server refused, RESOURCE_EXHAUSTED, where it says when there may be room. That is
+safe for writes, too: whatever was done before, the request_id makes it once. gRPC's own retryPolicy ends
+after five attempts, whatever it says (gRFC A6), which is three seconds; its wait_for_ready ends with a
+deadline that does not say why nobody answered.
 """
 
 import asyncio
@@ -11,8 +12,17 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import grpc
-from tenacity import AsyncRetrying, Retrying, retry_if_exception, stop_before_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_before_delay,
+    wait_random_exponential,
+)
 from tenacity.asyncio import retry_if_exception as retry_if_awaited
+
+from shiplift.errors import hint_of
 
 T = TypeVar("T")
 
@@ -20,7 +30,7 @@ T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
 
 
-_WAIT = wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
+_RANDOM = wait_random_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE)
 
 
 def repeated(
@@ -33,10 +43,10 @@ def repeated(
     until = time.monotonic() + seconds
 
     def may_pass(error: BaseException) -> bool:
-        return (unavailable := _unavailable(error)) is not None and not is_hopeless(unavailable)
+        return (passing := _passing(error)) is not None and not is_hopeless(passing)
 
     retry = retry_if_exception(may_pass)
-    retrying = Retrying(retry=retry, wait=_WAIT, stop=stop_before_delay(seconds), reraise=True)
+    retrying = Retrying(retry=retry, wait=_pause, stop=stop_before_delay(seconds), reraise=True)
     return retrying(lambda: attempt(until - time.monotonic()))
 
 
@@ -50,15 +60,30 @@ async def repeated_async(
         return await attempt(until - time.monotonic())
 
     async def may_pass(error: BaseException) -> bool:
-        unavailable = _unavailable(error)
-        return unavailable is not None and not await asyncio.to_thread(is_hopeless, unavailable)
+        passing = _passing(error)
+        return passing is not None and not await asyncio.to_thread(is_hopeless, passing)
 
     retry = retry_if_awaited(may_pass)
-    retrying = AsyncRetrying(retry=retry, wait=_WAIT, stop=stop_before_delay(seconds), reraise=True)
+    retrying = AsyncRetrying(retry=retry, wait=_pause, stop=stop_before_delay(seconds), reraise=True)
     return await retrying(once)
 
 
-def _unavailable(error: BaseException) -> grpc.RpcError | None:
-    if isinstance(error, grpc.RpcError) and error.code() is grpc.StatusCode.UNAVAILABLE:
+def _passing(error: BaseException) -> grpc.RpcError | None:
+    """The error, where the same call may succeed later."""
+    if not isinstance(error, grpc.RpcError):
+        return None
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
         return error
-    return None
+    # Without a hint it is too much in itself, such as a message that is too long.
+    is_for_now = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and hint_of(error) is not None
+    return error if is_for_now else None
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds until the next attempt; never less than the hint of a server that is busy."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    hint = 0.0
+    if isinstance(error, grpc.RpcError) and error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        hint = hint_of(error) or 0.0
+    # Random on top, or all who were refused at once would come back at once.
+    return hint + _RANDOM(state)

@@ -132,9 +132,9 @@ class _Connection:
 class Client(_Connection, Methods):
     """A client for threads, which may share it: a method for every rpc.
 
-    Every call has a deadline, and is repeated until then while the server is UNAVAILABLE. That is safe for
-    writes too, since each carries a request_id, the same in every repeat. A call that is refused or
-    fails raises ShipliftError; one that got no answer, its subclass Unavailable. A stream is
+    Every call has a deadline, and is repeated until then while the server is UNAVAILABLE or too busy. That
+    is safe for writes too, since each carries a request_id, the same in every repeat. A call that is
+    refused or fails raises ShipliftError; one that got no answer, its subclass Unavailable. A stream is
     repeated until its first message, within its timeout or else the client's.
 
         with shiplift.Client("127.0.0.1:50051", token) as client:

@@ -66,7 +66,7 @@ class Refused(ShipliftError):  # noqa: N818
     """As things stand it cannot be done.
 
     FAILED_PRECONDITION, such as a gate that says no; ABORTED, a change by somebody else; ALREADY_EXISTS;
-    OUT_OF_RANGE; RESOURCE_EXHAUSTED.
+    OUT_OF_RANGE; RESOURCE_EXHAUSTED, unless the server was only too busy.
     """
 
 
@@ -80,6 +80,8 @@ class SeveralBuilds(Refused):
 
 class Unavailable(ShipliftError):  # noqa: N818
     """No answer came, or the server could do nothing now: UNAVAILABLE or DEADLINE_EXCEEDED.
+
+    Or it was too busy until the end: RESOURCE_EXHAUSTED with the reason SERVER_BUSY or TOKEN_BUSY.
 
     A write may have been done all the same. The same call with this `request_id` does it once at
     most, and returns what it made.
@@ -116,11 +118,16 @@ _KINDS: Mapping[grpc.StatusCode, type[ShipliftError]] = {
 }
 
 
+# Nothing is wrong with the call: it came while too many others were under way.
+_BUSY = frozenset({"SERVER_BUSY", "TOKEN_BUSY"})
+
+
 def error_of(error: grpc.RpcError, request_id: str) -> ShipliftError:
     """A failed call as an error, with the details that the server sent."""
     status = _status(error)
     info = _info(status)
-    return _KINDS.get(error.code(), ShipliftError)(
+    kind = Unavailable if info.reason in _BUSY else _KINDS.get(error.code(), ShipliftError)
+    return kind(
         error.code(),
         error.details() or "",
         violations=list(_violations(status)),
@@ -129,6 +136,11 @@ def error_of(error: grpc.RpcError, request_id: str) -> ShipliftError:
         retry_after=_retry_after(status),
         request_id=request_id,
     )
+
+
+def hint_of(error: grpc.RpcError) -> float | None:
+    """In how many seconds the same call may succeed; None when the server did not say."""
+    return _retry_after(_status(error))
 
 
 def _status(error: grpc.RpcError) -> status_pb2.Status:

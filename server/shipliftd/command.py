@@ -24,6 +24,7 @@ from shipliftd.fields import Faults
 from shipliftd.settings import (
     GatewaySettings,
     HttpSettings,
+    Limits,
     Retention,
     Settings,
     Tls,
@@ -102,6 +103,17 @@ DrainSeconds = Annotated[
     float,
     typer.Option(envvar="SHIPLIFTD_DRAIN_SECONDS", help="How long calls in flight may take on SIGTERM."),
 ]
+MaxReads = Annotated[int, typer.Option(envvar="SHIPLIFTD_MAX_READS", help="The most reads at once.")]
+MaxWrites = Annotated[int, typer.Option(envvar="SHIPLIFTD_MAX_WRITES", help="The most writes at once.")]
+MaxWaits = Annotated[
+    int,
+    typer.Option(
+        envvar="SHIPLIFTD_MAX_WAITS", help="The most calls that wait: for a stage, a build, a log's lines."
+    ),
+]
+TokenShare = Annotated[
+    float, typer.Option(envvar="SHIPLIFTD_TOKEN_SHARE", help="How much of each one token may have.")
+]
 LoginArgument = Annotated[str, typer.Argument(metavar="LOGIN", help="The user.")]
 
 
@@ -110,6 +122,7 @@ def _age(name: str, told: str) -> Any:  # noqa: ANN401  # typer's own
 
 
 _DEFAULT_DATABASE = str(default_database())
+_LIMITS = Limits()
 
 
 @app.command()
@@ -167,6 +180,10 @@ def serve(
             envvar="SHIPLIFTD_CONNECTIONS", min=2, max=200, help="How many connections to PostgreSQL."
         ),
     ] = 10,
+    max_reads: MaxReads = _LIMITS.reads,
+    max_writes: MaxWrites = _LIMITS.writes,
+    max_waits: MaxWaits = _LIMITS.waits,
+    token_share: TokenShare = _LIMITS.token_share,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C."""
     from shipliftd import server  # gRPC's server side, which administration does without
@@ -183,6 +200,7 @@ def serve(
         retention=Retention.of(keep_logs, keep_audit, keep_requests),
         drain_seconds=drain_seconds,
         connections=connections,
+        limits=Limits(max_reads, max_writes, max_waits, token_share),
     )
     _run(server.serve(settings))
 

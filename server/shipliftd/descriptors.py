@@ -14,6 +14,8 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     server_pb2.DESCRIPTOR.services_by_name["ServerService"],
 )
 MOST_REQUEST = 4 * 1024 * 1024
+# Rpcs that answer once something has come, or a good while later: they are like streams to their callers.
+WAITING = frozenset({"AcquireStage", "WaitBuild"})
 
 
 def descriptor_set() -> bytes:

@@ -125,7 +125,7 @@ def _leave() -> NoReturn:
 async def _run(
     settings: Settings, store: Store, credentials: grpc.ServerCredentials | None, logins: Logins
 ) -> None:
-    interceptor = Interceptor(store, SERVICES)
+    interceptor = Interceptor(store, SERVICES, settings.limits)
     server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
     inprocess = InProcess(interceptor)
     healths = health.aio.HealthServicer()
@@ -352,8 +352,11 @@ async def _note(store: Store, interceptor: Interceptor) -> None:
     used, interceptor.used_tokens = interceptor.used_tokens, set()
     strangers = interceptor.strangers - interceptor.strangers_told
     interceptor.strangers_told += strangers
+    refused = interceptor.admission.refused_since()
     if strangers:
         log.warning("strangers refused", extra={"count": strangers})
+    if refused:
+        log.warning("calls refused: too many at once", extra=refused)
     if used:
         try:
             await store.write(tokens.touch_tokens, used)

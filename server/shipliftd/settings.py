@@ -90,6 +90,26 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How many calls of each kind may be under way at once, and which share of them with one token."""
+
+    reads: int = 2048
+    writes: int = 256
+    waits: int = 8192
+    token_share: float = 0.5
+
+    def check(self) -> None:
+        """Raises Precondition for limits that would refuse every call."""
+        for flag, most in (("reads", self.reads), ("writes", self.writes), ("waits", self.waits)):
+            if most < 1:
+                raise Precondition(f"--max-{flag} {most} would refuse every call: wanted 1 or more")
+        if not 0 < self.token_share <= 1:
+            raise Precondition(
+                f"--token-share {self.token_share:g} is no share: wanted more than 0, and 1 at the most"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a server is told when it starts."""
 
@@ -104,9 +124,11 @@ class Settings:
     retention: Retention = Retention()
     drain_seconds: float = 30.0
     connections: int = 10
+    limits: Limits = Limits()
 
     def check(self) -> None:
         """Raises Precondition where the settings contradict each other or would expose callers."""
+        self.limits.check()
         self.tls.check()
         self.tls.check_address("--listen", self.listen, "127.0.0.1:50051")
         check_public_url(self.public_url)

@@ -4,16 +4,17 @@ import asyncio
 import signal
 import socket
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
-from shiplift import (
-    AsyncClient,
-    Client,
-    Unavailable,
-)
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from shiplift import AsyncClient, Client, Refused, Unavailable
 from shiplift.v1 import access_pb2, builds_pb2
 
 from tests.support.beside import held
@@ -49,16 +50,21 @@ def test_a_call_ends_at_its_deadline() -> None:
         assert no.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def test_a_call_is_repeated_with_its_request_id_while_the_server_is_unavailable() -> None:
+@contextmanager
+def refusing(answer: Callable[[int], grpc.Status | None]) -> Iterator[tuple[Client, list[str]]]:
+    """A client of a server that refuses CreateUser with what is told for its first attempt and so on.
+
+    And the request_ids of these.
+    """
     request_ids: list[str] = []
 
     def create_user(
         request: access_pb2.CreateUserRequest, context: grpc.ServicerContext
     ) -> access_pb2.User:
         request_ids.append(request.request_id)
-        # More often than gRPC itself would try.
-        if len(request_ids) < 7:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        status = answer(len(request_ids))
+        if status is not None:
+            context.abort_with_status(status)
         return access_pb2.User(login=request.login)
 
     server = grpc.server(ThreadPoolExecutor(1))
@@ -73,11 +79,61 @@ def test_a_call_is_repeated_with_its_request_id_while_the_server_is_unavailable(
     server.start()
     try:
         with Client(f"127.0.0.1:{port}") as client:
-            assert client.create_user(login="octocat").login == "octocat"
+            yield client, request_ids
     finally:
         server.stop(None)
+
+
+def status(code: grpc.StatusCode, *details: Message) -> grpc.Status:
+    """What a call ends with."""
+    made = status_pb2.Status(code=code.value[0], message="not now")
+    for detail in details:
+        made.details.add().Pack(detail)
+    return rpc_status.to_status(made)
+
+
+def test_a_call_is_repeated_with_its_request_id_while_the_server_is_unavailable() -> None:
+    # More often than gRPC itself would try.
+    away = status(grpc.StatusCode.UNAVAILABLE)
+    with refusing(lambda attempt: away if attempt < 7 else None) as (client, request_ids):
+        assert client.create_user(login="octocat").login == "octocat"
     assert len(request_ids) == 7
     assert len(set(request_ids)) == 1
+
+
+def test_a_busy_server_is_asked_again_when_it_says() -> None:
+    hint = error_details_pb2.RetryInfo()
+    hint.retry_delay.FromMilliseconds(700)
+    busy = status(grpc.StatusCode.RESOURCE_EXHAUSTED, hint)
+
+    async def create(address: str) -> access_pb2.User:
+        async with AsyncClient(address) as other:
+            return await other.create_user(login="octocat")
+
+    with refusing(lambda attempt: busy if attempt % 3 else None) as (client, request_ids):
+        begun = time.monotonic()
+        assert client.create_user(login="octocat").login == "octocat"
+        between = time.monotonic()
+        assert asyncio.run(create(client._route.server)).login == "octocat"
+        assert between - begun >= 1.4
+        assert time.monotonic() - between >= 1.4
+    assert [request_ids.count(each) for each in dict.fromkeys(request_ids)] == [3, 3]
+
+
+def test_a_busy_server_is_not_waited_for_longer_than_the_call_may_take() -> None:
+    busy = error_details_pb2.RetryInfo()
+    busy.retry_delay.FromSeconds(60)
+    told = status(grpc.StatusCode.RESOURCE_EXHAUSTED, busy)
+    with refusing(lambda _: told) as (client, request_ids), pytest.raises(Refused) as failed, within(1):
+        client.create_user(login="octocat")
+    assert (failed.value.retry_after, len(request_ids)) == (60.0, 1)
+
+
+def test_what_is_too_much_in_itself_is_not_repeated() -> None:
+    much = status(grpc.StatusCode.RESOURCE_EXHAUSTED)
+    with refusing(lambda _: much) as (client, request_ids), pytest.raises(Refused) as failed:
+        client.create_user(login="octocat")
+    assert (failed.value.retry_after, len(request_ids)) == (None, 1)
 
 
 def test_promotions_outlive_a_server_that_is_away_for_7_seconds(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def busy(tmp_path: Path) -> Iterator[Staged]:
     """A repository with a runner, on a server of the test's own with a gateway."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(files[1], 20_000), files[1]))
-    with Shipliftd(tmp_path / "shiplift.db", ("--http", "127.0.0.1:0")) as server:
+    # Crowds are as large as the tests make them: what one over a limit is told is tested elsewhere.
+    limits = ("--max-reads", "10000", "--max-writes", "10000", "--max-waits", "10000", "--token-share", "1")
+    with Shipliftd(tmp_path / "shiplift.db", ("--http", "127.0.0.1:0", *limits)) as server:
         yield Staged.of(Repository.make(server, "octocat", "app"))
     resource.setrlimit(resource.RLIMIT_NOFILE, files)
 

@@ -44,7 +44,7 @@ with atheris.instrument_imports(include=["shipliftd"]):
     from shipliftd.pipelines import parse
     from shipliftd.pipelines.conditions import Facts
     from shipliftd.pipelines.matching import match
-    from shipliftd.settings import Settings
+    from shipliftd.settings import Limits, Settings
     from shipliftd.stages.known_runners import KnownRunners
     from shipliftd.store import SqliteStore
 
@@ -200,7 +200,7 @@ class Inside:
         self._store = store = SqliteStore(database)
         store.migrate()
         await first_start.first_start(store)
-        door: Any = InProcess(Interceptor(store, SERVICES))
+        door: Any = InProcess(Interceptor(store, SERVICES, Limits()))
         runs = Runs(store, KnownRunners(store, []))
         builds_pb2_grpc.add_BuildServiceServicer_to_server(
             BuildService(store, ParameterRules(()), runs), door

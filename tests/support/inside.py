@@ -15,6 +15,7 @@ from shipliftd import first_start
 from shipliftd.api.interceptors import Interceptor
 from shipliftd.api.services.access import AccessService
 from shipliftd.descriptors import SERVICES
+from shipliftd.settings import Limits
 from shipliftd.store import Store, open_store
 
 from tests.support import postgres
@@ -65,7 +66,7 @@ async def inside(
     await store.start()
     store.token_file = path.with_name("admin-token")
     await first_start.first_start(store)
-    interceptor = Interceptor(store, [*SERVICES, *services])
+    interceptor = Interceptor(store, [*SERVICES, *services], Limits())
     server = grpc.aio.server(interceptors=[interceptor])
     access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), server)
     server.add_generic_rpc_handlers(tuple(handlers))

@@ -55,6 +55,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
     ERROR_REASON_USER_DISABLED: _ClassVar[ErrorReason]
     ERROR_REASON_LAST_SITE_ADMIN: _ClassVar[ErrorReason]
+    ERROR_REASON_SERVER_BUSY: _ClassVar[ErrorReason]
+    ERROR_REASON_TOKEN_BUSY: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_ARGUMENT: ErrorReason
 ERROR_REASON_NO_TOKEN: ErrorReason
@@ -104,3 +106,5 @@ ERROR_REASON_UNAVAILABLE: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
 ERROR_REASON_USER_DISABLED: ErrorReason
 ERROR_REASON_LAST_SITE_ADMIN: ErrorReason
+ERROR_REASON_SERVER_BUSY: ErrorReason
+ERROR_REASON_TOKEN_BUSY: ErrorReason

@@ -7,13 +7,15 @@ channel on a UNIX socket; `bench/gateway.py` compares what there is with gRPC.
 """
 
 import asyncio
+import contextlib
 import contextvars
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import grpc
 import grpc.aio
 
+from shipliftd.api.admission import Busy
 from shipliftd.api.calls import IN_PROCESS
 from shipliftd.api.interceptors import Interceptor
 
@@ -49,6 +51,10 @@ class InProcess:
 
     async def call(self, path: str, request: Any, metadata: Pairs, timeout: float | None) -> "_Answer":  # noqa: ANN401
         """Makes a unary call. Raises AioRpcError as a call over a wire does."""
+        with self._place(path, metadata):
+            return await self._call(path, request, metadata, timeout)
+
+    async def _call(self, path: str, request: Any, metadata: Pairs, timeout: float | None) -> "_Answer":  # noqa: ANN401
         handler = await self._handler(path, metadata)
         if handler is None or handler.unary_unary is None:
             raise _error(grpc.StatusCode.UNIMPLEMENTED, f"{path} is not a unary rpc of this server")
@@ -77,8 +83,20 @@ class InProcess:
             await cast(Callable[..., Any], handler.unary_unary)(request, context)
             return
         answers = cast(Callable[..., AsyncIterator[Any]], handler.unary_stream)(request, context)
-        async for message in answers:
-            yield message
+        with self._place(path, context.invocation_metadata()):
+            async for message in answers:
+                yield message
+
+    @contextlib.contextmanager
+    def _place(self, path: str, metadata: Pairs) -> Iterator[None]:
+        """Room for a call from its beginning to its end. Raises AioRpcError where there is none."""
+        place = self._interceptor.admission.enter(path, metadata)
+        if isinstance(place, Busy):
+            raise _error(place.code, place.message, place.trailing)
+        try:
+            yield
+        finally:
+            place()
 
     async def _handler(self, path: str, metadata: Pairs) -> Handler | None:
         details = cast(grpc.HandlerCallDetails, _Details(path, metadata))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from typing import Any, NoReturn
 
 import grpc
@@ -17,6 +17,7 @@ from shipliftd.access.callers import CALLER, Caller
 from shipliftd.access.guard import Guard
 from shipliftd.access.write_once import audit
 from shipliftd.api import observed
+from shipliftd.api.admission import Admission, Busy
 from shipliftd.api.calls import Context, Handler, Rpc, Told, note, rules_of, told_in
 from shipliftd.api.refusals import (
     LATE,
@@ -30,7 +31,9 @@ from shipliftd.api.refusals import (
     well_formed,
 )
 from shipliftd.clock import now
+from shipliftd.descriptors import WAITING
 from shipliftd.errors import Defect, Invalid, Refusal, Unauthenticated, Unavailable
+from shipliftd.settings import Limits
 from shipliftd.store import Store
 from shipliftd.store.transaction import Change
 
@@ -39,8 +42,6 @@ log = logging.getLogger(__name__)
 # How often the caller of an open stream is looked at again, beside every change of access.
 RECHECK_SECONDS = 15.0
 LAST_WORDS_SECONDS = 0.3
-# Rpcs that answer once something has come, or a good while later: they are like streams to their callers.
-_WAITING = frozenset({"AcquireStage", "WaitBuild"})
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
@@ -49,9 +50,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
     Its wrapped handlers are kept, one a method: making them anew each time cost a tenth of the rate.
     """
 
-    def __init__(self, store: Store, services: Iterable[ServiceDescriptor]) -> None:
+    def __init__(self, store: Store, services: Collection[ServiceDescriptor], limits: Limits) -> None:
         self._store = store
         self._observers: list[observed.Observer] = []
+        self.admission = Admission(services, limits)
         self._rpcs = rules_of(services)
         self._handlers: dict[str, Handler] = {}
         self._changed = asyncio.Event()
@@ -78,6 +80,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         assert task is not None  # noqa: S101  # gRPC makes one for each call, which ends with its answer
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        place = self.admission.enter(handler_call_details.method, handler_call_details.invocation_metadata)
+        if isinstance(place, Busy):
+            return place.handler
+        task.add_done_callback(place)
         return await self.handler(continuation, handler_call_details)
 
     async def handler(
@@ -147,7 +153,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary is not None:
             behavior = self._unary(handler.unary_unary, rpc)
             for observer in self._observers:
-                behavior = observed.unary(behavior, observer(rpc.name, rpc.name in _WAITING))
+                behavior = observed.unary(behavior, observer(rpc.name, rpc.name in WAITING))
             return grpc.unary_unary_rpc_method_handler(behavior, decode, handler.response_serializer)
         if handler.unary_stream is not None:
             behavior = self._stream(handler.unary_stream, rpc)
@@ -157,7 +163,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         raise NotImplementedError(f"{rpc.name} streams requests; Shiplift has no such rpc")
 
     def _unary(self, behavior: Callable[..., Any], rpc: Rpc) -> Callable[..., Any]:
-        if rpc.name in _WAITING:
+        if rpc.name in WAITING:
             behavior = self._waiting(behavior, rpc)
 
         async def call(request: Message | Malformed, context: Context) -> Message:

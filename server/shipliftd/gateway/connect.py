@@ -33,6 +33,7 @@ from shipliftd.gateway.failures import (
     Failure,
     invalid,
     not_allowed,
+    of_rpc,
     status_of,
     wrong_type,
 )
@@ -249,6 +250,8 @@ def _function(rpc: Any) -> Function:  # noqa: ANN401
             for key, value in await call.trailing_metadata():
                 context.response_trailers[key] = value
         except grpc.aio.AioRpcError as error:
+            for key, value in of_rpc(error).headers.items():
+                context.response_headers[key] = value
             raise _connect_error(error) from None
         return made
 

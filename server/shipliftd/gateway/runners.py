@@ -242,6 +242,9 @@ class Runners:
         await _send(send, reply)
 
 
+_BUSY = frozenset({"SERVER_BUSY", "TOKEN_BUSY"})
+
+
 def _failure(error: grpc.aio.AioRpcError) -> Failure:
     if error.code() is grpc.StatusCode.ABORTED:
         return Failure(409, error.code(), "Optimistic Lock Error")
@@ -249,6 +252,9 @@ def _failure(error: grpc.aio.AioRpcError) -> Failure:
     if failure.status == 409:
         # To a runner that is always the one above, whatever the words.
         failure.status = 400
+    elif any(detail.get("reason") in _BUSY for detail in failure.details):
+        # It repeats what has a status above 501, and gives up on others.
+        failure.status = 503
     return failure
 
 
