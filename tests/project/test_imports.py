@@ -47,7 +47,8 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "server": GROUND
     | NOUNS
     | {"store", "access", "api", "gateway", "metrics", "tracing", "first_start", "retention"},
-    "command": GROUND | {"store", "access", "gateway", "first_start", "server"},
+    "administration": GROUND | {"store", "access", "first_start"},
+    "command": GROUND | {"store", "gateway", "server", "administration"},
     "__main__": {"command"},
 }
 

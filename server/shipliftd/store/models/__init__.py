@@ -1,0 +1,73 @@
+"""The tables, as peewee models, and the rows that are read of them.
+
+Times are integers, in milliseconds since 1970 (UTC); 0: not yet. Lists and maps are JSON text. Statuses,
+events and the like are stored as the short lower-case words that people read; levels as the API's
+numbers, because they are compared.
+"""
+
+from shipliftd.store.models.access import Grant, Repository, Token, User
+from shipliftd.store.models.builds import Arrival, Build, Change, Deployment, Lost
+from shipliftd.store.models.stages import LogLine, Pipeline, Runner, Stage, Step
+from shipliftd.store.models.table import (
+    ENDED,
+    EVENTS,
+    FAILED,
+    IS_UNENDED,
+    STATUSES,
+    UNENDED,
+    VISIBILITIES,
+    Setting,
+    Table,
+    one_of,
+)
+from shipliftd.store.models.writes import Audit, Request
+
+TABLES = (
+    Setting,
+    User,
+    Token,
+    Repository,
+    Grant,
+    Build,
+    Stage,
+    Step,
+    LogLine,
+    Pipeline,
+    Runner,
+    Deployment,
+    Arrival,
+    Lost,
+    Request,
+    Change,
+    Audit,
+)
+
+__all__ = [
+    "ENDED",
+    "EVENTS",
+    "FAILED",
+    "IS_UNENDED",
+    "STATUSES",
+    "TABLES",
+    "UNENDED",
+    "VISIBILITIES",
+    "Arrival",
+    "Audit",
+    "Build",
+    "Change",
+    "Deployment",
+    "Grant",
+    "LogLine",
+    "Lost",
+    "Pipeline",
+    "Repository",
+    "Request",
+    "Runner",
+    "Setting",
+    "Stage",
+    "Step",
+    "Table",
+    "Token",
+    "User",
+    "one_of",
+]

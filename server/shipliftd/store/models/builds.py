@@ -1,0 +1,180 @@
+"""Builds, what they put where, and their changes."""
+
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    BooleanField,
+    Check,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+)
+
+from shipliftd.store.models.access import Repository
+from shipliftd.store.models.table import EVENTS, IS_UNENDED, STATUSES, Table, one_of
+
+
+class Build(Table):
+    id = BigAutoField()
+    repo = ForeignKeyField(Repository, lazy_load=False, index=False)
+    number = IntegerField()
+    parent = IntegerField()
+    origin = IntegerField()
+    status = TextField()
+    error = TextField()
+    event = TextField()
+    action = TextField()
+    link = TextField()
+    title = TextField()
+    message = TextField()
+    before = TextField()
+    after = TextField()
+    ref = TextField()
+    source_repo = TextField()
+    source = TextField()
+    target = TextField()
+    deploy_to = TextField()
+    author_login = TextField()
+    author_name = TextField()
+    author_email = TextField()
+    author_avatar = TextField()
+    sender = TextField()
+    trigger = TextField()
+    cron = TextField()
+    params = TextField()
+    debug = BooleanField()
+    timestamp = BigIntegerField()
+    started = BigIntegerField()
+    finished = BigIntegerField()
+    created = BigIntegerField()
+    updated = BigIntegerField()
+    version = IntegerField()
+    # NULL and not '': the unique index lets any number of builds have none.
+    external_id = TextField(null=True)
+    release = TextField()
+    artifacts = TextField()
+    # NULL: recorded without a pipeline file.
+    pipeline_id = BigIntegerField(null=True)
+    retry_of = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    warnings = TextField(default="[]", constraints=[SQL("DEFAULT '[]'")])
+
+    class Meta:
+        table_name = "builds"
+        constraints = (
+            one_of("status", STATUSES, "builds_status"),
+            one_of("event", EVENTS, "builds_event"),
+            Check("number > 0", "builds_number_positive"),
+            # A promotion always knows what it promotes and where to; nothing else goes anywhere.
+            Check(
+                "(event IN ('promote', 'rollback')) = (deploy_to <> '' AND parent > 0)",
+                "builds_promotion_has_parent_and_environment",
+            ),
+        )
+
+
+Build.add_index(Build.index(Build.repo, Build.number, unique=True, name="builds_number_taken"))
+# Promotions are the many, so they are kept out of what they are not looked up by: a release or a commit
+# finds the recorded builds, and these find their promotions by `origin`.
+Build.add_index(
+    Build.index(
+        Build.repo,
+        Build.external_id,
+        unique=True,
+        name="builds_external_id_taken",
+        where=SQL('"external_id" IS NOT NULL'),
+    )
+)
+Build.add_index(Build.index(Build.repo, Build.release, name="builds_of_release", where=SQL('"parent" = 0')))
+Build.add_index(Build.index(Build.repo, Build.after, name="builds_of_commit", where=SQL('"parent" = 0')))
+Build.add_index(
+    Build.index(
+        Build.repo,
+        Build.deploy_to,
+        Build.number,
+        name="builds_of_environment",
+        where=SQL('"parent" > 0'),
+    )
+)
+Build.add_index(Build.index(Build.repo, Build.ref, Build.number, name="builds_of_ref"))
+Build.add_index(
+    Build.index(
+        Build.repo,
+        Build.deploy_to,
+        Build.number,
+        name="builds_in_flight",
+        where=SQL("\"status\" = 'running'"),
+    )
+)
+# Over all repositories, newest first.
+Build.add_index(Build.index(Build.id, name="builds_unended", where=SQL(IS_UNENDED)))
+Build.add_index(Build.index(Build.repo, Build.origin, Build.number, name="builds_of_origin"))
+
+
+class Deployment(Table):
+    """What is in an environment, for the release before, which has no arrivals."""
+
+    repo = ForeignKeyField(Repository, lazy_load=False, index=False)
+    environment = TextField()
+    build = ForeignKeyField(Build, lazy_load=False, index=False)
+    number = IntegerField()
+    updated = BigIntegerField()
+
+    class Meta:
+        table_name = "deployments"
+        primary_key = CompositeKey("repo", "environment")
+
+
+class Arrival(Table):
+    """What came into an environment, row by row: the newest says what is there. None is ever changed.
+
+    Without a build (number 0) the environment was said to be empty; `said_by` is who said what is there,
+    '' where a promotion's success did.
+    """
+
+    id = BigAutoField()
+    repo = ForeignKeyField(Repository, lazy_load=False, index=False)
+    environment = TextField()
+    build = ForeignKeyField(Build, lazy_load=False, index=False, null=True)
+    number = IntegerField()
+    at = BigIntegerField()
+    said_by = TextField()
+
+    class Meta:
+        table_name = "arrivals"
+
+
+Arrival.add_index(
+    Arrival.index(Arrival.repo, Arrival.environment, Arrival.id, name="arrivals_in_environment")
+)
+
+
+class Lost(Table):
+    """An environment of which nobody knows what is there: a runner was lost on its way there."""
+
+    repo = ForeignKeyField(Repository, lazy_load=False, index=False)
+    environment = TextField()
+    number = IntegerField()
+    stage = TextField()
+    machine = TextField()
+    at = BigIntegerField()
+    # The newest build then: what was promoted later settles the environment by its success.
+    newest = IntegerField(default=2**31 - 1, constraints=[SQL("DEFAULT 2147483647")])
+
+    class Meta:
+        table_name = "lost"
+        primary_key = CompositeKey("repo", "environment")
+
+
+class Change(Table):
+    """A build was created or changed: what watchers will be told, in the order of commits."""
+
+    id = BigAutoField()
+    repo_id = BigIntegerField()
+    build_id = BigIntegerField()
+    version = IntegerField()
+    at = BigIntegerField()
+
+    class Meta:
+        table_name = "changes"
