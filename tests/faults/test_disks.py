@@ -29,7 +29,7 @@ from tests.support.refusals import refusal as told
 from tests.support.repository import Repository
 
 PROMOTIONS = 30
-ROUNDS = form(1, 30)
+ROUNDS = form(2, 30)
 AWAY = Refusal(
     grpc.StatusCode.UNAVAILABLE,
     "the store cannot take the write now; nothing was stored: try again",
@@ -96,13 +96,15 @@ def test_of_a_wal_that_is_damaged_what_came_before_is_whole_and_the_rest_can_be_
 
 
 class Limit:
-    """A file of the server's that may grow no further, as on a disk that is full."""
+    """Files of the server's that no byte may be added to or changed in, as on a disk that is full.
+
+    With a limit of what they are long, what is small goes into what a checkpoint has left free.
+    """
 
     def __init__(self, server: Shipliftd) -> None:
         self._process = server.process.pid
         self._unlimited = resource.prlimit(self._process, resource.RLIMIT_FSIZE)
-        size = server.database.with_name("shiplift.db-wal").stat().st_size
-        resource.prlimit(self._process, resource.RLIMIT_FSIZE, (size, self._unlimited[1]))
+        resource.prlimit(self._process, resource.RLIMIT_FSIZE, (0, self._unlimited[1]))
 
     def end(self) -> None:
         """Lets it grow again."""

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from shipliftd.clock import now
 from shipliftd.errors import Unavailable
 from shipliftd.store import models
 from shipliftd.store.ahead import Ahead, Made
@@ -139,7 +140,8 @@ class Store(abc.ABC):
 def _probe(tx: Transaction) -> None:
     setting = models.Setting
     tx.execute(
-        setting.insert(key="probe", value="").on_conflict(
+        # Another value each time: SQLite writes nothing where a row stays as it is.
+        setting.insert(key="probe", value=str(now())).on_conflict(
             conflict_target=[setting.key], preserve=[setting.value]
         )
     )
