@@ -3,6 +3,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Starts a PostgreSQL server beside what runs, and ends it afterwards.
+STORE ?= sqlite
+IN_STORE_sqlite :=
+IN_STORE_postgresql := $(BIN)/python -m tests.support.postgres
+IN_STORE = $(or $(IN_STORE_$(STORE)),$(if $(filter sqlite,$(STORE)),,$(error STORE=$(STORE): wanted sqlite or postgresql)))
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check check-deep style types stale-stubs protos-check imports \
 	protos stubs bench faults format clean
@@ -16,8 +21,8 @@ demo: .venv/.installed ## Promote the contract's build on a temporary server and
 run: .venv/.installed ## Keep a server with the demo's data running, and print commands to paste
 	@$(BIN)/python -m tests.support.demo --keep-running
 
-test: .venv/.installed ## Run the tests
-	$(BIN)/pytest -n auto --dist loadfile
+test: .venv/.installed ## Run the tests; on PostgreSQL: make test STORE=postgresql
+	$(IN_STORE) $(BIN)/pytest -n auto --dist loadfile
 
 check: style types stale-stubs protos-check imports ## Check style, types, generated code, protos and imports
 
