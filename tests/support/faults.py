@@ -1,10 +1,10 @@
 """What the tests of faults have in common: their two forms, and a look into the store beside its server."""
 
 import os
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
+
+from tests.support.beside import opened
 
 T = TypeVar("T")
 
@@ -18,8 +18,9 @@ def form(short: T, long: T) -> T:
 
 def rows(database: Path, statement: str) -> list[tuple[Any, ...]]:
     """What a SELECT finds in the store."""
-    with closing(sqlite3.connect(database)) as store:
-        return store.execute(statement).fetchall()
+    with opened(database) as store:
+        found: list[tuple[Any, ...]] = store.execute(statement).fetchall()
+        return found
 
 
 def column(database: Path, statement: str) -> list[Any]:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -104,6 +105,37 @@ class Cluster:
                 break
         raise RuntimeError((self.folder / "log").read_text())
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Has the stores of tests in this server, and not in the one that they share."""
+        before = {name: os.environ[name] for name in (SERVER, f"{SERVER}_DATA")}
+        os.environ.update(self.environment)
+        _make.cache_clear()
+        _template.cache_clear()
+        try:
+            yield
+        finally:
+            os.environ.update(before)
+            _make.cache_clear()
+            _template.cache_clear()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What names it to the tests of a process."""
+        return {SERVER: self.url, f"{SERVER}_DATA": str(self.folder)}
+
+    def kill(self) -> None:
+        """Ends it as a crash does: by `kill -9` of all of its processes."""
+        assert self.process is not None
+        pids = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid)], check=False, capture_output=True, text=True
+        ).stdout.split()
+        for pid in (self.process.pid, *map(int, pids)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(60)
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+
     def stop(self, number: int) -> None:
         """Ends it by a signal: SIGINT (fast), SIGQUIT (at once)."""
         assert self.process is not None
@@ -167,8 +199,8 @@ def _program(name: str) -> str:
 def main() -> int:
     """Runs the command with a server beside it."""
     with cluster() as running:
-        environment = {SERVER: running.url, f"{SERVER}_DATA": str(running.folder)}
-        return subprocess.run(sys.argv[1:], check=False, env={**os.environ, **environment}).returncode
+        environment = {**os.environ, **running.environment}
+        return subprocess.run(sys.argv[1:], check=False, env=environment).returncode
 
 
 if __name__ == "__main__":

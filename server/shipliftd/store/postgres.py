@@ -222,7 +222,7 @@ class PostgresStore(Store):
     def _commit(self, verb: Callable[[Transaction], T], made: Made) -> tuple[T, Collection[Change]]:
         result, tx = self._again_if_cut(lambda tx: (self._run(tx, verb, made), tx))
         try:
-            tx.connection.execute("COMMIT")
+            tx.connection.execute("COMMIT", prepare=False)
         except Exception as error:
             if is_cut(error):
                 log.warning("lost in a commit", extra={"error": str(error)})
@@ -232,14 +232,14 @@ class PostgresStore(Store):
 
     def _run(self, tx: Transaction, verb: Callable[[Transaction], T], made: Made) -> T:
         tx.changes = []
-        tx.connection.execute("BEGIN")
+        tx.connection.execute("BEGIN", prepare=False)
         try:
             with having(made):
                 result = verb(tx)
             notify(tx, self._notices.replica)
         except BaseException:
             if not tx.connection.closed:
-                tx.connection.execute("ROLLBACK")
+                tx.connection.execute("ROLLBACK", prepare=False)
             raise
         return result
 
