@@ -37,12 +37,16 @@ async def measure(
     seconds: float,
     token: str = "",
 ) -> Result:
-    """Calls `path` with bytes made beforehand and answers left undecoded, so the client costs little."""
+    """Calls `path` with bytes made beforehand and answers left undecoded, so the client costs little.
+
+    Of several addresses, with commas between, callers take turns.
+    """
     metadata = (("authorization", f"Bearer {token}"),) if token else None
     # One connection for 16 callers, as a service's clients would have.
+    addresses = address.split(",")
     channels = [
-        grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)])
-        for _ in range(max(1, callers // 16))
+        grpc.aio.insecure_channel(addresses[n % len(addresses)], [("grpc.use_local_subchannel_pool", 1)])
+        for n in range(max(min(callers, len(addresses)), callers // 16))
     ]
     calls: list[Call] = [channel.unary_unary(path) for channel in channels]
     feed = requests()

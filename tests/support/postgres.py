@@ -25,8 +25,9 @@ import psycopg
 
 SERVER = "SHIPLIFT_TEST_POSTGRESQL"
 _PROGRAMS = "/usr/lib/postgresql"
+_SETTINGS = ("max_connections=400", "shared_buffers=64MB")
 # The machine may lose power in a test, but not the test its database.
-_SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=400", "shared_buffers=64MB")
+_FAST = ("fsync=off", "full_page_writes=off")
 
 
 def is_in_use() -> bool:
@@ -75,6 +76,7 @@ class Cluster:
 
     folder: Path
     port: int
+    settings: tuple[str, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -84,7 +86,7 @@ class Cluster:
 
     def start(self) -> None:
         """Starts it, and returns once it answers."""
-        options = [word for setting in _SETTINGS for word in ("-c", setting)]
+        options = [word for setting in self.settings for word in ("-c", setting)]
         self.process = subprocess.Popen(
             [
                 *_as_other(),
@@ -108,14 +110,17 @@ class Cluster:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Has the stores of tests in this server, and not in the one that they share."""
-        before = {name: os.environ[name] for name in (SERVER, f"{SERVER}_DATA")}
+        before = {name: os.environ.pop(name, None) for name in self.environment}
         os.environ.update(self.environment)
         _make.cache_clear()
         _template.cache_clear()
         try:
             yield
         finally:
-            os.environ.update(before)
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
             _make.cache_clear()
             _template.cache_clear()
 
@@ -144,9 +149,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A server with its data in a temporary folder."""
-    folder = Path(tempfile.mkdtemp(prefix="shiplift-postgresql-"))
+def cluster(folder: Path | None = None, *, is_durable: bool = False) -> Iterator[Cluster]:
+    """A server with its data in a temporary folder, within this one; a durable one waits for the disk."""
+    folder = Path(tempfile.mkdtemp(prefix="shiplift-postgresql-", dir=folder))
     try:
         if os.getuid() == 0:
             user = pwd.getpwnam(_other())
@@ -163,7 +168,7 @@ def cluster() -> Iterator[Cluster]:
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        made = Cluster(folder, port)
+        made = Cluster(folder, port, _SETTINGS if is_durable else _SETTINGS + _FAST)
         made.start()
         try:
             yield made
