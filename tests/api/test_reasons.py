@@ -22,8 +22,9 @@ KINDS: dict[str, type[Refusal]] = {
 # What cannot start tells its operator so, and no caller.
 STARTS = {
     *("command.py", "logins.py", "builds/parameters.py", "server.py", "settings.py", "tls.py"),
-    *("store/backups.py", "store/opening.py", "store/schema.py"),
-    *("gateway/serving.py", "gateway/standalone.py"),
+    *("store/__init__.py", "store/backups.py", "store/copying.py", "store/opening.py", "store/schema.py"),
+    *("administration.py", "store/postgres_database.py", "metrics/serving.py"),
+    *("gateway/serving.py", "gateway/standalone.py", "gateway/upstream.py"),
 }
 
 

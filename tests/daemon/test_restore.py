@@ -17,6 +17,8 @@ from tests.support.commands import refusal, said
 from tests.support.harness import Shipliftd
 from tests.support.stores import ADD, GRANT, TOKEN, create, damage, mode, numbers, promote
 
+pytestmark = pytest.mark.sqlite
+
 
 def test_restore_puts_a_backup_in_place_and_keeps_what_was_there(store: Path, tmp_path: Path) -> None:
     copy = tmp_path / "backup.db"
@@ -205,8 +207,6 @@ def test_restore_works_where_there_are_no_hard_links(store: Path, filled: Path, 
     program = """
 import os
 from shipliftd.command import main
-
-pytestmark = pytest.mark.sqlite
 
 def link(*names):
     raise PermissionError(1, "Operation not permitted")

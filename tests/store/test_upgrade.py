@@ -19,12 +19,11 @@ from tests.support.commands import MIGRATIONS, refusal, said, shipliftd
 from tests.support.harness import Shipliftd
 from tests.support.repository import COMMIT
 
+pytestmark = pytest.mark.sqlite
+
 # A rebuild of the table that others point to, and a column that a later release might want.
 NEXT = """
 from peewee import SQL, TextField
-
-pytestmark = pytest.mark.sqlite
-
 
 def up(migrator, db):
     empty = TextField(default="", constraints=[SQL("DEFAULT ''")])
