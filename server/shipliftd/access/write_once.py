@@ -112,7 +112,7 @@ def write(
             faults.request_id(request_id)
             faults.refuse()
             made = written.resource
-            _INSERT_REQUEST.run(tx, caller.user_id, caller.method, request_id, mark, made.id, now())
+            _INSERT_REQUEST.put(tx, caller.user_id, caller.method, request_id, mark, made.id, now())
             audit(tx, caller, request, made)
             return written
 
@@ -131,7 +131,7 @@ def audit(
 ) -> None:
     """Notes a write, or a refused one with its code and public reason."""
     # A refused request may hold anything, so what is kept of it is cut.
-    _AUDIT.run(
+    _AUDIT.put(
         tx,
         now(),
         caller.user_id,

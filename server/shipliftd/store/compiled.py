@@ -53,6 +53,13 @@ class Compiled:
             args = tuple(args[p.position] if type(p) is Arg else p for p in params)
         return reader.connection.execute(sql, args)
 
+    def put(self, tx: Transaction, *args: object) -> None:
+        """Runs it by the end of the transaction, which reads nothing of it: see `Transaction.put`."""
+        sql, params = self._texts.get(type(tx.database)) or self._compiled(tx.database)
+        if params is not None:
+            args = tuple(args[p.position] if type(p) is Arg else p for p in params)
+        tx.put(sql, args)
+
     def run_each(self, tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
         """Runs it once for each row of arguments, faster than `run`; the query takes them as they are."""
         sql, params = self._texts.get(type(tx.database)) or self._compiled(tx.database)

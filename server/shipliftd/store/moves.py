@@ -166,4 +166,4 @@ def claim_stage(
 
 def changed(tx: Transaction, build: BuildRow) -> None:
     """Notes for those who watch over a restart that the build was made or moved."""
-    _CHANGE.run(tx, build.repo_id, build.id, build.version, build.updated)
+    _CHANGE.put(tx, build.repo_id, build.id, build.version, build.updated)

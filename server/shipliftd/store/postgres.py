@@ -222,21 +222,26 @@ class PostgresStore(Store):
     def _commit(self, verb: Callable[[Transaction], T], made: Made) -> tuple[T, Collection[Change]]:
         result, tx = self._again_if_cut(lambda tx: (self._run(tx, verb, made), tx))
         try:
-            tx.connection.execute("COMMIT", prepare=False)
+            with tx.connection.pipeline():
+                for sql, args in tx.later:
+                    tx.connection.execute(sql, args)
+                notify(tx, self._notices.replica)
+                tx.connection.execute("COMMIT", prepare=False)
         except Exception as error:
             if is_cut(error):
                 log.warning("lost in a commit", extra={"error": str(error)})
                 raise _Unknown from error
+            if not tx.connection.closed:
+                tx.connection.execute("ROLLBACK", prepare=False)
             raise
         return result, dict.fromkeys(tx.changes)
 
     def _run(self, tx: Transaction, verb: Callable[[Transaction], T], made: Made) -> T:
-        tx.changes = []
+        tx.changes, tx.later = [], []
         tx.connection.execute("BEGIN", prepare=False)
         try:
             with having(made):
                 result = verb(tx)
-            notify(tx, self._notices.replica)
         except BaseException:
             if not tx.connection.closed:
                 tx.connection.execute("ROLLBACK", prepare=False)

@@ -69,15 +69,25 @@ class Transaction(Reader):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.changes: list[Change] = []
+        self._is_sqlite = isinstance(database, SqliteDatabase)
+        # What PostgreSQL is sent with the COMMIT.
+        self.later: list[tuple[str, tuple[object, ...]]] = []
 
     def execute(self, query: Query) -> int:
         """Runs an INSERT, UPDATE or DELETE that is not compiled; returns the new id, or how many rows."""
         done: int = query.execute(self.database)
         return done
 
+    def put(self, sql: str, args: tuple[object, ...]) -> None:
+        """Runs a statement of which nothing is read: on PostgreSQL with the COMMIT, in one round trip."""
+        if self._is_sqlite:
+            self.connection.execute(sql, args)
+        else:
+            self.later.append((sql, args))
+
     def is_alone(self, doing: int) -> bool:
         """Whether no other replica does this now; it stays so until this transaction ends."""
-        if isinstance(self.database, SqliteDatabase):
+        if self._is_sqlite:
             return True
         taken: tuple[bool] = self.connection.execute(
             "SELECT pg_try_advisory_xact_lock(%s)", (doing,)
