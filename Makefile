@@ -21,8 +21,8 @@ demo: .venv/.installed ## Promote the contract's build on a temporary server and
 run: .venv/.installed ## Keep a server with the demo's data running, and print commands to paste
 	@$(BIN)/python -m tests.support.demo --keep-running
 
-test: .venv/.installed ## Run the tests; on PostgreSQL: make test STORE=postgresql
-	$(IN_STORE) $(BIN)/pytest -n auto --dist loadfile
+test: .venv/.installed ## Run the tests, or those of TESTS; on PostgreSQL: make test STORE=postgresql
+	$(IN_STORE) $(BIN)/pytest -n auto --dist loadfile $(TESTS)
 
 check: style types stale-stubs protos-check imports ## Check style, types, generated code, protos and imports
 

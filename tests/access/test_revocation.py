@@ -78,7 +78,7 @@ def test_what_an_operator_takes_away_beside_the_server_is_gone_soon(repository: 
     repository.record()
     assert mona.promote(1).number == 2
     database = repository.server.database
-    said("grant", "add", login, "read", "-R", repository.slug, "--database", database)
+    said("grant", "add", login, "read", "-R", repository.slug, "--database", repository.server.store)
     until(grpc.StatusCode.PERMISSION_DENIED, lambda: mona.promote(1))
     with opened(database) as other:
         other.execute(

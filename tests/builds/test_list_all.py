@@ -109,6 +109,7 @@ def test_pages_go_on_where_they_ended(served: Shipliftd, statuses: tuple[pb.Buil
     assert found == [f"{name} {number}" for number in range(5, 0, -1) for name in ("other", "one")]
 
 
+@pytest.mark.sqlite
 def test_a_page_looks_at_what_has_not_ended_alone(served: Shipliftd) -> None:
     made(served, "one").record()
     query = (
@@ -120,6 +121,7 @@ def test_a_page_looks_at_what_has_not_ended_alone(served: Shipliftd) -> None:
     assert "USING INDEX builds_unended (id<?)" in stored(served, query)[0][3]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "more", ["deploy_to = 'production' AND parent > 0", "trigger = 'mona'", "created < 5"]
 )

@@ -148,6 +148,7 @@ def test_a_page_of_whole_builds_takes_few_queries(own_server: Shipliftd) -> None
     assert len(queries) == 1 + 2 * 7
 
 
+@pytest.mark.sqlite
 def test_what_is_promoted_of_a_build_is_listed(repository: Repository) -> None:
     repository.record()
     repository.record()

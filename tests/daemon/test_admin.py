@@ -13,6 +13,8 @@ from tests.support.commands import MIGRATIONS, refusal, said, shipliftd
 from tests.support.harness import Shipliftd
 from tests.support.stores import ADD, GRANT, TOKEN, damage, mode, promote
 
+pytestmark = pytest.mark.sqlite
+
 
 def test_migrate_makes_a_new_store_once(tmp_path: Path) -> None:
     database = tmp_path / "deep" / "shiplift.db"

@@ -18,6 +18,8 @@ from tests.support.patience import SECONDS, until, within
 from tests.support.refusals import code_of
 from tests.support.stores import create, mode, numbers, promote, record
 
+pytestmark = pytest.mark.sqlite
+
 SECRET = re.compile(r"shl_[A-Za-z0-9_-]{43}\n")
 
 

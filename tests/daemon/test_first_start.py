@@ -23,6 +23,8 @@ from tests.support.commands import command, refusal, said, shipliftd
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS
 
+pytestmark = pytest.mark.sqlite
+
 
 @contextmanager
 def unconfigured(home: Path, **environment: str) -> Iterator[dict[str, dict[str, str]]]:

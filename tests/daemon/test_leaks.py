@@ -18,6 +18,7 @@ from tests.support.runners import Fleet, pids, waiting_for
 MARKER = "hunter2-correct-horse"
 
 
+@pytest.mark.sqlite
 def test_what_was_used_on_every_way_in_is_found_nowhere(tmp_path: Path) -> None:
     with Shipliftd(tmp_path / "shiplift.db", ("--http", "127.0.0.1:0")) as server:
         server.secrets.values.add(MARKER)

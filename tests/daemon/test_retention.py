@@ -19,6 +19,8 @@ from tests.support.repository import Repository
 from tests.support.staged import SUCCESS, Runner, Staged, stored
 from tests.support.waiting import tail
 
+pytestmark = pytest.mark.sqlite
+
 HOUR = 60 * 60 * 1000
 LINES = 1200
 LONG = "x" * 1024 * 1024

@@ -32,6 +32,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 # Listening.
 
 
+@pytest.mark.sqlite
 def test_a_second_server_on_the_same_store_is_refused(server: Shipliftd, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(server.database)
@@ -190,6 +191,7 @@ def test_clients_may_ping_as_often_as_those_of_go_do() -> None:
 # Logs.
 
 
+@pytest.mark.sqlite
 def test_the_log_is_json_without_secrets(own_server: Shipliftd) -> None:
     record(own_server)
     secret = own_server.user("dora")

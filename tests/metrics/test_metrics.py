@@ -105,6 +105,7 @@ def test_a_call_whose_time_is_over_is_counted_as_that(measured: Shipliftd) -> No
         until(lambda: samples(measured, "shipliftd_calls_total").get(("DEADLINE_EXCEEDED", "CreateBuild")))
 
 
+@pytest.mark.sqlite
 def test_commits_are_measured_and_writes_that_wait_counted(measured: Shipliftd) -> None:
     repository = Repository.make(measured, "octocat", "app")
 
@@ -130,6 +131,7 @@ def test_commits_are_measured_and_writes_that_wait_counted(measured: Shipliftd) 
     assert sample(measured, "shipliftd_writes_waiting") == 0
 
 
+@pytest.mark.sqlite
 def test_a_store_that_takes_no_writes_is_told(measured: Shipliftd) -> None:
     repository = Repository.make(measured, "octocat", "app")
     assert sample(measured, "shipliftd_store_failing") == 0
@@ -155,6 +157,7 @@ def test_what_is_stored_is_looked_up(staged: Staged) -> None:
     assert told() == (0, 1, 1)
 
 
+@pytest.mark.sqlite
 def test_the_others_are_told_when_the_store_cannot_be_read(measured: Shipliftd) -> None:
     stored(measured, "ALTER TABLE lost RENAME TO gone")
     names = {family.name for family in families(measured)}
@@ -202,6 +205,7 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, address: str) -> Non
     )
 
 
+@pytest.mark.sqlite
 def test_an_address_that_is_taken_is_refused(measured: Shipliftd, tmp_path: Path) -> None:
     database = tmp_path / "other.db"
     with Shipliftd(database):

@@ -133,6 +133,7 @@ def ask(runner: Runner, wants: Iterable[dict[str, Any]]) -> list[grpc.StatusCode
     return codes
 
 
+@pytest.mark.sqlite
 def test_a_token_asks_for_so_many_different_things_and_no_more(own_server: Shipliftd) -> None:
     staged = Staged.of(Repository.make(own_server, "octocat", "app"))
     assert ask(staged.runner, [{"labels": LARGEST}]) == [OK]

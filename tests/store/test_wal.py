@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
 from shiplift.v1 import builds_pb2 as api
 from shipliftd.store.wal import MOST_BYTES
 
@@ -12,6 +13,8 @@ from tests.support.patience import until
 from tests.support.repository import Repository
 from tests.support.staged import Staged
 from tests.support.waiting import tail
+
+pytestmark = pytest.mark.sqlite
 
 
 def event(server: Shipliftd, said: str) -> dict[str, Any]:

@@ -42,8 +42,13 @@ def is_cut(error: Exception) -> bool:
     """Whether a connection to PostgreSQL is no more, or did not come to be."""
     cause = _cause(error)
     state = _state(cause)
-    # Without a state it is libpq that speaks; 57P01 to 57P05 end the session.
-    return _is_postgresql(cause) and (not state or state[:2] == "08" or state[:3] == "57P")
+    if not _is_postgresql(cause):
+        return False
+    # Without a state it is libpq that speaks, but for values that it does not send, such as a NUL in a
+    # text; 57P01 to 57P05 end the session.
+    kinds = {each.__name__ for each in type(cause).__mro__}
+    is_libpq = not state and not kinds.isdisjoint({"OperationalError", "InterfaceError"})
+    return is_libpq or state[:2] == "08" or state[:3] == "57P"
 
 
 def is_overtaken(error: Exception) -> bool:

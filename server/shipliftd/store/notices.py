@@ -29,7 +29,7 @@ def notify(tx: Transaction, replica: str) -> None:
     text = json.dumps([replica, list(dict.fromkeys(tx.changes))], separators=(",", ":"))
     if len(text) > _MOST_BYTES:
         text = json.dumps([replica, None])
-    tx.connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, text))
+    tx.connection.execute("SELECT pg_notify(%s, %s)", (_CHANNEL, text), prepare=False)
 
 
 class Notices:

@@ -223,8 +223,9 @@ class PostgresStore(Store):
         result, tx = self._again_if_cut(lambda tx: (self._run(tx, verb, made), tx))
         try:
             with tx.connection.pipeline():
+                # Not prepared: where one fails, psycopg takes those behind it for prepared all the same.
                 for sql, args in tx.later:
-                    tx.connection.execute(sql, args)
+                    tx.connection.execute(sql, args, prepare=False)
                 notify(tx, self._notices.replica)
                 tx.connection.execute("COMMIT", prepare=False)
         except Exception as error:
