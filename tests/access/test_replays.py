@@ -255,7 +255,7 @@ def test_who_has_lost_access_is_repeated_nothing(scene: Scene, way: str) -> None
     elif way == "revoked":
         access.RevokeAccess(pb.RevokeAccessRequest(**where))
     else:
-        stored(scene.server, "UPDATE users SET admin = 0 WHERE login = ?", scene.login)
+        stored(scene.server, "UPDATE users SET admin = false WHERE login = ?", scene.login)
     assert code_of(mine, request) == CODES[ENTRIES[scene.rpc, way]]
 
 

@@ -66,6 +66,6 @@ def tables(store: Opened) -> list[str]:
 def everything(store: Opened) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables."""
     return {
-        table: [tuple(row) for row in store.execute(f'SELECT * FROM "{table}" ORDER BY 1').fetchall()]
+        table: sorted(map(tuple, store.execute(f'SELECT * FROM "{table}"').fetchall()), key=repr)
         for table in tables(store)
     }
