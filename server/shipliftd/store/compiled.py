@@ -46,19 +46,20 @@ class Compiled:
         found = self._texts[type(database)] = sql, None if straight else params
         return found
 
-    def run(self, reader: Reader, *args: object) -> Any:  # noqa: ANN401
-        """Runs it and returns the driver's cursor, whose rows are untyped tuples."""
-        sql, params = self._texts.get(type(reader.database)) or self._compiled(reader.database)
+    def _statement(self, database: Database, args: tuple[object, ...]) -> tuple[str, tuple[object, ...]]:
+        """The text, and the arguments in the order in which it has them."""
+        sql, params = self._texts.get(type(database)) or self._compiled(database)
         if params is not None:
             args = tuple(args[p.position] if type(p) is Arg else p for p in params)
-        return reader.connection.execute(sql, args)
+        return sql, args
+
+    def run(self, reader: Reader, *args: object) -> Any:  # noqa: ANN401
+        """Runs it and returns the driver's cursor, whose rows are untyped tuples."""
+        return reader.connection.execute(*self._statement(reader.database, args))
 
     def put(self, tx: Transaction, *args: object) -> None:
         """Runs it by the end of the transaction, which reads nothing of it: see `Transaction.put`."""
-        sql, params = self._texts.get(type(tx.database)) or self._compiled(tx.database)
-        if params is not None:
-            args = tuple(args[p.position] if type(p) is Arg else p for p in params)
-        tx.put(sql, args)
+        tx.put(*self._statement(tx.database, args))
 
     def run_each(self, tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
         """Runs it once for each row of arguments, faster than `run`; the query takes them as they are."""

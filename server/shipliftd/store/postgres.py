@@ -232,8 +232,7 @@ class PostgresStore(Store):
             if is_cut(error):
                 log.warning("lost in a commit", extra={"error": str(error)})
                 raise _Unknown from error
-            if not tx.connection.closed:
-                tx.connection.execute("ROLLBACK", prepare=False)
+            _undo(tx)
             raise
         return result, dict.fromkeys(tx.changes)
 
@@ -244,8 +243,7 @@ class PostgresStore(Store):
             with having(made):
                 result = verb(tx)
         except BaseException:
-            if not tx.connection.closed:
-                tx.connection.execute("ROLLBACK", prepare=False)
+            _undo(tx)
             raise
         return result
 
@@ -253,3 +251,8 @@ class PostgresStore(Store):
         if not self.failing:
             log.warning("store", extra={"error": str(error)})
         self.failing = is_cut(error) or self.failing
+
+
+def _undo(tx: Transaction) -> None:
+    if not tx.connection.closed:
+        tx.connection.execute("ROLLBACK", prepare=False)
