@@ -19,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shipliftd import __version__
 from shipliftd.descriptors import SERVICES, path_of
+from shipliftd.trace_context import SPAN
 
 # Of codes that are the server's fault, as OpenTelemetry's conventions for gRPC have it.
 _FAULTS = frozenset(
@@ -66,7 +67,12 @@ class Traces:
                 kind=trace.SpanKind.SERVER,
                 attributes=attributes,
             )
-            token = contexts.attach(trace.set_span_in_context(span))
+            within = trace.set_span_in_context(span)
+            token = contexts.attach(within)
+            handed: dict[str, str] = {}
+            _PROPAGATOR.inject(handed, within)
+            # With OTEL_SDK_DISABLED there are no spans.
+            SPAN.set(handed.get("traceparent", ""))
 
             def end(code: str) -> None:
                 if not is_stream:

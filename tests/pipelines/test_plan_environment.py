@@ -131,6 +131,13 @@ def test_what_is_absent_is_empty() -> None:
     assert environment(Inputs(), {}) == dict.fromkeys(fixed, "") | ALWAYS
 
 
+def test_a_trace_is_there_where_there_is_one_and_no_parameter_replaces_it() -> None:
+    traced = Inputs(build=BuildFacts(traceparent="00-1-2-01"))
+    given = {"TRACEPARENT": "a parameter"}
+    assert environment(traced, given) == environment(Inputs(), {}) | {"TRACEPARENT": "00-1-2-01"}
+    assert environment(Inputs(), given) == environment(Inputs(), {}) | given
+
+
 @pytest.mark.parametrize(
     ("ref", "number"),
     [

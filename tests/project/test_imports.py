@@ -28,6 +28,7 @@ GROUND = frozenset(
         "settings",
         "signals",
         "tls",
+        "trace_context",
     }
 )
 MAY_IMPORT: dict[str, Set[str]] = {

@@ -126,11 +126,11 @@ def create(world: World, nodes: list[Node], numbers: list[int]) -> BuildWithStag
             for n in numbers
         ],
     )
-    recorded = recording.create(*world, request, RULES, None).resource
+    recorded = recording.create(*world, request, RULES, None, None).resource
     promotion = api.PromoteRequest(
         owner="octocat", repo="app", build=recorded.build.number, target="production"
     )
-    return promotions.promote(*world, promotion, RULES).resource
+    return promotions.promote(*world, promotion, RULES, None).resource
 
 
 def finish(world: World, stage: StageRow, outcome: str) -> None:

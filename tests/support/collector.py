@@ -23,6 +23,7 @@ class Span(NamedTuple):
     name: str
     kind: str
     trace_id: str
+    id: str
     parent: str
     attributes: dict[str, object]
     status: str
@@ -87,6 +88,7 @@ def _spans(request: ExportTraceServiceRequest) -> list[Span]:
             span.name,
             trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
             span.trace_id.hex(),
+            span.span_id.hex(),
             span.parent_span_id.hex(),
             _plain(span.attributes),
             trace_pb2.Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_"),

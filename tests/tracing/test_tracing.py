@@ -69,10 +69,12 @@ def test_a_call_is_a_span_of_its_callers_trace(collector: Collector, application
     application.record()
     trace = Trace()
     get(application, 1, ("traceparent", trace.parent), ("x-request-id", f"{application.name}-get"))
-    assert collector.wait(trace.has) == Span(
+    span = collector.wait(trace.has)
+    assert span == Span(
         name=f"{SERVICE}/GetBuild",
         kind="SERVER",
         trace_id=trace.id,
+        id=span.id,
         parent=trace.span,
         attributes={
             "rpc.system.name": "grpc",
@@ -137,6 +139,39 @@ def test_a_fault_of_the_server_is_one_of_its_span(collector: Collector, applicat
         span = collector.wait(trace.has)
     assert (span.status, span.attributes["error.type"]) == ("ERROR", "DEADLINE_EXCEEDED")
     assert span.attributes["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
+
+
+@pytest.mark.parametrize("is_within", [True, False], ids=["within a trace", "without one"])
+def test_the_steps_of_a_build_belong_to_the_servers_span(
+    collector: Collector, application: Repository, is_within: bool
+) -> None:
+    trace = Trace()
+    told = f"{application.name}-promoted"
+    sent = (("x-request-id", told), *((("traceparent", trace.parent),) if is_within else ()))
+    application.record(status=builds_pb2.BUILD_STATUS_SUCCESS)
+    build = application.builds.PromoteBuild(application.promotion(1), metadata=sent)
+    span = collector.wait(lambda span: span.attributes.get("rpc.request.metadata.x-request-id") == [told])
+    assert (span.trace_id == trace.id, span.parent) == (is_within, trace.span if is_within else "")
+    lease = Staged.of(application).runner.accept(build.stages[0].id)
+    handed, _, flags = lease.plan.environment["TRACEPARENT"].rpartition("-")
+    # Sampled; newer libraries have another flag of the traces that they begin, that the id is random.
+    assert (handed, int(flags, 16) & 1) == (f"00-{span.trace_id}-{span.id}", 1)
+
+
+def test_spans_that_are_switched_off_leave_the_steps_their_callers(
+    collector: Collector, tmp_path: Path
+) -> None:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_SDK_DISABLED": "true"}
+    with Shipliftd(tmp_path / "shiplift.db", environment=environment) as server:
+        repository = Repository.make(server, "octocat", "app")
+        repository.record(status=builds_pb2.BUILD_STATUS_SUCCESS)
+        staged = Staged.of(repository)
+        trace = Trace()
+        for sent in ((("traceparent", trace.parent),), ()):
+            build = repository.builds.PromoteBuild(repository.promotion(1), metadata=sent)
+            lease = staged.runner.accept(build.stages[0].id)
+            assert dict(lease.plan.environment).get("TRACEPARENT") == (trace.parent if sent else None)
+            staged.runner.report(lease.stage.id, builds_pb2.BUILD_STATUS_SUCCESS)
 
 
 @pytest.mark.parametrize("is_alone", [False, True], ids=["in the server", "before the server"])

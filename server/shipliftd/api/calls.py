@@ -10,6 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.descriptors import path_of, writes
+from shipliftd.trace_context import SPAN, TRACEPARENT
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,16 @@ def told_in(context: Context) -> Told:
     # The gateway in this process has a line of its own for it, in the same log.
     is_traced = x_request_id != "" and context.peer() != IN_PROCESS
     return Told(authorization, x_request_id, is_traced)
+
+
+def traceparent_of(context: Context) -> str | None:
+    """The trace that the call is part of: the server's span of it if there is one, else what it brought."""
+    if span := SPAN.get():
+        return span
+    for key, value in context.invocation_metadata() or ():
+        if key == "traceparent":
+            return value if isinstance(value, str) and TRACEPARENT.fullmatch(value) else None
+    return None
 
 
 def note(rpc: Rpc, told: Told, code: str, login: str) -> None:

@@ -157,6 +157,7 @@ def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:
             previous=plans.Previous(leased.current.number, leased.current.release, leased.current.after)
             if leased.current is not None
             else plans.Previous(),
+            traceparent=build.traceparent or "",
         ),
         repository=plans.RepositoryFacts(
             owner=repository.owner,

@@ -25,12 +25,17 @@ def _to_its_target(_tx: Transaction, caller: Caller, request: pb.PromoteRequest)
 
 @write(load=builds.load, look=_to_its_target)
 def promote(
-    tx: Transaction, caller: Caller, request: pb.PromoteRequest, rules: ParameterRules
+    tx: Transaction,
+    caller: Caller,
+    request: pb.PromoteRequest,
+    rules: ParameterRules,
+    traceparent: str | None,
 ) -> Written[BuildWithStages]:
     """Makes a new build of event promote: the parent's commit, pending stages, the target.
 
-    Raises Invalid, Denied (the token is cut to other environments), NotFound, Aborted, Precondition (the
-    build has no commit, nobody knows what is in the environment, or no pipeline of the file matches).
+    `traceparent` is the trace that the call is part of. Raises Invalid, Denied (the token is cut to other
+    environments), NotFound, Aborted, Precondition (the build has no commit, nobody knows what is in the
+    environment, or no pipeline of the file matches).
     """
     faults = Faults()
     faults.positive("build", request.build)
@@ -52,7 +57,12 @@ def promote(
         tx,
         caller,
         found[0]._replace(
-            parent=found[0].number, event="promote", deploy_to=request.target, params=params, retry_of=0
+            parent=found[0].number,
+            event="promote",
+            deploy_to=request.target,
+            params=params,
+            retry_of=0,
+            traceparent=traceparent,
         ),
         found[1],
         warnings,
@@ -61,7 +71,11 @@ def promote(
 
 @write(load=builds.load, look=builds.in_its_environment)
 def retry(
-    tx: Transaction, caller: Caller, request: pb.RetryBuildRequest, rules: ParameterRules
+    tx: Transaction,
+    caller: Caller,
+    request: pb.RetryBuildRequest,
+    rules: ParameterRules,
+    traceparent: str | None,
 ) -> Written[BuildWithStages]:
     """Makes a new build that is another try of one: the same event, parent and target.
 
@@ -89,7 +103,8 @@ def retry(
             violations=[("build", f"is {build.status}")],
             metadata={"build": build.number, "status": build.status},
         )
-    return _begin(tx, caller, build._replace(params=params, retry_of=build.number), stages, warnings)
+    another = build._replace(params=params, retry_of=build.number, traceparent=traceparent)
+    return _begin(tx, caller, another, stages, warnings)
 
 
 def _begin(

@@ -90,11 +90,13 @@ def create(
     request: pb.CreateBuildRequest,
     rules: ParameterRules,
     parsed: Pipelines | None,
+    traceparent: str | None,
 ) -> Written[BuildWithStages]:
     """Records a build with its stages; one that has the external id already is returned as it is.
 
-    `parsed` is what the request's pipeline file says, None without one. Raises Invalid, Denied (a number
-    needs admin), AlreadyExists (the number is taken), Precondition (there is nothing to run).
+    `parsed` is what the request's pipeline file says, None without one; `traceparent` the trace that the
+    call is part of. Raises Invalid, Denied (a number needs admin), AlreadyExists (the number is taken),
+    Precondition (there is nothing to run).
     """
     at = now()
     faults = Faults()
@@ -141,6 +143,7 @@ def create(
         pipeline_id=pipeline_id,
         retry_of=0,
         warnings="[]",
+        traceparent=traceparent,
         **{field: getattr(request, field) for field in _TEXTS},
     )
     if request.run:

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shipliftd.gateway.failures import Failure, asks_for_details, kind_of, of_rpc
+from shipliftd.trace_context import TRACEPARENT
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,6 @@ MOST_BODY = 1024 * 1024
 MOST_LOG = 16 * 1024 * 1024
 _LOG = re.compile(r"/rpc/v2/step/[^/]*/logs/[^/]*")
 _ID = b"x-request-id"
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACESTATE = re.compile(r"[!-~]([ -~]{0,510}[!-~])?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -200,7 +200,7 @@ def header(scope: Scope, name: bytes) -> str | None:
 def traced(header: Callable[[str], str | None]) -> tuple[tuple[str, str], ...]:
     """What a request says of the trace that it is part of (W3C Trace Context), as metadata."""
     parent = header("traceparent")
-    if parent is None or _TRACEPARENT.fullmatch(parent) is None:
+    if parent is None or TRACEPARENT.fullmatch(parent) is None:
         return ()
     state = header("tracestate")
     if state is None or _TRACESTATE.fullmatch(state) is None:
@@ -209,7 +209,7 @@ def traced(header: Callable[[str], str | None]) -> tuple[tuple[str, str], ...]:
 
 
 def _trace_id(scope: Scope) -> str:
-    found = _TRACEPARENT.fullmatch(header(scope, b"traceparent") or "")
+    found = TRACEPARENT.fullmatch(header(scope, b"traceparent") or "")
     return found[1] if found else ""
 
 

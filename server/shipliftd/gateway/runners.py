@@ -107,7 +107,11 @@ async def detail(exchange: RunnerExchange) -> Reply:
         raise Failure(503, grpc.StatusCode.UNAVAILABLE, told)
     repository, build = REPO.json(lease.repository), BUILD.json(lease.build)
     # Drone's runners make a step's variables themselves, of what they know and the parameters.
-    ours = {name: value for name, value in lease.plan.environment.items() if name.startswith("SHIPLIFT_")}
+    ours = {
+        name: value
+        for name, value in lease.plan.environment.items()
+        if name.startswith("SHIPLIFT_") or name == "TRACEPARENT"
+    }
     build["params"] = {**build.get("params", {}), **ours}
     return _json(
         {

@@ -51,7 +51,8 @@ class Previous:
 class BuildFacts:
     """The build; times are Unix seconds, `status` success until something failed, `link` the commit's.
 
-    `origin` is the recorded build that it deploys, itself where it is none.
+    `origin` is the recorded build that it deploys, itself where it is none; `traceparent` the trace that it
+    was asked for in, '' without one.
     """
 
     number: int = 0
@@ -82,6 +83,7 @@ class BuildFacts:
     external_id: str = ""
     artifacts: tuple[Artifact, ...] = ()
     previous: Previous = Previous()
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +161,12 @@ class PlannedStep(NamedTuple):
 
 
 def environment(inputs: Inputs, params: Mapping[str, str]) -> dict[str, str]:
-    """What every step of a stage finds in its environment: built-in variables, and parameters."""
-    return {**params, **_built_in(inputs)}
+    """What every step of a stage finds in its environment: built-in variables, and parameters.
+
+    TRACEPARENT is left out where there is no trace: a library would have to make something of an empty one.
+    """
+    traced = {"TRACEPARENT": inputs.build.traceparent} if inputs.build.traceparent else {}
+    return {**params, **_built_in(inputs), **traced}
 
 
 def steps(pipeline: Pipeline, facts: Facts, common: Mapping[str, str]) -> tuple[PlannedStep, ...]:

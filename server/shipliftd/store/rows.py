@@ -51,6 +51,7 @@ class BuildRow(NamedTuple):
     pipeline_id: int | None
     retry_of: int
     warnings: str
+    traceparent: str | None
 
 
 class StageRow(NamedTuple):

@@ -11,6 +11,7 @@ from shiplift.v1.builds_pb2_grpc import BuildServiceServicer
 from shipliftd import builds, pipelines
 from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import messages
+from shipliftd.api.calls import traceparent_of
 from shipliftd.api.listed import ListedBuilds
 from shipliftd.api.services import Context, patience, resource
 from shipliftd.api.services.runs import Runs
@@ -45,13 +46,17 @@ class BuildService(BuildServiceServicer):
 
     async def PromoteBuild(self, request: pb.PromoteRequest, context: Context) -> pb.Build:
         """Promotes a build to an environment."""
-        written = await self._store.write(promotions.promote, CALLER.get(), request, self._rules)
+        written = await self._store.write(
+            promotions.promote, CALLER.get(), request, self._rules, traceparent_of(context)
+        )
         return self._message_of(resource(written, context))
 
     async def CreateBuild(self, request: pb.CreateBuildRequest, context: Context) -> pb.Build:
         """Records a build that a CI system made."""
         parsed = await _parsed(request)
-        written = await self._store.write(recording.create, CALLER.get(), request, self._rules, parsed)
+        written = await self._store.write(
+            recording.create, CALLER.get(), request, self._rules, parsed, traceparent_of(context)
+        )
         return self._message_of(resource(written, context))
 
     async def UpdateBuild(self, request: pb.UpdateBuildRequest, context: Context) -> pb.Build:
@@ -61,7 +66,9 @@ class BuildService(BuildServiceServicer):
 
     async def RetryBuild(self, request: pb.RetryBuildRequest, context: Context) -> pb.Build:
         """Starts a build again."""
-        written = await self._store.write(promotions.retry, CALLER.get(), request, self._rules)
+        written = await self._store.write(
+            promotions.retry, CALLER.get(), request, self._rules, traceparent_of(context)
+        )
         return self._message_of(resource(written, context))
 
     async def CancelBuild(self, request: pb.CancelBuildRequest, context: Context) -> pb.Build:

@@ -59,6 +59,8 @@ class Build(Table):
     pipeline_id = BigIntegerField(null=True)
     retry_of = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
     warnings = TextField(default="[]", constraints=[SQL("DEFAULT '[]'")])
+    # NULL: whoever asked for it told of no trace.
+    traceparent = TextField(null=True)
 
     class Meta:
         table_name = "builds"
