@@ -8,7 +8,7 @@ deadline that does not say why nobody answered.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -38,16 +38,22 @@ def repeated(
 ) -> T:
     """What the attempt returns, which is told how many seconds are left.
 
-    `is_hopeless` says of a failure that repeats cannot help; it may block. Raises what the last one raised.
+    `is_hopeless` says of a failure that repeats cannot help; it may block. Raises what the last one raised,
+    or what `_told` says.
     """
     until = time.monotonic() + seconds
+    failures: list[grpc.RpcError] = []
 
     def may_pass(error: BaseException) -> bool:
-        return (passing := _passing(error)) is not None and not is_hopeless(passing)
+        passing = _passing(error, failures)
+        return passing is not None and not is_hopeless(passing)
 
     retry = retry_if_exception(may_pass)
     retrying = Retrying(retry=retry, wait=_pause, stop=stop_before_delay(seconds), reraise=True)
-    return retrying(lambda: attempt(until - time.monotonic()))
+    try:
+        return retrying(lambda: attempt(until - time.monotonic()))
+    except grpc.RpcError as error:
+        raise _told(error, failures) from None
 
 
 async def repeated_async(
@@ -59,20 +65,32 @@ async def repeated_async(
     async def once() -> T:
         return await attempt(until - time.monotonic())
 
+    failures: list[grpc.RpcError] = []
+
     async def may_pass(error: BaseException) -> bool:
-        passing = _passing(error)
+        passing = _passing(error, failures)
         return passing is not None and not await asyncio.to_thread(is_hopeless, passing)
 
     retry = retry_if_awaited(may_pass)
     retrying = AsyncRetrying(retry=retry, wait=_pause, stop=stop_before_delay(seconds), reraise=True)
-    return await retrying(once)
+    try:
+        return await retrying(once)
+    except grpc.RpcError as error:
+        raise _told(error, failures) from None
 
 
-def _passing(error: BaseException) -> grpc.RpcError | None:
-    """The error, where the same call may succeed later."""
+def _told(error: grpc.RpcError, failures: Sequence[grpc.RpcError]) -> grpc.RpcError:
+    """The last error, unless it is a refusal that would hide that an earlier try may have been done."""
+    is_busy = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and hint_of(error) is not None
+    return failures[0] if failures and is_busy else error
+
+
+def _passing(error: BaseException, failures: list[grpc.RpcError]) -> grpc.RpcError | None:
+    """The error, where the same call may succeed later; noted among the failures where it got no answer."""
     if not isinstance(error, grpc.RpcError):
         return None
     if error.code() is grpc.StatusCode.UNAVAILABLE:
+        failures.append(error)
         return error
     # Without a hint it is too much in itself, such as a message that is too long.
     is_for_now = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and hint_of(error) is not None

@@ -83,9 +83,14 @@ class Unavailable(ShipliftError):  # noqa: N818
 
     Or it was too busy until the end: RESOURCE_EXHAUSTED with the reason SERVER_BUSY or TOKEN_BUSY.
 
-    A write may have been done all the same. The same call with this `request_id` does it once at
-    most, and returns what it made.
+    A write may have been done all the same, unless the server was too busy. The same call with this
+    `request_id` does it once at most, and returns what it made.
     """
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the server was too busy, so that nothing was done."""
+        return self.reason in _BUSY
 
 
 class WaitTimeout(ShipliftError, TimeoutError):  # noqa: N818  # says what happened

@@ -129,6 +129,30 @@ def test_a_busy_server_is_not_waited_for_longer_than_the_call_may_take() -> None
     assert (failed.value.retry_after, len(request_ids)) == (60.0, 1)
 
 
+def test_a_busy_server_does_not_hide_that_an_earlier_try_may_have_been_done() -> None:
+    hint = error_details_pb2.RetryInfo()
+    hint.retry_delay.FromMilliseconds(100)
+    reason = error_details_pb2.ErrorInfo(reason="SERVER_BUSY")
+    busy = status(grpc.StatusCode.RESOURCE_EXHAUSTED, hint, reason)
+    away = status(grpc.StatusCode.UNAVAILABLE)
+
+    async def create(address: str) -> None:
+        async with AsyncClient(address, timeout=2) as other:
+            await other.create_user(login="octocat")
+
+    for first, is_busy in ((away, False), (busy, True)):
+        answers = [first, busy]
+        with refusing(lambda attempt: answers[attempt > 1]) as (client, request_ids):  # noqa: B023
+            with pytest.raises(Unavailable) as failed:
+                client.create_user(login="octocat", timeout=2)
+            assert len(request_ids) > 1
+            assert failed.value.is_busy == is_busy
+            request_ids.clear()
+            with pytest.raises(Unavailable) as failed:
+                asyncio.run(create(client._route.server))
+            assert failed.value.is_busy == is_busy
+
+
 def test_what_is_too_much_in_itself_is_not_repeated() -> None:
     much = status(grpc.StatusCode.RESOURCE_EXHAUSTED)
     with refusing(lambda _: much) as (client, request_ids), pytest.raises(Refused) as failed:

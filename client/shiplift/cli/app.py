@@ -67,5 +67,5 @@ def main(
 ) -> None:
     """Promotes builds: from "build 42 is good" to "build 42 is running in production".
 
-    Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer from the server, or not in time.
+    Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer, too busy, or not in time.
     """

@@ -2,7 +2,8 @@
 
 Exit codes: 0 done; 1 refused by the server, or it has no such build, or the one that was waited for did
 not end in success; 2 usage: nothing was sent that changes anything; 3 no answer: a write may have been
-done, and the same request_id repeats it safely; or what was waited for had not ended in time.
+done, and the same request_id repeats it safely; or the server was too busy all the time: nothing was done;
+or what was waited for had not ended in time.
 """
 
 import functools
@@ -364,9 +365,7 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
         run()
         sys.stdout.flush()
     except Unavailable as error:
-        say(f"shiplift: no answer from {session.settings.server}: {_without_grpc(session, error)}")
-        if error.request_id:
-            say(f"It may have been done. To repeat it safely, add: --request-id {error.request_id}")
+        _say_unavailable(session, error)
         raise typer.Exit(UNREACHABLE) from None
     except ShipliftError as error:
         _say_refused(error)
@@ -387,6 +386,16 @@ def _ending_well(session: Session, run: Callable[[], None]) -> None:
         raise typer.Exit(_INTERRUPTED) from None
     finally:
         session.close()
+
+
+def _say_unavailable(session: Session, error: Unavailable) -> None:
+    if error.is_busy:
+        say(f"shiplift: {session.settings.server} is too busy: {error.message}")
+        say(f"There may be room in {error.retry_after or 1:g} s.")
+        return
+    say(f"shiplift: no answer from {session.settings.server}: {_without_grpc(session, error)}")
+    if error.request_id:
+        say(f"It may have been done. To repeat it safely, add: --request-id {error.request_id}")
 
 
 def _without_grpc(session: Session, error: Unavailable) -> str:
