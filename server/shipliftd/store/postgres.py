@@ -5,8 +5,8 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import platformdirs
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 # How long a call waits for a connection that is free, and then for the database.
 _FREE_SECONDS = 5.0
 _ANSWER_SECONDS = 20.0
+# Writes may wait for each other; reads go on meanwhile.
+_SHARE_OF_WRITES = 0.8
 # What nobody was told of is looked for this often.
 _LOOK_SECONDS = 30.0
 _AWAY = "the database cannot be reached now; nothing was stored: try again"
@@ -53,6 +55,7 @@ class PostgresStore(Store):
         self._connections = connections
         self._threads = ThreadPoolExecutor(connections, "store")
         self._free = asyncio.Semaphore(connections)
+        self._free_for_writes = asyncio.Semaphore(max(1, int(connections * _SHARE_OF_WRITES)))
         self._waiting = 0
         self._sessions = threading.local()
         self._open: set[Postgres] = set()
@@ -87,19 +90,21 @@ class PostgresStore(Store):
 
     async def _attempt(self, verb: Callable[[Transaction], T], made: Made) -> T:
         since = time.monotonic()
-        async with self._connection():
-            # Whoever hangs up does not end it: what it commits must be told.
-            writing = asyncio.ensure_future(self._told(verb, made))
-            self._running.add(writing)
-            writing.add_done_callback(self._running.discard)
-            result = await asyncio.shield(writing)
+        await self._enter(self._free_for_writes, self._free)
+        # Whoever hangs up does not end it: what it commits must be told.
+        writing = asyncio.ensure_future(self._told(verb, made))
+        self._running.add(writing)
+        writing.add_done_callback(self._running.discard)
+        result = await asyncio.shield(writing)
         for told in self._observers:
             told(1, time.monotonic() - since)
         return result
 
     async def _told(self, verb: Callable[[Transaction], T], made: Made) -> T:
         try:
-            result, changes = await self._in_thread(lambda: self._commit(verb, made))
+            result, changes = await self._in_thread(
+                lambda: self._commit(verb, made), self._free_for_writes, self._free
+            )
         except (_Unknown, TimeoutError):
             self.failing = True
             raise Unavailable(_UNKNOWN) from None
@@ -122,16 +127,16 @@ class PostgresStore(Store):
         """Runs a query on a thread: it waits for the database."""
         if self.failing:
             raise Unavailable(_UNREAD)
-        async with self._connection():
-            try:
-                return await self._in_thread(
-                    lambda: self._again_if_cut(lambda tx: query(tx, *args, **kwargs))
-                )
-            except Exception as error:
-                if is_away(error) or isinstance(error, TimeoutError):
-                    self._fails(error)
-                    raise Unavailable(_UNREAD) from None
-                raise
+        await self._enter(self._free)
+        try:
+            return await self._in_thread(
+                lambda: self._again_if_cut(lambda tx: query(tx, *args, **kwargs)), self._free
+            )
+        except Exception as error:
+            if is_away(error) or isinstance(error, TimeoutError):
+                self._fails(error)
+                raise Unavailable(_UNREAD) from None
+            raise
 
     listing = read
 
@@ -168,32 +173,38 @@ class PostgresStore(Store):
             database.close()
         super().close()
 
-    @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncIterator[None]:
-        """A connection that is free."""
-        if self._free.locked():
-            self._waiting += 1
-            try:
-                async with asyncio.timeout(_FREE_SECONDS):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise Unavailable(
-                    f"all {self._connections} connections to the database were busy for"
-                    f" {_FREE_SECONDS:g} s; nothing was stored: try again"
-                ) from None
-            finally:
-                self._waiting -= 1
-        else:
-            await self._free.acquire()
+    async def _enter(self, *places: asyncio.Semaphore) -> None:
+        """Takes these, once a connection is free; `_in_thread` gives them back. Raises Unavailable."""
+        if not any(place.locked() for place in places):
+            for place in places:
+                await place.acquire()
+            return
+        self._waiting += 1
         try:
-            yield
+            async with asyncio.timeout(_FREE_SECONDS), contextlib.AsyncExitStack() as taken:
+                for place in places:
+                    await taken.enter_async_context(place)
+                taken.pop_all()
+        except TimeoutError:
+            raise Unavailable(
+                f"no connection to the database was free for {_FREE_SECONDS:g} s, of {self._connections}"
+                " (--connections); nothing was stored: try again"
+            ) from None
         finally:
-            self._free.release()
+            self._waiting -= 1
 
-    async def _in_thread(self, run: Callable[[], T]) -> T:
-        """Raises TimeoutError; a thread that waits for longer is free again when the database answers."""
+    async def _in_thread(self, run: Callable[[], T], *places: asyncio.Semaphore) -> T:
+        """Raises TimeoutError. The places are free when the thread is, though nobody may wait any more."""
+        loop = asyncio.get_running_loop()
+
+        def leave(_running: Future[T]) -> None:
+            for place in places:
+                loop.call_soon_threadsafe(place.release)
+
+        running = self._threads.submit(run)
+        running.add_done_callback(leave)
         async with asyncio.timeout(_ANSWER_SECONDS):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+            return await asyncio.wrap_future(running)
 
     def _session(self) -> Transaction:
         """This thread's connection, which is made where there is none."""
