@@ -133,7 +133,9 @@ def stored(database: Path) -> str:
     with opened(database) as other:
         rows = everything(other)
         del rows["audit"]
-        rows["tokens"] = other.execute("SELECT id, hash, revoked, expires FROM tokens").fetchall()
+        rows["tokens"] = other.execute(
+            "SELECT id, hash, revoked, expires FROM tokens ORDER BY id"
+        ).fetchall()
         return repr(rows)
 
 
