@@ -194,7 +194,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
     def _waiting(self, behavior: Callable[..., Any], rpc: Rpc) -> Callable[..., Any]:
         """The same, which ends when its caller may no longer wait."""
 
-        async def once(request: Message, context: Context) -> AsyncIterator[Message]:
+        async def once(request: Message, context: Context) -> AsyncGenerator[Message]:
             yield await behavior(request, context)
 
         async def call(request: Message, context: Context) -> Message:
@@ -235,7 +235,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     async def _watched(
         self,
-        stream: AsyncIterator[Message],
+        stream: AsyncGenerator[Message],
         admit: Callable[[], Awaitable[Caller]],
         draining: asyncio.Event,
     ) -> AsyncGenerator[Message]:
@@ -269,6 +269,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     message = asyncio.ensure_future(anext(stream))
         finally:
             message.cancel()
+            # A stream that has a message ready cannot be cancelled: it waits to be asked for the next one.
+            await asyncio.wait({message})
+            await stream.aclose()
 
     def _see(self, changes: Collection[Change]) -> None:
         if any(kind in ("access", "tokens") for kind, _ in changes):
