@@ -14,7 +14,8 @@ import pytest
 from shiplift.v1 import builds_pb2, stages_pb2
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
-from tests.support.beside import held
+from tests.support.beside import away
+from tests.support.gateway import Caller
 from tests.support.harness import Gateway, Shipliftd
 from tests.support.patience import until, within
 from tests.support.runner_wire import DONE, FILTER, Answer, Work, answer_of
@@ -157,11 +158,13 @@ def test_who_waits_is_sent_away_when_the_gateway_stops(server: Shipliftd, name: 
 
 def test_while_the_store_is_away_runners_are_told_to_come_back(own_server_with_http: Shipliftd) -> None:
     work = Work.at(own_server_with_http, own_server_with_http.http, "app")
-    with held(own_server_with_http.database) as other:
+    caller = Caller(own_server_with_http.http)
+    with away(own_server_with_http.database):
         # From the first write on that fails the server knows.
         with pytest.raises(grpc.RpcError):
             work.promoted()
         assert work.runner.request().told[0] == 503
-        other.execute("ROLLBACK")
+        until(lambda: caller.get("/readyz").status == 503)
+    until(lambda: caller.get("/readyz").status == 200)
     build = work.promoted()
     assert work.runner.request().json["build_id"] == build.id

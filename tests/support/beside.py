@@ -58,6 +58,26 @@ def held(database: Path) -> Iterator[Opened]:
             yield other
 
 
+@contextmanager
+def away(database: Path) -> Iterator[None]:
+    """Has the server's writes fail; on PostgreSQL its reads, too, and nobody else may look."""
+    if not postgres.is_in_use():
+        with held(database):
+            yield
+        return
+    url = postgres.url_of(database)
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+
+
 def tables(store: Opened) -> list[str]:
     """The names of its tables."""
     return [row[0] for row in store.execute(_TABLES[postgres.is_in_use()]).fetchall()]

@@ -141,12 +141,17 @@ class Shipliftd(Daemon):
         return self.listening["metrics"]
 
     @property
+    def token_file(self) -> Path:
+        """Where the first start writes its token."""
+        if not postgres.is_in_use():
+            return Path(f"{self.database}.admin-token")
+        name = self.store.rpartition("/")[2]
+        return platformdirs.user_state_path("shiplift") / f"{name}.admin-token"
+
+    @property
     def admin_token(self) -> str:
         """The token that the first start made."""
-        if not postgres.is_in_use():
-            return Path(f"{self.database}.admin-token").read_text().strip()
-        name = self.store.rpartition("/")[2]
-        return (platformdirs.user_state_path("shiplift") / f"{name}.admin-token").read_text().strip()
+        return self.token_file.read_text().strip()
 
     def look_for_leaks(self) -> None:
         """Fails where a token or a parameter's value has got out."""

@@ -37,17 +37,26 @@ def is_in_use() -> bool:
 
 def url_of(path: Path) -> str:
     """The database that stands for this file; the same for the same path."""
-    name = "t" + hashlib.sha256(str(path).encode()).hexdigest()[:20]
-    _make(name)
+    name = _name(path)
+    _make(name, _template())
     return f"{os.environ[SERVER]}/{name}"
 
 
+def copy(source: Path, target: Path) -> None:
+    """Makes the database that stands for a file as another one is, which nobody has open."""
+    _make(_name(target), _name(source))
+
+
+def _name(path: Path) -> str:
+    return "t" + hashlib.sha256(str(path).encode()).hexdigest()[:20]
+
+
 @cache
-def _make(name: str) -> None:
+def _make(name: str, template: str) -> None:
     with closing(psycopg.connect(f"{os.environ[SERVER]}/postgres", autocommit=True)) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
         if found is None:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_template()}".encode())
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
 
 
 @cache

@@ -12,6 +12,7 @@ from pathlib import Path
 import trustme
 from shiplift import Client
 
+from tests.support import postgres
 from tests.support.daemons import record
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, until
@@ -48,8 +49,8 @@ def replicas(
     first, second = folder / "one.db", folder / "other.db"
     with Shipliftd(first) as server:
         record(server)
-    for ending in ("", ".admin-token"):
-        shutil.copy(f"{first}{ending}", f"{second}{ending}")
+    (postgres if postgres.is_in_use() else shutil).copy(first, second)
+    shutil.copy(Shipliftd(first).token_file, Shipliftd(second).token_file)
     with ExitStack() as running:
         one = running.enter_context(Shipliftd(first, arguments[0]))
         yield Replicas(one, running.enter_context(Shipliftd(second, arguments[1])))
