@@ -1,11 +1,17 @@
-"""Any sequence of calls: the server answers, refuses and stores as a plain model of it in memory says."""
+"""Any sequence of calls: the server answers, refuses and stores as a plain model of it in memory says.
 
-from collections import Counter
+On PostgreSQL a server on SQLite is called alike, and has to answer the same, word for word.
+"""
+
+import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,16 +23,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
-from shiplift.v1.access_pb2_grpc import AccessServiceStub
-from shiplift.v1.builds_pb2_grpc import BuildServiceStub
-from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
-from shiplift.v1.stages_pb2_grpc import StageServiceStub
 
 from tests.faults.conftest import Tell
+from tests.support import postgres
+from tests.support.alike import ADMIN, Alike, InFile
 from tests.support.faults import form
 from tests.support.harness import Shipliftd
 from tests.support.model import ENDED, Made, Model
-from tests.support.patience import SECONDS
 from tests.support.repository import COMMIT
 from tests.support.staged import word
 
@@ -43,57 +46,23 @@ BACK = st.integers(-1, 6)
 REPORTED = st.sampled_from(["running", "success", "failure", "error", "killed"])
 
 
-class Calls:
-    """The real server, called by whose token is given."""
-
-    def __init__(self, server: Shipliftd) -> None:
-        self.channel = grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)])
-        self.admin = server.admin_token
-        self.builds, self.access = BuildServiceStub(self.channel), AccessServiceStub(self.channel)
-        self.stages, self.environments = (
-            StageServiceStub(self.channel),
-            EnvironmentServiceStub(self.channel),
-        )
-        run = access_pb2.CreateTokenRequest(
-            actions=[access_pb2.TOKEN_ACTION_RUN], repositories=["octocat/*"]
-        )
-        self.runner = server.access().CreateToken(run).secret
-        self.codes: Counter[grpc.StatusCode] = Counter()
-        self.sequences = 0
-
-    def made(
-        self, rpc: Callable[..., Any], request: object, token: str = ""
-    ) -> tuple[grpc.StatusCode, Any]:
-        """How a call ends, and what it answers."""
-        metadata = (("authorization", f"Bearer {token or self.admin}"),)
-        try:
-            code, answer = OK, rpc(request, metadata=metadata, timeout=SECONDS)
-        except grpc.RpcError as error:
-            code, answer = error.code(), None
-        self.codes[code] += 1
-        return code, answer
-
-
 class Sequences(RuleBasedStateMachine):
     """Calls of a repository of its own, each compared with the model."""
 
     tokens = Bundle("tokens")
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Alike, runner: int, number: int) -> None:
         super().__init__()
-        self.calls, self.model = calls, Model()
+        self.calls, self.runner, self.model = calls, runner, Model()
+        self.named: dict[str, Any] = {"owner": "octocat", "repo": f"r{number}"}
 
     @initialize()
     def begin(self) -> None:
         """Makes the repository."""
-        self.calls.sequences += 1
-        self.named: dict[str, Any] = {"owner": "octocat", "repo": f"r{self.calls.sequences}"}
-        self.call(self.calls.access.CreateRepository, access_pb2.CreateRepositoryRequest(**self.named))
+        self.call("CreateRepository", access_pb2.CreateRepositoryRequest(**self.named))
         self.record("success")
 
-    def call(
-        self, rpc: Callable[..., Any], request: object, expected: grpc.StatusCode = OK, token: str = ""
-    ) -> Any:  # noqa: ANN401
+    def call(self, rpc: str, request: Message, expected: grpc.StatusCode = OK, token: int = ADMIN) -> Any:  # noqa: ANN401
         """Makes a call, which has to end so."""
         code, answer = self.calls.made(rpc, request, token)
         assert code == expected, (code, request)
@@ -101,11 +70,11 @@ class Sequences(RuleBasedStateMachine):
 
     def once(
         self,
-        rpc: Callable[..., Any],
+        rpc: str,
         request: Any,  # noqa: ANN401
         expected: grpc.StatusCode,
         make: Callable[[], Made],
-        who: tuple[str, str] = ("admin", ""),
+        who: tuple[str, int] = ("admin", ADMIN),
     ) -> None:
         """Makes a call that makes a build, unless it was made before under its request_id."""
         login, token = who
@@ -149,7 +118,7 @@ class Sequences(RuleBasedStateMachine):
             **self.named, after=COMMIT, status=f"BUILD_STATUS_{status.upper()}", params={"FROM": "ci"}
         )
         self.once(
-            self.calls.builds.CreateBuild,
+            "CreateBuild",
             request,
             OK,
             lambda: self.model.make(0, "", {"FROM": "ci"}, status),
@@ -193,16 +162,13 @@ class Sequences(RuleBasedStateMachine):
         code = (
             NOT_FOUND if request.build not in self.model.builds else ABORTED if expected == "other" else OK
         )
-        self.once(self.calls.builds.PromoteBuild, request, code, make)
+        self.once("PromoteBuild", request, code, make)
 
     @rule(token=tokens, back=st.integers(0, 3), environment=ENVIRONMENTS, request_id=REQUEST_IDS)
-    def promote_as(self, token: tuple[str, str, int], back: int, environment: str, request_id: str) -> None:
+    def promote_as(self, token: tuple[str, int], back: int, environment: str, request_id: str) -> None:
         """A user tries to promote."""
-        login, secret, _ = token
         request, make = self.promotion(back, environment, request_id)
-        self.once(
-            self.calls.builds.PromoteBuild, request, self.model.needs_write(login), make, (login, secret)
-        )
+        self.once("PromoteBuild", request, self.model.needs_write(token[0]), make, token)
 
     @rule(back=BACK, request_id=REQUEST_IDS)
     def retry(self, back: int, request_id: str) -> None:
@@ -220,7 +186,7 @@ class Sequences(RuleBasedStateMachine):
             assert tried is not None
             return self.model.make(tried.parent, tried.deploy_to, tried.params, "pending", number)
 
-        self.once(self.calls.builds.RetryBuild, request, code, make)
+        self.once("RetryBuild", request, code, make)
 
     @rule(back=BACK)
     def cancel(self, back: int) -> None:
@@ -228,7 +194,7 @@ class Sequences(RuleBasedStateMachine):
         number = self.model.number(back)
         request = builds_pb2.CancelBuildRequest(**self.named, build=number)
         made = self.model.builds.get(number)
-        answer = self.call(self.calls.builds.CancelBuild, request, OK if made else NOT_FOUND)
+        answer = self.call("CancelBuild", request, OK if made else NOT_FOUND)
         if made is not None:
             if made.status not in ENDED:
                 self.model.move(made, "killed")
@@ -243,7 +209,7 @@ class Sequences(RuleBasedStateMachine):
         )
         is_back = made.status in ENDED or (made.status, status) == ("running", "pending")
         code = PRECONDITION if is_back and made.status != status else OK
-        answer = self.call(self.calls.builds.UpdateBuild, request, code)
+        answer = self.call("UpdateBuild", request, code)
         if code == OK:
             if made.status != status:
                 self.model.move(made, status)
@@ -257,7 +223,7 @@ class Sequences(RuleBasedStateMachine):
         if made.parent and (made.status != "pending" or made.is_taken):
             code = ABORTED
         request = stages_pb2.AcceptStageRequest(stage_id=made.stage, machine="box")
-        self.call(self.calls.stages.AcceptStage, request, code, self.calls.runner)
+        self.call("AcceptStage", request, code, self.runner)
         made.is_taken |= code == OK
 
     @rule(back=st.integers(0, 6), status=REPORTED)
@@ -267,9 +233,7 @@ class Sequences(RuleBasedStateMachine):
         request = stages_pb2.UpdateStageRequest(
             stage_id=made.stage, status=f"BUILD_STATUS_{status.upper()}"
         )
-        self.call(
-            self.calls.stages.UpdateStage, request, OK if made.is_taken else DENIED, self.calls.runner
-        )
+        self.call("UpdateStage", request, OK if made.is_taken else DENIED, self.runner)
         if made.is_taken and made.status not in (*ENDED, status):
             self.model.move(made, status)
 
@@ -282,9 +246,32 @@ class Sequences(RuleBasedStateMachine):
             **self.named, environment=environment, build=number
         )
         code = OK if mine and number in (0, *mine) else NOT_FOUND
-        self.call(self.calls.environments.SettleEnvironment, request, code)
+        self.call("SettleEnvironment", request, code)
         if code == OK:
             self.model.current[environment] = number
+
+    @rule(
+        statuses=st.lists(st.one_of(st.just("pending"), REPORTED), max_size=2, unique=True),
+        environment=st.one_of(st.just(""), ENVIRONMENTS),
+        skip=st.integers(0, 2),
+    )
+    def list_some(self, statuses: list[str], environment: str, skip: int) -> None:
+        """Somebody asks for the builds that are so far, or that were promoted there."""
+        skip = 0 if statuses else skip
+        request = builds_pb2.ListBuildsRequest(
+            **self.named,
+            statuses=[f"BUILD_STATUS_{status.upper()}" for status in statuses],
+            environment=environment,
+            skip=skip,
+            page_size=3,
+        )
+        mine = [
+            number
+            for number, made in sorted(self.model.builds.items(), reverse=True)
+            if (not statuses or made.status in statuses) and environment in ("", made.deploy_to)
+        ]
+        told = self.call("ListBuilds", request)
+        assert [build.number for build in told.builds] == mine[skip : skip + 3]
 
     @rule(login=LOGINS, level=st.sampled_from(LEVELS))
     def grant(self, login: str, level: str) -> None:
@@ -293,24 +280,22 @@ class Sequences(RuleBasedStateMachine):
         if level:
             given = access_pb2.AccessLevel.Value(f"ACCESS_LEVEL_{level.upper()}")
             request = access_pb2.GrantAccessRequest(**named, level=given)  # type: ignore[arg-type]
-            assert self.call(self.calls.access.GrantAccess, request).level == given
+            assert self.call("GrantAccess", request).level == given
         else:
-            self.call(self.calls.access.RevokeAccess, access_pb2.RevokeAccessRequest(**named))
+            self.call("RevokeAccess", access_pb2.RevokeAccessRequest(**named))
         self.model.levels[login] = level
 
     @rule(target=tokens, login=LOGINS)
-    def make_token(self, login: str) -> tuple[str, str, int]:
+    def make_token(self, login: str) -> tuple[str, int]:
         """A user gets a token."""
-        made = self.call(self.calls.access.CreateToken, access_pb2.CreateTokenRequest(login=login))
-        return login, made.secret, made.id
+        return login, self.call("CreateToken", access_pb2.CreateTokenRequest(login=login)).id
 
     @rule(token=consumes(tokens), environment=ENVIRONMENTS)
-    def revoke_token(self, token: tuple[str, str, int], environment: str) -> None:
+    def revoke_token(self, token: tuple[str, int], environment: str) -> None:
         """A token is revoked, and works no more."""
-        login, secret, token_id = token
-        self.call(self.calls.access.RevokeToken, access_pb2.RevokeTokenRequest(id=token_id))
+        self.call("RevokeToken", access_pb2.RevokeTokenRequest(id=token[1]))
         request, make = self.promotion(0, environment, "")
-        self.once(self.calls.builds.PromoteBuild, request, UNKNOWN, make, (login, secret))
+        self.once("PromoteBuild", request, UNKNOWN, make, token)
 
     def teardown(self) -> None:
         """All that is stored is as it is in the model."""
@@ -318,13 +303,11 @@ class Sequences(RuleBasedStateMachine):
             return
         for number, made in self.model.builds.items():
             wanted = builds_pb2.GetBuildRequest(**self.named, build=number)
-            self.compare(self.call(self.calls.builds.GetBuild, wanted), made)
-        listed = self.call(
-            self.calls.builds.ListBuilds, builds_pb2.ListBuildsRequest(**self.named, page_size=1_000)
-        )
+            self.compare(self.call("GetBuild", wanted), made)
+        listed = self.call("ListBuilds", builds_pb2.ListBuildsRequest(**self.named, page_size=1_000))
         assert [build.number for build in listed.builds] == sorted(self.model.builds, reverse=True)
         request = environments_pb2.ListDeploymentsRequest(**self.named)
-        told = self.call(self.calls.environments.ListDeployments, request).deployments
+        told = self.call("ListDeployments", request).deployments
         environments = sorted({made.deploy_to for made in self.model.builds.values()} - {""})
         assert [each.environment for each in told] == environments
         for each in told:
@@ -333,17 +316,19 @@ class Sequences(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def calls(own_server: Shipliftd) -> Iterator[Calls]:
-    """A server with the users."""
-    made = Calls(own_server)
-    for login in ("ann", "bob"):
-        assert made.made(made.access.CreateUser, access_pb2.CreateUserRequest(login=login))[0] == OK
-    yield made
-    made.channel.close()
+def calls(own_server: Shipliftd, tmp_path: Path) -> Iterator[Alike]:
+    """A server of the store that is tried, and one on SQLite beside another."""
+    with ExitStack() as opened:
+        servers = [own_server]
+        if postgres.is_in_use():
+            servers.append(opened.enter_context(InFile(tmp_path / "beside.db")))
+        alike = Alike(*servers)
+        opened.callback(alike.close)
+        yield alike
 
 
 @pytest.mark.timeout(form(300, 7_200))
-def test_any_sequence_of_calls_comes_out_as_in_the_model(calls: Calls, tell: Tell) -> None:
+def test_any_sequence_of_calls_comes_out_as_in_the_model(calls: Alike, tell: Tell) -> None:
     some = settings(
         max_examples=form(40, 3_000),
         stateful_step_count=form(30, 60),
@@ -352,6 +337,12 @@ def test_any_sequence_of_calls_comes_out_as_in_the_model(calls: Calls, tell: Tel
         derandomize=form(True, False),
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(lambda: Sequences(calls), settings=some)  # type: ignore[arg-type]  # a factory does, too
+    for login in ("ann", "bob"):
+        assert calls.made("CreateUser", access_pb2.CreateUserRequest(login=login))[0] == OK
+    run = access_pb2.CreateTokenRequest(actions=[access_pb2.TOKEN_ACTION_RUN], repositories=["octocat/*"])
+    runner = calls.made("CreateToken", run)[1].id
+    numbers = itertools.count(1)
+    run_state_machine_as_test(lambda: Sequences(calls, runner, next(numbers)), settings=some)  # type: ignore[arg-type]  # a factory does, too
     codes = ", ".join(f"{count} {code.name}" for code, count in calls.codes.most_common())
-    tell(f"{calls.sequences} sequences of {calls.codes.total()} calls ({codes}); 0 unlike the model")
+    unlike = "the model, or each other" if postgres.is_in_use() else "the model"
+    tell(f"{next(numbers) - 1} sequences of {calls.codes.total()} calls ({codes}); 0 unlike {unlike}")
