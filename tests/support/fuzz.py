@@ -46,8 +46,9 @@ with atheris.instrument_imports(include=["shipliftd"]):
     from shipliftd.pipelines.matching import match
     from shipliftd.settings import Limits, Settings
     from shipliftd.stages.known_runners import KnownRunners
-    from shipliftd.store import SqliteStore
+    from shipliftd.store import open_store
 
+from tests.support import postgres
 from tests.support.repository import COMMIT
 from tests.support.rpcs import RPCS, is_map, message, path, rule
 
@@ -197,8 +198,10 @@ class Inside:
         self._loop.run_until_complete(self._open(folder / "shiplift.db"))
 
     async def _open(self, database: Path) -> None:
-        self._store = store = SqliteStore(database)
+        place = postgres.url_of(database) if postgres.is_in_use() else database
+        self._store = store = open_store(place)
         store.migrate()
+        await store.start()
         await first_start.first_start(store)
         door: Any = InProcess(Interceptor(store, SERVICES, Limits()))
         runs = Runs(store, KnownRunners(store, []))
@@ -211,9 +214,7 @@ class Inside:
         )
         stages = StageService(store, runs, Logins(None), "")
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
-        server_pb2_grpc.add_ServerServiceServicer_to_server(
-            ServerService(Settings(database=database)), door
-        )
+        server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(Settings(database=place)), door)
         self._channel = door.channel()
         await self._admit()
         for name, fields in BEFORE:
