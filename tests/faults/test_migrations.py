@@ -1,7 +1,4 @@
-"""Migrations that are killed by `kill -9` at any of their statements: the next start completes them.
-
-These are about SQLite's file, whatever store the other tests are given.
-"""
+"""Migrations that are killed by `kill -9` at any of their statements: the next start completes them."""
 
 import json
 import shutil
@@ -15,14 +12,15 @@ import pytest
 from shipliftd.store import SqliteStore, schema
 
 from tests.faults.conftest import Tell
+from tests.support import postgres
 from tests.support.commands import MIGRATIONS
 from tests.support.faults import form, rows
 from tests.support.harness import Shipliftd
 from tests.support.repository import Repository
 from tests.support.staged import SUCCESS, Staged
 
-# Every so-manieth statement; a prime, so that it meets each kind.
-EVERY = form(37, 1)
+# Every so-manieth statement; a prime, so that it meets each kind. PostgreSQL is sent fewer.
+EVERY = form(13 if postgres.is_in_use() else 37, 1)
 BUILDS = 21
 # What a release to come might do: tables are made anew, rows written, more than one migration.
 NEXT = """
@@ -38,9 +36,19 @@ def up(migrator, db):
     )
     db.execute_sql("UPDATE builds SET holds = 'migrated ' || number")
 """
+# What this release lives with.
+WIDER = """
+from peewee import SQL, TextField
+
+
+def up(migrator, db):
+    empty = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    migrator.migrate(migrator.add_column("builds", "holds", empty))
+    db.execute_sql("UPDATE builds SET holds = 'migrated ' || number")
+"""
 MORE = """
 def up(migrator, db):
-    db.execute_sql("CREATE TABLE freezes (reason)")
+    db.execute_sql("CREATE TABLE freezes (reason TEXT)")
     db.execute_sql("INSERT INTO freezes SELECT holds FROM builds")
     migrator.migrate(migrator.rename_column("repositories", "source_control", "scm"))
 """
@@ -101,13 +109,23 @@ def interrupted(migrations: Path, database: Path, folder: Path, every: int) -> t
     return told["statements"], told["tried"]
 
 
+def and_those_of_this_release(folder: Path) -> Path:
+    """A folder for migrations to come."""
+    migrations = folder / "migrations"
+    shutil.copytree(schema.MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
+    return migrations
+
+
 @pytest.mark.timeout(form(300, 3_600))
-@pytest.mark.parametrize("since", ["nothing", "the first release", "this release"])
+@pytest.mark.parametrize(
+    "since",
+    # The releases before had stores in SQLite alone.
+    ["nothing", pytest.param("the first release", marks=pytest.mark.sqlite), "this release"],
+)
 def test_a_migration_that_is_killed_is_completed_by_the_next_start(
     filled: Path, tmp_path: Path, since: str, tell: Tell
 ) -> None:
-    migrations = tmp_path / "migrations"
-    shutil.copytree(schema.MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
+    migrations = and_those_of_this_release(tmp_path)
     database = tmp_path / "none.db"
     if since == "the first release":
         database = as_of(MIGRATIONS[0], filled, tmp_path)
@@ -120,10 +138,16 @@ def test_a_migration_that_is_killed_is_completed_by_the_next_start(
 
 
 def test_a_server_goes_on_with_a_store_whose_migration_was_killed(filled: Path, tmp_path: Path) -> None:
-    interrupted(schema.MIGRATIONS, as_of(MIGRATIONS[0], filled, tmp_path), tmp_path / "runs", 150)
+    if postgres.is_in_use():
+        migrations = and_those_of_this_release(tmp_path)
+        (migrations / "9001_wider.py").write_text(WIDER)
+        interrupted(migrations, filled, tmp_path / "runs", 15)
+    else:
+        interrupted(schema.MIGRATIONS, as_of(MIGRATIONS[0], filled, tmp_path), tmp_path / "runs", 150)
     database = tmp_path / "runs" / "killed" / "shiplift.db"
-    shutil.copy(f"{filled}.admin-token", f"{database}.admin-token")
-    with Shipliftd(database) as server:
+    killed = Shipliftd(database)
+    shutil.copy(Shipliftd(filled).token_file, killed.token_file)
+    with killed as server:
         repository = Repository(server, "octocat", "app")
         again = repository.promote(1, "env-3", request_id="request 3", params={"N": "3"})
         assert (again.number, again.params["N"]) == (8, "3")

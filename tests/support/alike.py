@@ -31,9 +31,9 @@ class InFile(Shipliftd):
         return str(self.database)
 
     @property
-    def admin_token(self) -> str:
-        """The token that the first start made."""
-        return Path(f"{self.database}.admin-token").read_text().strip()
+    def token_file(self) -> Path:
+        """Where the first start puts its token."""
+        return Path(f"{self.database}.admin-token")
 
     def look_for_leaks(self) -> None:
         """Looks into the log: the store's own run looks into the file."""

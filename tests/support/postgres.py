@@ -20,6 +20,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -37,26 +38,37 @@ def is_in_use() -> bool:
 
 def url_of(path: Path) -> str:
     """The database that stands for this file; the same for the same path."""
-    name = _name(path)
-    _make(name, _template())
+    name = _name_of(path)
+    _make(name)
     return f"{os.environ[SERVER]}/{name}"
 
 
-def copy(source: Path, target: Path) -> None:
-    """Makes the database that stands for a file as another one is, which nobody has open."""
-    _make(_name(target), _name(source))
+def copy(source: Path, to: Path) -> None:
+    """Makes the database of a file anew, as another's, or empty where that is not there."""
+    with _maintaining() as connection:
+        given = _name_of(source) if _is_there(connection, _name_of(source)) else "template0"
+        connection.execute(f"DROP DATABASE IF EXISTS {_name_of(to)} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {_name_of(to)} TEMPLATE {given}".encode())
 
 
-def _name(path: Path) -> str:
+def _name_of(path: Path) -> str:
     return "t" + hashlib.sha256(str(path).encode()).hexdigest()[:20]
 
 
+def _maintaining() -> "closing[psycopg.Connection[Any]]":
+    return closing(psycopg.connect(f"{os.environ[SERVER]}/postgres", autocommit=True))
+
+
+def _is_there(connection: "psycopg.Connection[Any]", name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+    return found.fetchone() is not None
+
+
 @cache
-def _make(name: str, template: str) -> None:
-    with closing(psycopg.connect(f"{os.environ[SERVER]}/postgres", autocommit=True)) as connection:
-        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
-        if found is None:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+def _make(name: str) -> None:
+    with _maintaining() as connection:
+        if not _is_there(connection, name):
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_template()}".encode())
 
 
 @cache
@@ -65,8 +77,8 @@ def _template() -> str:
     with (Path(os.environ[f"{SERVER}_DATA"]) / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = os.environ[SERVER]
-        with closing(psycopg.connect(f"{server}/postgres", autocommit=True)) as connection:
-            if connection.execute("SELECT 1 FROM pg_database WHERE datname = 'empty'").fetchone():
+        with _maintaining() as connection:
+            if _is_there(connection, "empty"):
                 return "empty"
             connection.execute("CREATE DATABASE empty_new")
             subprocess.run(
