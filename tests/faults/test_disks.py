@@ -1,7 +1,4 @@
-"""What can become of a store's file and disk: what was acknowledged stays, words say the rest.
-
-These are about SQLite's file, whatever store the other tests are given.
-"""
+"""What can become of a store's file and disk: what was acknowledged stays, words say the rest."""
 
 import os
 import random
@@ -27,6 +24,8 @@ from tests.support.patience import until
 from tests.support.refusals import Refusal, code_of
 from tests.support.refusals import refusal as told
 from tests.support.repository import Repository
+
+pytestmark = pytest.mark.sqlite
 
 PROMOTIONS = 30
 ROUNDS = form(2, 30)

@@ -19,6 +19,8 @@ from tests.support.repository import COMMIT
 
 DRAINS = form(2, 50)
 CALLERS = 8
+# Of each: a token may have 128 writes under way, and what is over that is refused as RESOURCE_EXHAUSTED.
+MOST_CALLS = 12
 # A connection a caller; and nothing is repeated.
 PLAIN = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
 
@@ -78,8 +80,11 @@ class Load:
             asyncio.TaskGroup() as calls,
         ):
             builds, call = builds_pb2_grpc.BuildServiceStub(channel), 0
+            free = asyncio.Semaphore(MOST_CALLS)
             while not self._stopped.is_set():
-                calls.create_task(self._call(builds, caller, call))
+                await free.acquire()
+                calling = calls.create_task(self._call(builds, caller, call))
+                calling.add_done_callback(lambda _: free.release())
                 call += 1
                 await asyncio.sleep(0.004)
 

@@ -48,6 +48,8 @@ def held(database: Path) -> Iterator[Opened]:
     """Another process that writes, so that the server's writes wait for it until it says ROLLBACK."""
     if postgres.is_in_use():
         with psycopg.connect(postgres.url_of(database), autocommit=True) as connection:
+            # Where the two deadlock it is the server that notices, undoes what it did, and does it again.
+            connection.execute("SET deadlock_timeout = '10min'")
             connection.execute("BEGIN")
             for table in tables(_Postgres(connection)):
                 connection.execute(f'LOCK TABLE "{table}" IN EXCLUSIVE MODE'.encode())
