@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import postgres
 from tests.support.harness import Shipliftd
 from tests.support.stores import create, promote
 
@@ -24,5 +25,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(filled: Path, tmp_path: Path) -> Path:
     """A copy of it, of the test's own."""
-    shutil.copy(f"{filled}.admin-token", tmp_path / "shiplift.db.admin-token")
-    return Path(shutil.copy(filled, tmp_path / "shiplift.db"))
+    database = tmp_path / "shiplift.db"
+    if postgres.is_in_use():
+        postgres.copy(filled, database)
+    else:
+        shutil.copy(filled, database)
+    shutil.copy(Shipliftd(filled).token_file, Shipliftd(database).token_file)
+    return database

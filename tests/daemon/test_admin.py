@@ -26,17 +26,6 @@ def test_migrate_makes_a_new_store_once(tmp_path: Path) -> None:
     assert mode(database) == 0o600
 
 
-def test_a_store_can_be_filled_before_its_first_server(tmp_path: Path) -> None:
-    database = tmp_path / "shiplift.db"
-    said("migrate", "--database", database)
-    assert said("user", "add", "root", "--admin", "--database", database) == "created site admin root\n"
-    token = said("token", "create", "--login", "root", "--database", database).strip()
-    with Shipliftd(database) as server:
-        assert server.access(token).WhoAmI(access_pb2.WhoAmIRequest()).user.admin
-    # Whoever made a site admin needs no second admin that nobody asked for.
-    assert not Path(f"{database}.admin-token").exists()
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -187,56 +176,3 @@ def test_a_backup_into_a_directory_that_is_not_there_is_refused(filled: Path, tm
     assert refusal("backup", copy, "--database", filled) == (
         f"{copy} cannot be written: No such file or directory"
     )
-
-
-# What is refused, in the words of the API.
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (("user", "add", "admin"), "user admin exists already"),
-        (("token", "create", "--login", "nobody"), "user nobody not found: a site admin can create one"),
-        (
-            ("grant", "add", "admin", "read", "-R", "octocat"),
-            "repo: '' is not a name: wanted 1 to 100 of letters, digits, '.', '_', '-',"
-            " and not '.' or '..'",
-        ),
-        (
-            (*TOKEN, "--repository", "octocat"),
-            "repositories: 'octocat': wanted owner/repo or owner/*",
-        ),
-    ],
-)
-def test_a_refusal_is_one_line_and_exit_code_1(store: Path, command: tuple[str, ...], words: str) -> None:
-    assert refusal(*command, "--database", store) == words
-
-
-def test_a_store_of_another_kind_is_refused() -> None:
-    assert refusal("check", "--database", "mysql://shiplift:secret@db/shiplift") == (
-        "--database mysql://... is not a store that this release knows: wanted a file's path,"
-        " sqlite:///PATH, or postgresql://USER@HOST/NAME"
-    )
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (("frobnicate",), "No such command 'frobnicate'"),
-        (("grant", "add", "admin", "owner", "-R", "o/r"), "'owner' is not one of 'read', 'write', 'admin'"),
-        ((*TOKEN, "--action", "sing"), "'sing': wanted one of read, record,"),
-        ((*TOKEN, "--expires-in", "99999999999"), "--expires-in"),
-        (("serve", "--drain-seconds", "soon"), "--drain-seconds"),
-    ],
-)
-def test_a_command_that_is_not_understood_is_exit_code_2(
-    store: Path, command: tuple[str, ...], words: str
-) -> None:
-    done = shipliftd(*command, environment={"SHIPLIFTD_DATABASE": str(store), "COLUMNS": "200"})
-    assert (done.returncode, done.stdout) == (2, "")
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_the_version_is_told() -> None:
-    assert said("--version") == "shipliftd 0.2.0\n"

@@ -1,6 +1,5 @@
 """What only grows is removed by its age, where the server is told so: logs of steps, audit, request_ids."""
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,14 +11,13 @@ from shipliftd.stages import old_logs
 from shipliftd.store import SqliteStore
 from shipliftd.store.transaction import Transaction
 
+from tests.support.beside import opened
 from tests.support.commands import refusal
 from tests.support.harness import Shipliftd
 from tests.support.patience import until
 from tests.support.repository import Repository
 from tests.support.staged import SUCCESS, Runner, Staged, stored
 from tests.support.waiting import tail
-
-pytestmark = pytest.mark.sqlite
 
 HOUR = 60 * 60 * 1000
 LINES = 1200
@@ -68,7 +66,7 @@ def test_logs_of_builds_that_ended_long_ago_are_removed_and_said_to_be(tmp_path:
         old = logged(staged, [f"{n}\n" for n in range(LINES)])
         ended_late = logged(staged, ["late"])
         young = logged(staged, ["young"])
-    with closing(sqlite3.connect(database)) as store, store:
+    with opened(database) as store:
         store.execute("UPDATE builds SET created = created - ?", (3 * HOUR,))
         store.execute("UPDATE builds SET updated = updated - ? WHERE number <> ?", (3 * HOUR, ended_late))
         store.execute("UPDATE builds SET created = created + ? WHERE number = ?", (3 * HOUR, young))
@@ -97,11 +95,12 @@ def test_old_rows_of_the_audit_are_removed_but_for_the_latest(tmp_path: Path) ->
     database = tmp_path / "shiplift.db"
     with Shipliftd(database) as server:
         Repository.make(server, "octocat", "app")
-    with closing(sqlite3.connect(database)) as store, store:
+    with opened(database) as store:
         (highest,) = store.execute("SELECT max(id) FROM audit").fetchone()
         store.execute(
-            "WITH RECURSIVE more(n) AS (SELECT ? UNION ALL SELECT n + 1 FROM more WHERE n < ? + 1300)"
-            " INSERT INTO audit SELECT n, at, user_id, token_id, method, owner, repo, resource_id, target,"
+            "INSERT INTO audit WITH RECURSIVE more(n) AS"
+            " (SELECT CAST(? AS BIGINT) UNION ALL SELECT n + 1 FROM more WHERE n < ? + 1300)"
+            " SELECT n, at, user_id, token_id, method, owner, repo, resource_id, target,"
             " request_id, code, reason FROM more, audit WHERE audit.id = ?",
             (highest + 1, highest, highest),
         )
@@ -119,7 +118,7 @@ def test_old_request_ids_are_forgotten_and_those_without_a_time_count_from_now_o
         repository = Repository.make(server, "octocat", "app")
         repository.record(status=SUCCESS)
         first = [repository.promote(1, request_id=f"r{n}").number for n in range(3)]
-    with closing(sqlite3.connect(database)) as store, store:
+    with opened(database) as store:
         store.execute("UPDATE requests SET at = at - ? WHERE request_id = 'r0'", (3 * HOUR,))
         store.execute("UPDATE requests SET at = NULL WHERE request_id = 'r1'")
     with Shipliftd(database, ("--keep-requests", "2h")) as server:
@@ -138,6 +137,7 @@ def test_ages_are_whole_hours_or_days() -> None:
         )
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("verb", "plans"),
     [
