@@ -80,7 +80,7 @@ def promote(
     asyncio.run(burst())
     if kill_at:
         expect = grpc.StatusCode.UNAVAILABLE
-    assert set(codes) <= {expect}
+    assert set(codes) <= {expect}, codes
     return numbers, replayed
 
 
