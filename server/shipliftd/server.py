@@ -41,7 +41,7 @@ from shipliftd.errors import Precondition, Unavailable
 from shipliftd.logins import Logins
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
-from shipliftd.stages import known_runners
+from shipliftd.stages import known_runners, leases
 from shipliftd.stages.known_runners import KnownRunners
 from shipliftd.store import Lock, Store, open_store
 
@@ -103,7 +103,7 @@ async def serve(settings: Settings) -> None:
             await store.start()
             await first_start.first_start(store)
             if store.is_alone:
-                await store.write(endings.extend_leases)
+                await store.write(leases.extend_leases)
             await store.write(known_runners.forget_old)
             await _run(settings, store, credentials, logins)
         finally:
@@ -322,10 +322,10 @@ async def _sweep(
     try:
         if abs(clock.seconds) > _CLOCK_SECONDS:
             log.warning("the clock was set", extra={"seconds": round(clock.seconds)})
-            await store.write(endings.extend_leases)
+            await store.write(leases.extend_leases)
             clock.take()
         elif at - looked > _GAP_SECONDS:
-            await store.write(endings.extend_leases)
+            await store.write(leases.extend_leases)
         is_due = await store.read(endings.any_lost)
         if thoroughly and not is_due:
             is_due = await store.listing(endings.any_in_vain)

@@ -9,6 +9,7 @@ from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.fields import Faults
 from shipliftd.stages import LEASE_MS, carry_on, end_stage, follow
+from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import ENDED, Build, Stage
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
@@ -54,6 +55,7 @@ def cancel(tx: Transaction, caller: Caller, request: pb.CancelBuildRequest) -> W
     if build is None:
         raise builds.not_found(caller, request.build)
     if build.status not in ENDED:
+        moves.lock_build(tx, build.id)
         at = max(now(), build.created, build.started)
         told = f"cancelled by {caller.login}"
         for stage in builds.stages_of(tx, build.id):
@@ -73,7 +75,8 @@ def sweep(tx: Transaction) -> int:
         return 0
     at = now()
     lost = [StageRow._make(row) for row in _LOST.run(tx, at, at + LEASE_MS).fetchall()]
-    waiting = _WAITING.run(tx, at - PENDING_MS).fetchall()
+    waiting = [StageRow._make(row) for row in _WAITING.run(tx, at - PENDING_MS).fetchall()]
+    moves.lock_builds(tx, (stage.build_id for stage in (*lost, *waiting)))
     losses = 0
     for stage in lost:
         if stage.lease_expires > at:
@@ -81,8 +84,8 @@ def sweep(tx: Transaction) -> int:
         else:
             _lose(tx, stage, at)
             losses += 1
-    for row in waiting:
-        _give_up(tx, StageRow._make(row), at)
+    for stage in waiting:
+        _give_up(tx, stage, at)
     return losses
 
 
@@ -95,11 +98,6 @@ def any_lost(reader: Reader) -> bool:
 def any_in_vain(reader: Reader) -> bool:
     """Whether a stage has waited for too long. Looks at all that wait."""
     return _WAITING.one(reader, now() - PENDING_MS) is not None
-
-
-def extend_leases(tx: Transaction) -> None:
-    """Gives every lease its whole time again: that time was lost to runners, or the clock was set."""
-    tx.execute(Stage.update(lease_expires=now() + LEASE_MS).where(Stage.lease_expires > 0))
 
 
 def _lose(tx: Transaction, stage: StageRow, at: int) -> None:

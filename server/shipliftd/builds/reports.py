@@ -14,6 +14,7 @@ from shipliftd.enum_words import STATUS_WORD
 from shipliftd.errors import Denied, Precondition
 from shipliftd.fields import Faults
 from shipliftd.stages import carry_on, end_steps, holds, keep_all, stale
+from shipliftd.store import moves
 from shipliftd.store.models import ENDED, FAILED, Stage
 from shipliftd.store.rows import BuildRow, BuildWithStages
 from shipliftd.store.transaction import Transaction
@@ -70,6 +71,7 @@ def update(tx: Transaction, caller: Caller, request: pb.UpdateBuildRequest) -> W
         raise builds.not_found(caller, request.build)
     if request.HasField("version") and request.version != row.version:
         raise stale("build", row.number, row.version, request.version)
+    moves.lock_build(tx, row.id)
     # Whoever deploys by hand has no other way to say that they are still at it.
     keep_all(tx, row.id)
     if not _moves(row, report):

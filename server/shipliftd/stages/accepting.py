@@ -41,6 +41,7 @@ def accept(
         raise _taken(stage)
     if stage.limit or stage.throttle:
         moves.lock_repository(tx, stage.repo_id)
+    moves.lock_build(tx, build.id)
     if not leases.room_for(tx, stage):
         raise Aborted(
             f"as many stages {stage.name!r} run now as may: ask again once one has ended",

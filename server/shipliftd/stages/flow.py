@@ -24,8 +24,10 @@ def carry_on(tx: Transaction, build: BuildRow) -> BuildRow:
 
 
 def follow(tx: Transaction, build: BuildRow, at: int) -> BuildRow:
-    """Moves on what follows from a stage's change: the stages that waited for it, and the build."""
-    moves.lock_build(tx, build.id)
+    """Moves on what follows from a stage's change: the stages that waited for it, and the build.
+
+    The caller has locked the build: two stages that end at once would not see each other's end.
+    """
     stages = _released(tx, builds.stages_of(tx, build.id), at)
     if build.status in ENDED:
         return build

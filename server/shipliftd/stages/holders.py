@@ -38,6 +38,9 @@ def update_stage(
 ) -> tuple[StageRow, tuple[StepRow, ...]]:
     """Reports how a stage goes on. Raises Invalid, NotFound, Denied, Aborted (another version)."""
     report = _checked(request)
+    place = {name: getattr(request, name) for name in _PLACE if request.HasField(name)}
+    if report.says_something or place:
+        moves.lock_build_of(tx, request.stage_id)
     stage, build = leases.held_stage(tx, caller, request.stage_id, request.lease_token)
     if stage.status in ENDED:
         return stage, builds.steps_of_stage(tx, stage.id)
@@ -47,7 +50,6 @@ def update_stage(
     at = max(now(), stage.created)
     steps = _report_steps(tx, stage, request.steps, at)
     tx.tell("moved", stage.build_id)
-    place = {name: getattr(request, name) for name in _PLACE if request.HasField(name)}
     if not report.says_something and not place:
         return stage, steps
     moved = _moved(stage, report, at)._replace(**place)

@@ -312,8 +312,7 @@ def _store(tx: Transaction, key: _Key, seen: _Seen) -> None:
 
 
 def _drop(tx: Transaction, keys: list[_Key]) -> None:
-    for key in keys:
+    # In one order, or replicas that forget the same ones could wait for each other.
+    for token_id, wants in sorted((key.token_id, _stored(key.want)) for key in keys):
         # The release before has a row for each machine.
-        tx.execute(
-            Runner.delete().where(Runner.token_id == key.token_id, Runner.wants == _stored(key.want))
-        )
+        tx.execute(Runner.delete().where(Runner.token_id == token_id, Runner.wants == wants))

@@ -5,6 +5,7 @@ import json
 from typing import NamedTuple
 
 from google.protobuf.message import Message
+from peewee import SQL
 from shiplift.v1 import access_pb2
 from shiplift.v1 import stages_pb2 as pb
 
@@ -16,6 +17,7 @@ from shipliftd.errors import Denied, Invalid, NotFound
 from shipliftd.fields import Faults
 from shipliftd.pipelines import Pipelines
 from shipliftd.stages import build_stages
+from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import ENDED, Repository, Stage, Step
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
@@ -30,6 +32,9 @@ _STEP = Compiled(Step.select().where(Step.id == arg(0)))
 # While it is held: a stage that has ended meanwhile gets no lease again.
 _EXTEND = Compiled(
     Stage.update({Stage.lease_expires: arg(1)}).where(Stage.id == arg(0), Stage.lease_expires > 0)
+)
+_EXTEND_ALL = Compiled(
+    Stage.update({Stage.lease_expires: arg(0)}).where(Stage.build == arg(1), Stage.lease_expires > SQL("0"))
 )
 _RUNNING = Compiled(
     Stage.select(Stage.id).where(
@@ -114,10 +119,15 @@ def keep_lease(tx: Transaction, caller: Caller, request: pb.GetLeaseRequest) -> 
 
 
 def keep_all(tx: Transaction, build_id: int) -> None:
-    """Keeps the leases of all of a build's stages."""
-    tx.execute(
-        Stage.update(lease_expires=now() + LEASE_MS).where(Stage.build == build_id, Stage.lease_expires > 0)
-    )
+    """Keeps the leases of all of a build's stages; the caller has locked it."""
+    _EXTEND_ALL.run(tx, now() + LEASE_MS, build_id)
+
+
+def extend_leases(tx: Transaction) -> None:
+    """Gives every lease its whole time again: that time was lost to runners, or the clock was set."""
+    held = tx.rows(Stage.select(Stage.build).where(Stage.lease_expires > 0).distinct())
+    moves.lock_builds(tx, (build_id for (build_id,) in held))
+    _EXTEND_ALL.run_each(tx, [(now() + LEASE_MS, build_id) for (build_id,) in held])
 
 
 class Watched(NamedTuple):
@@ -137,6 +147,8 @@ def watched(reader: Reader, caller: Caller, request: pb.WatchStageRequest) -> Wa
 def keep_watched(tx: Transaction, caller: Caller, request: pb.WatchStageRequest) -> Watched:
     """The same, and keeps the leases."""
     seen, stages = _watched(tx, caller, request)
+    if len(stages) > 1:
+        moves.lock_build(tx, seen.build_id)
     for stage in stages:
         _keep(tx, stage)
     return seen

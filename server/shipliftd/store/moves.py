@@ -2,7 +2,12 @@
 
 Whoever moves a row has read it before; where it has moved since, the verb runs again (Overtaken). A
 version goes up by one with each move. Those who watch are told once it is on disk.
+
+Locks are taken in one order, so that nobody waits in a circle: repository, build, stages, steps. Who moves
+a stage, or several, locks their build first.
 """
+
+from collections.abc import Iterable
 
 from shipliftd.store.compiled import Compiled, arg, inserting
 from shipliftd.store.models import ENDED, Build, Change, Repository, Stage, Step
@@ -78,6 +83,11 @@ _CLAIM = Compiled(
 _CHANGE = inserting(Change)
 # To change a row to what it is takes its lock, where others can write at the same time.
 _LOCK_BUILD = Compiled(Build.update({Build.version: Build.version}).where(Build.id == arg(0)))
+_LOCK_BUILD_OF = Compiled(
+    Build.update({Build.version: Build.version}).where(
+        Build.id == Stage.select(Stage.build).where(Stage.id == arg(0))
+    )
+)
 _LOCK_REPOSITORY = Compiled(
     Repository.update({Repository.counter: Repository.counter}).where(Repository.id == arg(0))
 )
@@ -86,6 +96,16 @@ _LOCK_REPOSITORY = Compiled(
 def lock_build(tx: Transaction, build_id: int) -> None:
     """Has others wait who would move this build's stages: what is read of them from here on stays so."""
     _LOCK_BUILD.run(tx, build_id)
+
+
+def lock_build_of(tx: Transaction, stage_id: int) -> None:
+    """The same for the build of a stage, of which nothing needs to be read before."""
+    _LOCK_BUILD_OF.run(tx, stage_id)
+
+
+def lock_builds(tx: Transaction, build_ids: Iterable[int]) -> None:
+    """The same for several builds, one after the other by id."""
+    _LOCK_BUILD.run_each(tx, [(build_id,) for build_id in sorted(set(build_ids))])
 
 
 def lock_repository(tx: Transaction, repo_id: int) -> None:
