@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import grpc
 import pytest
-from shiplift.v1 import access_pb2
+from shiplift.v1 import access_pb2, environments_pb2
 from shiplift.v1 import builds_pb2 as api
+from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 
+from tests.support.beside import opened
 from tests.support.harness import Shipliftd
 from tests.support.patience import until
 from tests.support.refusals import code_of
@@ -119,6 +121,28 @@ def test_a_stage_that_is_reported_to_both_ends_its_build_once(replicas: Replicas
             ]
             assert [report.result().status for report in reports] == [SUCCESS, SUCCESS]
         assert one.repository.get(build.number).status == SUCCESS
+
+
+def test_of_what_succeeds_at_once_one_is_the_last_to_arrive(replicas: Replicas, tmp_path: Path) -> None:
+    one, other = replicas
+    one.repository.record(status=SUCCESS)
+    for _ in range(10):
+        numbers = [one.repository.promote(1).number for _ in range(8)]
+        with ThreadPoolExecutor(8) as threads:
+            reports = [
+                threads.submit(staged.repository.report, number, SUCCESS)
+                for staged, number in zip(replicas * 4, numbers, strict=True)
+            ]
+            assert {report.result().status for report in reports} == {SUCCESS}
+        # As this release has it, and the one before.
+        with opened(tmp_path / "store") as store:
+            newest = store.execute("SELECT number FROM arrivals ORDER BY id DESC LIMIT 1").fetchall()
+            assert store.execute("SELECT number FROM deployments").fetchall() == newest
+        request = environments_pb2.GetDeploymentRequest(
+            owner="octocat", repo="app", environment="production"
+        )
+        environments = EnvironmentServiceStub(other.repository.server.channel())
+        assert [(environments.GetDeployment(request).current.number,)] == newest
 
 
 def test_a_replica_that_is_killed_takes_nothing_with_it(replicas: Replicas, tmp_path: Path) -> None:

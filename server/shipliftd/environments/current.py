@@ -22,7 +22,6 @@ def current_number(reader: Reader, repo_id: int, environment: str) -> int:
 
 def becomes_current(tx: Transaction, build: BuildRow, said_by: str = "") -> None:
     """Makes a promotion what is in its environment, because it succeeded or somebody says so."""
-    _ARRIVES.run(tx, build.repo_id, build.deploy_to, build.id, build.number, build.updated, said_by)
     there = Deployment.insert(
         repo=build.repo_id,
         environment=build.deploy_to,
@@ -33,10 +32,12 @@ def becomes_current(tx: Transaction, build: BuildRow, said_by: str = "") -> None
         conflict_target=[Deployment.repo, Deployment.environment],
         preserve=[Deployment.build, Deployment.number, Deployment.updated],
     )
+    # Before it arrives: of two at once the row lets one wait, and what is there is what arrived last.
     tx.execute(there)
+    _ARRIVES.run(tx, build.repo_id, build.deploy_to, build.id, build.number, build.updated, said_by)
 
 
 def becomes_empty(tx: Transaction, repo_id: int, environment: str, at: int, said_by: str) -> None:
     """Somebody says that nothing is there."""
-    _ARRIVES.run(tx, repo_id, environment, None, 0, at, said_by)
     tx.execute(Deployment.delete().where(Deployment.repo == repo_id, Deployment.environment == environment))
+    _ARRIVES.run(tx, repo_id, environment, None, 0, at, said_by)
