@@ -56,6 +56,11 @@ def is_overtaken(error: Exception) -> bool:
     return _state(_cause(error)) in _OVERTAKEN
 
 
+def is_locked(error: Exception) -> bool:
+    """Whether PostgreSQL did not wait any longer for what another transaction holds."""
+    return _state(_cause(error)) in ("55P03", "40P01")
+
+
 def is_damaged(error: BaseException) -> bool:
     """Whether SQLite found the file to be damaged, which trying again does not mend."""
     return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -133,7 +133,8 @@ class PostgresStore(Store):
                 lambda: self._again_if_cut(lambda tx: query(tx, *args, **kwargs)), self._free
             )
         except Exception as error:
-            if is_away(error) or isinstance(error, TimeoutError):
+            # A read, too, may wait in a circle: with a migration, which locks whole tables.
+            if is_away(error) or is_overtaken(error) or isinstance(error, TimeoutError):
                 self._fails(error)
                 raise Unavailable(_UNREAD) from None
             raise

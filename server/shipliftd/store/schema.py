@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from playhouse.migrations import Runner
 from shipliftd import __version__
 from shipliftd.errors import Precondition
 from shipliftd.store import backups
+from shipliftd.store.failures import is_locked
 from shipliftd.store.models import Arrival, Setting
 from shipliftd.store.transaction import Reader, Transaction
 
@@ -30,6 +32,10 @@ OLDEST_RELEASE = "0.1.0"
 
 # Any number, the same in all releases.
 _LOCK = 7_544_273_548
+# How long a migration waits for a table, and lets others go on then; how often. Shorter than PostgreSQL's
+# deadlock_timeout, at which whoever waits with it in a circle would be ended.
+_LOCK_SECONDS = 0.5
+_LOCK_TURNS = 120
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +58,7 @@ def migrate(database: Database) -> list[str]:
                 _copy_before(database, name)
             _apply(database, runner, name)
         else:
-            with database.atomic():
-                runner.up(name)
-                _compare_by_bytes(database)
+            _apply_beside_servers(database, runner, name)
         log.info("migrated", extra={"migration": name})
     tx = Transaction(database)
     _complete_settings(tx)
@@ -94,6 +98,33 @@ def one_at_a_time(database: Database) -> Iterator[None]:
         yield
     finally:
         database.execute_sql("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _apply_beside_servers(database: Database, runner: Runner, name: str) -> None:
+    """Applies a migration, or nothing of it, without having servers wait for long.
+
+    Who waits for a whole table has all others wait behind it: so it waits shortly, and tries again. Raises
+    Precondition where somebody uses the tables without an end.
+    """
+    database.execute_sql(f"SET lock_timeout = '{int(_LOCK_SECONDS * 1000)}ms'")
+    for turn in range(_LOCK_TURNS):
+        try:
+            with database.atomic():
+                runner.up(name)
+                _compare_by_bytes(database)
+        except Exception as error:
+            if not is_locked(error):
+                raise
+            if not turn:
+                log.info("waits for tables that others use", extra={"migration": name})
+            time.sleep(_LOCK_SECONDS)
+        else:
+            return
+    raise Precondition(
+        f"{name} found its tables in use for {2 * _LOCK_SECONDS * _LOCK_TURNS:g} s, and changed nothing:"
+        " wait until what reads or writes for so long has ended (pg_stat_activity shows it; pg_dump is"
+        " one), and run `shipliftd migrate` again"
+    )
 
 
 def _compare_by_bytes(database: Database) -> None:
