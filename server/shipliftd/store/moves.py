@@ -105,7 +105,9 @@ def lock_build_of(tx: Transaction, stage_id: int) -> None:
 
 def lock_builds(tx: Transaction, build_ids: Iterable[int]) -> None:
     """The same for several builds, one after the other by id."""
-    _LOCK_BUILD.run_each(tx, [(build_id,) for build_id in sorted(set(build_ids))])
+    for build_id in sorted(set(build_ids)):
+        # Not by executemany: PostgreSQL does not end a transaction for being idle that has waited in one.
+        _LOCK_BUILD.run(tx, build_id)
 
 
 def lock_repository(tx: Transaction, repo_id: int) -> None:
