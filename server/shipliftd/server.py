@@ -291,7 +291,8 @@ async def _housekeep(
     while True:
         await asyncio.sleep(1)
         seconds += 1
-        if store.failing:
+        # Once that is told: it may take a while.
+        if store.failing and failing:
             with contextlib.suppress(Unavailable):
                 await store.probe()
         if store.failing != failing:

@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -16,7 +15,7 @@ from tests.support.bursts import assert_sound, promote, promotion, record_a_buil
 from tests.support.faults import form
 from tests.support.harness import Shipliftd
 from tests.support.patience import until
-from tests.support.proxy import Proxy
+from tests.support.proxy import ByProxy, Proxy
 from tests.support.refusals import code_of, refusal
 
 pytestmark = pytest.mark.postgresql
@@ -30,19 +29,6 @@ def own_cluster() -> Iterator[postgres.Cluster]:
     """A PostgreSQL server of the test's own."""
     with postgres.cluster() as made, made.in_use():
         yield made
-
-
-@dataclass
-class ByProxy(Shipliftd):
-    """A server that reaches its database by way of a proxy."""
-
-    port: int = 0
-
-    @property
-    def store(self) -> str:
-        """What `--database` is given."""
-        server, _, name = super().store.rpartition("/")
-        return f"{server.rpartition(':')[0]}:{self.port}/{name}"
 
 
 def again(server: Shipliftd, request: api.PromoteRequest) -> api.Build:

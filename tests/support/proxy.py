@@ -1,10 +1,13 @@
-"""A TCP proxy that cuts or holds what it hands on."""
+"""A TCP proxy that cuts, or holds for a while, what it hands on."""
 
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Self
+
+from tests.support.harness import Shipliftd
 
 
 class Proxy:
@@ -17,6 +20,9 @@ class Proxy:
         # Told what is about to be sent there: True hands it on, None cuts before it and False behind it.
         self.seen: Callable[[bytes], bool | None] = lambda _: True
         self._open: set[socket.socket] = set()
+        # Cleared, nothing is handed on in either direction, and nothing is closed.
+        self.flows = threading.Event()
+        self.flows.set()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -24,6 +30,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self._listener.close()
+        self.flows.set()
         self.cut()
 
     def cut(self) -> None:
@@ -45,6 +52,7 @@ class Proxy:
             back.start()
             try:
                 while data := caller.recv(65536):
+                    self.flows.wait()
                     goes_on = self.seen(data)
                     if goes_on is None:
                         break
@@ -63,7 +71,21 @@ class Proxy:
     def _back(self, there: socket.socket, caller: socket.socket) -> None:
         with suppress(OSError):
             while data := there.recv(65536):
+                self.flows.wait()
                 with suppress(OSError):
                     caller.sendall(data)
         with suppress(OSError):
             caller.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass
+class ByProxy(Shipliftd):
+    """A server that reaches its PostgreSQL database by way of a proxy."""
+
+    port: int = 0
+
+    @property
+    def store(self) -> str:
+        """What `--database` is given."""
+        server, _, name = super().store.rpartition("/")
+        return f"{server.rpartition(':')[0]}:{self.port}/{name}"

@@ -79,7 +79,8 @@ class Notices:
                     self.has_gap = True
                 else:
                     self._told([(kind, row_id) for kind, row_id in changes])
-            await connection.execute("SELECT 1")
+            async with asyncio.timeout(_QUIET_SECONDS):
+                await connection.execute("SELECT 1")
 
 
 async def _is_alone(connection: psycopg.AsyncConnection[Any]) -> bool:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,7 +18,7 @@ from shipliftd.store.failures import is_away, is_cut, is_overtaken
 from shipliftd.store.notices import Notices, notify
 from shipliftd.store.postgres_database import Postgres, PostgresUrl
 from shipliftd.store.store import Store
-from shipliftd.store.transaction import Change, Overtaken, Reader, Transaction
+from shipliftd.store.transaction import Overtaken, Reader, Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,8 +102,9 @@ class PostgresStore(Store):
 
     async def _told(self, verb: Callable[[Transaction], T], made: Made) -> T:
         try:
-            result, changes = await self._in_thread(
-                lambda: self._commit(verb, made), self._free_for_writes, self._free
+            loop = asyncio.get_running_loop()
+            result = await self._in_thread(
+                lambda: self._commit(verb, made, loop), self._free_for_writes, self._free
             )
         except (_Unknown, TimeoutError):
             self.failing = True
@@ -118,7 +119,6 @@ class PostgresStore(Store):
                 raise Unavailable(_AWAY) from None
             raise
         self.failing = False
-        self._publish(changes)
         return result
 
     async def read(
@@ -169,9 +169,11 @@ class PostgresStore(Store):
     def close(self) -> None:
         """Ends the threads and their connections."""
         self._notices.stop()
-        self._threads.shutdown()
-        for database in self._open:
-            database.close()
+        # While the database does not answer they wait for it, and end with the process.
+        self._threads.shutdown(wait=not self.failing, cancel_futures=True)
+        if not self.failing:
+            for database in self._open:
+                database.close()
         super().close()
 
     async def _enter(self, *places: asyncio.Semaphore) -> None:
@@ -231,7 +233,7 @@ class PostgresStore(Store):
                 raise
             return run(self._session())
 
-    def _commit(self, verb: Callable[[Transaction], T], made: Made) -> tuple[T, Collection[Change]]:
+    def _commit(self, verb: Callable[[Transaction], T], made: Made, loop: asyncio.AbstractEventLoop) -> T:
         result, tx = self._again_if_cut(lambda tx: (self._run(tx, verb, made), tx))
         try:
             with tx.connection.pipeline():
@@ -246,7 +248,9 @@ class PostgresStore(Store):
                 raise _Unknown from error
             _undo(tx)
             raise
-        return result, dict.fromkeys(tx.changes)
+        # From here, since it may be done after its caller was told that nobody knows.
+        loop.call_soon_threadsafe(self._publish, dict.fromkeys(tx.changes))
+        return result
 
     def _run(self, tx: Transaction, verb: Callable[[Transaction], T], made: Made) -> T:
         tx.changes, tx.later = [], []
