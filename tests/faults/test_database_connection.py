@@ -10,6 +10,7 @@ from shiplift.v1 import builds_pb2 as api
 from tests.faults.conftest import Tell
 from tests.support import postgres
 from tests.support.bursts import assert_sound, promotion, record_a_build, stored
+from tests.support.commands import refusal as said_of_refusal
 from tests.support.daemons import health_of
 from tests.support.faults import form
 from tests.support.harness import Shipliftd
@@ -75,3 +76,16 @@ def test_a_connection_that_stalls_is_told_in_time_and_goes_on_by_itself(
         proxy.flows.clear()
         assert server.stop() == 0
     tell(f"{STALLS} connections that stalled {'in a commit' if is_sent else 'before it'}; 0 lost, 0 twice")
+
+
+@pytest.mark.parametrize("words", [("serve",), ("check",), ("migrate",)], ids=" ".join)
+def test_a_database_that_is_absent_is_named_without_its_password(words: tuple[str, ...]) -> None:
+    told = said_of_refusal(*words, "--database", "postgresql://shiplift:hidden@127.0.0.1:1/absent")
+    assert told.startswith(
+        "--database postgresql://127.0.0.1:1/absent cannot be reached: connection failed: "
+    )
+    assert told.endswith(
+        ". See that PostgreSQL runs there, has the database (createdb) and lets this user in, or name"
+        " another address"
+    )
+    assert "hidden" not in told

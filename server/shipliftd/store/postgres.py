@@ -5,13 +5,13 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import platformdirs
 
-from shipliftd.errors import Refusal, Unavailable
+from shipliftd.errors import Precondition, Refusal, Unavailable
 from shipliftd.store import schema
 from shipliftd.store.ahead import Ahead, Made, having
 from shipliftd.store.failures import is_away, is_cut, is_overtaken
@@ -66,13 +66,28 @@ class PostgresStore(Store):
     def migrate(self) -> list[str]:
         """Brings the schema up to date, one process at a time; see `schema.migrate`."""
         with contextlib.closing(Postgres(self._url, is_bounded=False)) as database:
-            database.connect()
+            with self._in_words():
+                database.connect()
             with schema.one_at_a_time(database):
                 return schema.migrate(database)
 
     async def open(self) -> None:
         """Looks whether the schema is for this release."""
-        await self._in_thread(lambda: schema.require(self._session().database))
+        with self._in_words():
+            await self._in_thread(lambda: schema.require(self._session().database))
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Raises Precondition where nobody can connect, for whoever starts a server or runs a command."""
+        try:
+            yield
+        except Exception as error:
+            if not is_cut(error):
+                raise
+            raise Precondition(
+                f"--database {self.name} cannot be reached: {error}. See that PostgreSQL runs there, has"
+                " the database (createdb) and lets this user in, or name another address"
+            ) from error
 
     async def start(self) -> None:
         """Listens to the other replicas, too."""
