@@ -38,6 +38,23 @@ _UNKNOWN = (
     "the database was lost while it stored this, so it is done or it is not: repeat the call with the same"
     " request_id, which tells"
 )
+# What to do where nobody can connect, by what libpq says of it.
+_ADVICE = (
+    (
+        "certificate",
+        "See that the address names the host that the server's certificate is for, and sslrootcert the"
+        " file of the CA that signed it",
+    ),
+    (
+        "password",
+        "See that the password is this user's, and stands in a file of mode 0600 that PGPASSFILE or"
+        " ?passfile= names, in a line HOST:PORT:DATABASE:USER:PASSWORD",
+    ),
+)
+_OTHER_ADVICE = (
+    "See that PostgreSQL runs there, has the database (createdb) and lets this user in, or name another"
+    " address"
+)
 
 
 class _Unknown(Exception):  # noqa: N818  # of our own, between two functions
@@ -84,10 +101,9 @@ class PostgresStore(Store):
         except Exception as error:
             if not is_cut(error):
                 raise
-            raise Precondition(
-                f"--database {self.name} cannot be reached: {error}. See that PostgreSQL runs there, has"
-                " the database (createdb) and lets this user in, or name another address"
-            ) from error
+            told = " ".join(str(error).split()).rstrip(".")
+            advice = next((say for words, say in _ADVICE if words in told), _OTHER_ADVICE)
+            raise Precondition(f"--database {self.name} cannot be reached: {told}. {advice}") from error
 
     async def start(self) -> None:
         """Listens to the other replicas, too."""
