@@ -1,18 +1,24 @@
 """The connection to PostgreSQL: it stalls, or there are too few of them."""
 
+import itertools
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import psycopg
 import pytest
 from grpc_health.v1 import health_pb2
 from shiplift.v1 import builds_pb2 as api
 
 from tests.faults.conftest import Tell
 from tests.support import postgres
-from tests.support.bursts import assert_sound, promotion, record_a_build, stored
+from tests.support.bursts import assert_sound, promote, promotion, record_a_build, stored
 from tests.support.commands import refusal as said_of_refusal
 from tests.support.daemons import health_of
-from tests.support.faults import form
+from tests.support.faults import column, form
 from tests.support.harness import Shipliftd
 from tests.support.patience import until, within
 from tests.support.proxy import ByProxy, Proxy
@@ -24,6 +30,11 @@ STALLS = form(1, 20)
 UNKNOWN = (
     "the database was lost while it stored this, so it is done or it is not: repeat the call with the same"
     " request_id, which tells"
+)
+
+ROOM = (
+    "See that PostgreSQL's max_connections has room for the --connections of each server, one more of each"
+    " that listens, and commands"
 )
 
 
@@ -89,3 +100,66 @@ def test_a_database_that_is_absent_is_named_without_its_password(words: tuple[st
         " another address"
     )
     assert "hidden" not in told
+
+
+@dataclass
+class AsRole(Shipliftd):
+    """A server that is no superuser, and so gets none of the connections that are kept for those."""
+
+    @property
+    def store(self) -> str:
+        """What `--database` is given."""
+        return super().store.replace("shiplift@", "promoter@")
+
+
+@pytest.fixture
+def small_cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL of nine connections for the role `promoter`, and three for the tests."""
+    with postgres.cluster() as made, made.in_use():
+        made.stop(signal.SIGINT)
+        made.settings += ("max_connections=12", "superuser_reserved_connections=3")
+        made.start()
+        with psycopg.connect(f"{made.url}/postgres") as connection:
+            connection.execute("CREATE ROLE promoter LOGIN")
+            connection.execute("GRANT pg_read_all_data, pg_write_all_data TO promoter")
+        yield made
+
+
+def test_a_server_makes_do_with_the_connections_that_postgresql_has_for_it(
+    small_cluster: postgres.Cluster, database: Path
+) -> None:
+    taken = f"{small_cluster.url}/postgres".replace("shiplift@", "promoter@")
+    with ExitStack() as others, AsRole(database, ("--connections", "20")) as server:
+        for _ in range(4):
+            others.enter_context(closing(psycopg.connect(taken)))
+        record_a_build(server)
+        ids = [f"few {call}" for call in range(200)]
+        assert set(promote(server, ids)[0]) == set(ids)
+        assert is_ready(server)
+        # One listens.
+        assert connections(database) == 5
+        (told,) = [line for line in server.log if line["level"] == "warning"]
+        assert (told["event"], str(told["wanted"])) == ("fewer connections than wanted", "20")
+        assert told["error"].endswith(f" {ROOM}")
+        assert said_of_refusal("serve", "--database", server.store).endswith(f" {ROOM}")
+        others.close()
+
+        def more() -> bool:
+            ids = [f"more {next(numbers)}" for _ in range(64)]
+            assert set(promote(server, ids)[0]) == set(ids)
+            return connections(database) == 9
+
+        numbers = itertools.count()
+        until(more)
+        assert_sound(database, stored(database))
+
+
+def connections(database: Path) -> int:
+    """How many servers have to the store."""
+    name = postgres.url_of(database).rpartition("/")[2]
+    found = column(
+        database,
+        f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND usename = 'promoter'",
+    )
+    count: int = found[0]
+    return count

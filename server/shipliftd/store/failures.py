@@ -14,6 +14,13 @@ _OVERTAKEN = frozenset({"40001", "40P01", "23505"})
 _AWAY_CLASSES = frozenset({"08", "53", "57", "58"})
 _AWAY = frozenset({"25006", "25P03", "55P03"})
 
+_CROWDED = (
+    "too many clients",
+    "connection slots are reserved",
+    "too many connections",
+    "no more connections allowed",
+)
+
 
 def is_busy(error: Exception) -> bool:
     """Whether SQLite refused because another process holds the file."""
@@ -49,6 +56,12 @@ def is_cut(error: Exception) -> bool:
     kinds = {each.__name__ for each in type(cause).__mro__}
     is_libpq = not state and not kinds.isdisjoint({"OperationalError", "InterfaceError"})
     return is_libpq or state[:2] == "08" or state[:3] == "57P"
+
+
+def is_crowded(error: Exception) -> bool:
+    """Whether PostgreSQL, or a pooler before it, had no room for one more connection."""
+    # In libpq a connection that did not come to be has no SQLSTATE.
+    return is_cut(error) and any(words in str(error) for words in _CROWDED)
 
 
 def is_overtaken(error: Exception) -> bool:

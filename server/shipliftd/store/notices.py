@@ -44,7 +44,7 @@ class Notices:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> bool:
-        """Listens from now on; returns whether no other replica did."""
+        """Listens from now on; returns whether no other replica did. Raises what the driver raises."""
         is_alone: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._task = asyncio.get_running_loop().create_task(self._listen(is_alone))
         return await is_alone
@@ -66,6 +66,9 @@ class Notices:
                         is_alone.set_result(found)
                     await self._take(connection)
             except (psycopg.Error, OSError) as error:
+                if not is_alone.done():
+                    is_alone.set_exception(error)
+                    return
                 log.warning("replicas not heard", extra={"error": str(error)})
             await asyncio.sleep(_AGAIN_SECONDS)
 

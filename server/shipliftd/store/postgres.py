@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import platformdirs
 from shipliftd.errors import Precondition, Refusal, Unavailable
 from shipliftd.store import schema
 from shipliftd.store.ahead import Ahead, Made, having
-from shipliftd.store.failures import is_away, is_cut, is_overtaken
+from shipliftd.store.failures import is_away, is_crowded, is_cut, is_overtaken
 from shipliftd.store.notices import Notices, notify
 from shipliftd.store.postgres_database import Postgres, PostgresUrl
 from shipliftd.store.store import Store
@@ -28,10 +29,15 @@ log = logging.getLogger(__name__)
 # How long a call waits for a connection that is free, and then for the database.
 _FREE_SECONDS = 5.0
 _ANSWER_SECONDS = 20.0
+# Where PostgreSQL has no room for one more connection it is asked for it again after this; longer than a
+# call waits for one, so that it ends.
+_CROWDED_SECONDS = 10.0
 # Writes may wait for each other; reads go on meanwhile.
 _SHARE_OF_WRITES = 0.8
 # What nobody was told of is looked for this often.
 _LOOK_SECONDS = 30.0
+# What lasts is told this often.
+_TELL_SECONDS = 60.0
 _AWAY = "the database cannot be reached now; nothing was stored: try again"
 _UNREAD = "the database cannot be read now: try again"
 _UNKNOWN = (
@@ -51,10 +57,18 @@ _ADVICE = (
         " ?passfile= names, in a line HOST:PORT:DATABASE:USER:PASSWORD",
     ),
 )
+_CROWDED_ADVICE = (
+    "See that PostgreSQL's max_connections has room for the --connections of each server, one more of each"
+    " that listens, and commands"
+)
 _OTHER_ADVICE = (
     "See that PostgreSQL runs there, has the database (createdb) and lets this user in, or name another"
     " address"
 )
+
+
+class _Crowded(Exception):  # noqa: N818  # of our own, as the next one
+    """PostgreSQL has no room for this thread's connection; other threads have theirs."""
 
 
 class _Unknown(Exception):  # noqa: N818  # of our own, between two functions
@@ -75,7 +89,10 @@ class PostgresStore(Store):
         self._free_for_writes = asyncio.Semaphore(max(1, int(connections * _SHARE_OF_WRITES)))
         self._waiting = 0
         self._sessions = threading.local()
-        self._open: set[Postgres] = set()
+        # By thread; those that were cut, too.
+        self._open: dict[int, Transaction] = {}
+        self._is_closing = threading.Event()
+        self._crowded_told = -math.inf
         self._notices = Notices(url, self._publish)
         self._looked = time.monotonic()
         self._running: set[asyncio.Future[Any]] = set()
@@ -102,13 +119,15 @@ class PostgresStore(Store):
             if not is_cut(error):
                 raise
             told = " ".join(str(error).split()).rstrip(".")
-            advice = next((say for words, say in _ADVICE if words in told), _OTHER_ADVICE)
+            other = _CROWDED_ADVICE if is_crowded(error) else _OTHER_ADVICE
+            advice = next((say for words, say in _ADVICE if words in told), other)
             raise Precondition(f"--database {self.name} cannot be reached: {told}. {advice}") from error
 
     async def start(self) -> None:
         """Listens to the other replicas, too."""
         await self.open()
-        self.is_alone = await self._notices.start()
+        with self._in_words():
+            self.is_alone = await self._notices.start()
 
     async def _written(self, verb: Callable[[Transaction], T], made: Made) -> T:
         if self.failing:
@@ -134,7 +153,7 @@ class PostgresStore(Store):
     async def _told(self, verb: Callable[[Transaction], T], made: Made) -> T:
         try:
             loop = asyncio.get_running_loop()
-            result = await self._in_thread(
+            result = await self._on_a_connection(
                 lambda: self._commit(verb, made, loop), self._free_for_writes, self._free
             )
         except (_Unknown, TimeoutError):
@@ -160,7 +179,7 @@ class PostgresStore(Store):
             raise Unavailable(_UNREAD)
         await self._enter(self._free)
         try:
-            return await self._in_thread(
+            return await self._on_a_connection(
                 lambda: self._again_if_cut(lambda tx: query(tx, *args, **kwargs)), self._free
             )
         except Exception as error:
@@ -200,11 +219,12 @@ class PostgresStore(Store):
     def close(self) -> None:
         """Ends the threads and their connections."""
         self._notices.stop()
+        self._is_closing.set()
         # While the database does not answer they wait for it, and end with the process.
         self._threads.shutdown(wait=not self.failing, cancel_futures=True)
         if not self.failing:
-            for database in self._open:
-                database.close()
+            for tx in self._open.values():
+                tx.connection.close()
         super().close()
 
     async def _enter(self, *places: asyncio.Semaphore) -> None:
@@ -227,18 +247,36 @@ class PostgresStore(Store):
         finally:
             self._waiting -= 1
 
+    async def _on_a_connection(self, run: Callable[[], T], *places: asyncio.Semaphore) -> T:
+        """Runs it on a thread that has a connection, or gets one. Raises TimeoutError, Unavailable."""
+        while True:
+            try:
+                return await self._in_thread(run, *places)
+            except _Crowded:
+                await self._enter(*places)
+
     async def _in_thread(self, run: Callable[[], T], *places: asyncio.Semaphore) -> T:
         """Raises TimeoutError. The places are free when the thread is, though nobody may wait any more."""
         loop = asyncio.get_running_loop()
+        answer: Future[T] = Future()
+        answer.set_running_or_notify_cancel()
 
-        def leave(_running: Future[T]) -> None:
+        def work() -> None:
+            try:
+                answer.set_result(run())
+            except BaseException as error:
+                answer.set_exception(error)
+                # With its places: no more calls are let in than there are connections.
+                if isinstance(error, _Crowded):
+                    self._is_closing.wait(_CROWDED_SECONDS)
+
+        def leave(_working: Future[None]) -> None:
             for place in places:
                 loop.call_soon_threadsafe(place.release)
 
-        running = self._threads.submit(run)
-        running.add_done_callback(leave)
+        self._threads.submit(work).add_done_callback(leave)
         async with asyncio.timeout(_ANSWER_SECONDS):
-            return await asyncio.wrap_future(running)
+            return await asyncio.wrap_future(answer)
 
     def _session(self) -> Transaction:
         """This thread's connection, which is made where there is none."""
@@ -248,12 +286,24 @@ class PostgresStore(Store):
         database: Postgres | None = getattr(self._sessions, "database", None)
         if database is None:
             database = self._sessions.database = Postgres(self._url)
-            self._open.add(database)
         if not database.is_closed():
             database.close()
-        database.connect()
-        self._sessions.tx = tx = Transaction(database)
+        try:
+            database.connect()
+        except Exception as error:
+            if not is_crowded(error) or all(each.connection.closed for each in list(self._open.values())):
+                raise
+            self._tell_crowded(error)
+            raise _Crowded from error
+        self._sessions.tx = self._open[threading.get_ident()] = tx = Transaction(database)
         return tx
+
+    def _tell_crowded(self, error: Exception) -> None:
+        if time.monotonic() - self._crowded_told < _TELL_SECONDS:
+            return
+        self._crowded_told = time.monotonic()
+        told = f"{' '.join(str(error).split())}. {_CROWDED_ADVICE}"
+        log.warning("fewer connections than wanted", extra={"wanted": self._connections, "error": told})
 
     def _again_if_cut(self, run: Callable[[Transaction], T]) -> T:
         """Runs what may run twice; once more where its connection was cut since the last one."""
