@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from shipliftd.access.old_writes import forget_audit, forget_requests
 from shipliftd.clock import now
+from shipliftd.errors import Unavailable
 from shipliftd.settings import Retention
 from shipliftd.stages import old_logs
 from shipliftd.store import Store
@@ -34,6 +35,8 @@ async def remove_old(store: Store, keep: Retention) -> None:
             }
             if any(removed.values()):
                 log.info("removed what is old", extra=removed)
+        except Unavailable as error:
+            log.warning("what is old is not removed", extra={"error": str(error)})
         except Exception as error:
             # Its end would be silent; the next hour finds what is left.
             log.exception("what is old is not removed", extra={"error": str(error)})

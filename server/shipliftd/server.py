@@ -335,7 +335,7 @@ async def _sweep(
             if metrics is not None:
                 metrics.leases_lost.inc(lost)
     except Exception as error:
-        log.exception("stages not swept", extra={"error": str(error)})
+        _not_done("stages not swept", store, error)
         return looked
     return at
 
@@ -345,7 +345,7 @@ async def _learn(store: Store, known: KnownRunners) -> None:
     try:
         known.learn(await store.listing(known_runners.remembered))
     except Exception as error:
-        log.exception("runners not learned", extra={"error": str(error)})
+        _not_done("runners not learned", store, error)
 
 
 async def _note(store: Store, interceptor: Interceptor) -> None:
@@ -362,4 +362,12 @@ async def _note(store: Store, interceptor: Interceptor) -> None:
         try:
             await store.write(tokens.touch_tokens, used)
         except Exception as error:
-            log.exception("token use not stored", extra={"error": str(error)})
+            _not_done("token use not stored", store, error)
+
+
+def _not_done(event: str, store: Store, error: Exception) -> None:
+    """Logs what comes again by itself, and not once more that the store takes nothing."""
+    if not isinstance(error, Unavailable):
+        log.error(event, exc_info=error, extra={"error": str(error)})
+    elif not store.failing:
+        log.warning(event, extra={"error": str(error)})

@@ -2,7 +2,10 @@
 
 import itertools
 import signal
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,7 @@ from shiplift.v1 import builds_pb2 as api
 
 from tests.faults.conftest import Tell
 from tests.support import postgres
+from tests.support.beside import away, held, opened
 from tests.support.bursts import assert_sound, promote, promotion, record_a_build, stored
 from tests.support.commands import refusal as said_of_refusal
 from tests.support.daemons import health_of
@@ -35,6 +39,10 @@ UNKNOWN = (
 ROOM = (
     "See that PostgreSQL's max_connections has room for the --connections of each server, one more of each"
     " that listens, and commands"
+)
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 
 
@@ -163,3 +171,83 @@ def connections(database: Path) -> int:
     )
     count: int = found[0]
     return count
+
+
+def test_reads_go_on_while_every_write_waits_for_a_lock(database: Path) -> None:
+    with Shipliftd(database, ("--connections", "4")) as server, ThreadPoolExecutor(8) as callers:
+        record_a_build(server)
+        with held(database) as other:
+            waiting = [
+                callers.submit(refusal, server.builds().PromoteBuild, promotion(f"lock {call}"))
+                for call in range(8)
+            ]
+            with within(4):
+                for _ in range(100):
+                    server.builds().GetBuild(api.GetBuildRequest(owner="octocat", repo="app", build=1))
+            told = Counter((each.result().code, each.result().message) for each in waiting)
+            assert is_ready(server)
+            other.execute("ROLLBACK")
+        assert told == {
+            (
+                grpc.StatusCode.UNAVAILABLE,
+                "no connection to the database was free for 5 s, of 4"
+                " (--connections); nothing was stored: try again",
+            ): 5,
+            (
+                grpc.StatusCode.UNAVAILABLE,
+                "others hold locks on what this needs (pg_locks shows whose);"
+                " nothing was stored: try again",
+            ): 3,
+        }
+        with within(2):
+            assert server.builds().PromoteBuild(promotion("lock 0")).number == 2
+        assert stored(database) == {"lock 0": 2}
+
+
+def test_a_database_that_becomes_read_only_is_told_and_read(database: Path) -> None:
+    name = postgres.url_of(database).rpartition("/")[2]
+    read = api.GetBuildRequest(owner="octocat", repo="app", build=1)
+    with Shipliftd(database) as server:
+        record_a_build(server)
+        with opened(database) as store:
+            store.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        try:
+            # What it has connected stays as it was.
+            with opened(database) as store:
+                store.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+                store.execute(CUT)
+            told = refusal(server.builds().PromoteBuild, promotion("read only"))
+            assert (told.code, told.message) == (
+                grpc.StatusCode.UNAVAILABLE,
+                "the database is read only now; nothing was stored: try again",
+            )
+            until(lambda: not is_ready(server), 5)
+            for _ in range(30):
+                assert server.builds().GetBuild(read).number == 1
+                assert not is_ready(server)
+                time.sleep(0.1)
+        finally:
+            with psycopg.connect(postgres.url_of(database), autocommit=True) as connection:
+                connection.execute("SET default_transaction_read_only = off")
+                connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
+        until(lambda: is_ready(server), 5)
+        assert server.builds().PromoteBuild(promotion("read only")).number == 2
+
+
+def test_a_database_that_is_away_is_told_of_once(database: Path) -> None:
+    with Shipliftd(database) as server:
+        record_a_build(server)
+        with away(database):
+            until(lambda: not is_ready(server))
+            # What is tried each second is tried some times.
+            time.sleep(4)
+        until(lambda: is_ready(server))
+    assert not [line for line in server.log if "trace" in line]
+    # Its connection is cut, and its next one refused.
+    assert 1 <= sum(line["event"] == "replicas not heard" for line in server.log) <= 2
+    told = [line["event"] for line in server.log if line["level"] != "info"]
+    assert [event for event in told if event != "replicas not heard"] == [
+        "store",
+        "the store takes no writes",
+        "the store takes writes again",
+    ]

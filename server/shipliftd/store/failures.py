@@ -74,6 +74,16 @@ def is_locked(error: Exception) -> bool:
     return _state(_cause(error)) in ("55P03", "40P01")
 
 
+def is_slow(error: Exception) -> bool:
+    """Whether a statement took longer than PostgreSQL was told to let it."""
+    return _state(_cause(error)) == "57014"
+
+
+def is_read_only(error: Exception) -> bool:
+    """Whether PostgreSQL takes no writes: a standby, or where the operator has said so."""
+    return _state(_cause(error)) == "25006"
+
+
 def is_damaged(error: BaseException) -> bool:
     """Whether SQLite found the file to be damaged, which trying again does not mend."""
     return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

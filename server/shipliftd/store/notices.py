@@ -55,12 +55,13 @@ class Notices:
             self._task.cancel()
 
     async def _listen(self, is_alone: asyncio.Future[bool]) -> None:
+        is_told = False
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(self._url.conninfo, autocommit=True)
                 async with connection:
                     await connection.execute(f"LISTEN {_CHANNEL}")
-                    self.has_gap = True
+                    self.has_gap, is_told = True, False
                     found = await _is_alone(connection)
                     if not is_alone.done():
                         is_alone.set_result(found)
@@ -69,7 +70,9 @@ class Notices:
                 if not is_alone.done():
                     is_alone.set_exception(error)
                     return
-                log.warning("replicas not heard", extra={"error": str(error)})
+                if not is_told:
+                    log.warning("replicas not heard", extra={"error": str(error)})
+                is_told = True
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _take(self, connection: psycopg.AsyncConnection[Any]) -> None:

@@ -11,11 +11,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import platformdirs
+import psycopg
 
 from shipliftd.errors import Precondition, Refusal, Unavailable
 from shipliftd.store import schema
 from shipliftd.store.ahead import Ahead, Made, having
-from shipliftd.store.failures import is_away, is_crowded, is_cut, is_overtaken
+from shipliftd.store.failures import (
+    is_away,
+    is_crowded,
+    is_cut,
+    is_locked,
+    is_overtaken,
+    is_read_only,
+    is_slow,
+)
 from shipliftd.store.notices import Notices, notify
 from shipliftd.store.postgres_database import Postgres, PostgresUrl
 from shipliftd.store.store import Store
@@ -38,8 +47,12 @@ _SHARE_OF_WRITES = 0.8
 _LOOK_SECONDS = 30.0
 # What lasts is told this often.
 _TELL_SECONDS = 60.0
-_AWAY = "the database cannot be reached now; nothing was stored: try again"
-_UNREAD = "the database cannot be read now: try again"
+_AWAY = "the database cannot be reached now"
+_UNREAD = "the database cannot be read now"
+_READ_ONLY = "the database is read only now"
+_LOCKED = "others hold locks on what this needs (pg_locks shows whose)"
+_SLOW = "the database took too long for this"
+_NOT_STORED = "; nothing was stored: try again"
 _UNKNOWN = (
     "the database was lost while it stored this, so it is done or it is not: repeat the call with the same"
     " request_id, which tells"
@@ -93,6 +106,8 @@ class PostgresStore(Store):
         self._open: dict[int, Transaction] = {}
         self._is_closing = threading.Event()
         self._crowded_told = -math.inf
+        # Then reads go on while it is failing.
+        self._is_read_only = False
         self._notices = Notices(url, self._publish)
         self._looked = time.monotonic()
         self._running: set[asyncio.Future[Any]] = set()
@@ -131,12 +146,12 @@ class PostgresStore(Store):
 
     async def _written(self, verb: Callable[[Transaction], T], made: Made) -> T:
         if self.failing:
-            raise Unavailable(_AWAY)
+            raise Unavailable((_READ_ONLY if self._is_read_only else _AWAY) + _NOT_STORED)
         return await self._attempt(verb, made)
 
     async def probe(self) -> None:
         """Looks whether the database takes writes again. Raises Unavailable when it does not."""
-        await self._attempt(lambda tx: tx.connection.execute("SELECT pg_current_xact_id()"), {})
+        await self._attempt(_write_nothing, {})
 
     async def _attempt(self, verb: Callable[[Transaction], T], made: Made) -> T:
         since = time.monotonic()
@@ -157,7 +172,7 @@ class PostgresStore(Store):
                 lambda: self._commit(verb, made, loop), self._free_for_writes, self._free
             )
         except (_Unknown, TimeoutError):
-            self.failing = True
+            self.failing, self._is_read_only = True, False
             raise Unavailable(_UNKNOWN) from None
         except (Refusal, Ahead, Overtaken):
             raise
@@ -165,18 +180,17 @@ class PostgresStore(Store):
             if is_overtaken(error):
                 raise Overtaken from error
             if is_away(error):
-                self._fails(error)
-                raise Unavailable(_AWAY) from None
+                raise Unavailable(self._fails(error, _AWAY) + _NOT_STORED) from None
             raise
-        self.failing = False
+        self.failing = self._is_read_only = False
         return result
 
     async def read(
         self, query: Callable[Concatenate[Reader, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Runs a query on a thread: it waits for the database."""
-        if self.failing:
-            raise Unavailable(_UNREAD)
+        if self.failing and not self._is_read_only:
+            raise Unavailable(f"{_UNREAD}: try again")
         await self._enter(self._free)
         try:
             return await self._on_a_connection(
@@ -185,8 +199,7 @@ class PostgresStore(Store):
         except Exception as error:
             # A read, too, may wait in a circle: with a migration, which locks whole tables.
             if is_away(error) or is_overtaken(error) or isinstance(error, TimeoutError):
-                self._fails(error)
-                raise Unavailable(_UNREAD) from None
+                raise Unavailable(f"{self._fails(error, _UNREAD)}: try again") from None
             raise
 
     listing = read
@@ -306,11 +319,14 @@ class PostgresStore(Store):
         log.warning("fewer connections than wanted", extra={"wanted": self._connections, "error": told})
 
     def _again_if_cut(self, run: Callable[[Transaction], T]) -> T:
-        """Runs what may run twice; once more where its connection was cut since the last one."""
+        """Runs what may run twice; once more where its connection was cut, or is read only now."""
         try:
             return run(self._session())
         except Exception as error:
-            if not is_cut(error):
+            if is_read_only(error):
+                # A new one may find the primary, or that it is none any more.
+                self._session().connection.close()
+            elif not is_cut(error):
                 raise
             return run(self._session())
 
@@ -344,10 +360,28 @@ class PostgresStore(Store):
             raise
         return result
 
-    def _fails(self, error: Exception) -> None:
+    def _fails(self, error: Exception, otherwise: str) -> str:
+        """Notes that the database failed us; says in words how."""
         if not self.failing:
             log.warning("store", extra={"error": str(error)})
-        self.failing = is_cut(error) or self.failing
+        if is_read_only(error):
+            self.failing = self._is_read_only = True
+            return _READ_ONLY
+        if is_cut(error):
+            self.failing, self._is_read_only = True, False
+        elif is_locked(error):
+            return _LOCKED
+        elif is_slow(error):
+            return _SLOW
+        return otherwise
+
+
+def _write_nothing(tx: Transaction) -> None:
+    # Which a database that is read only takes, too.
+    tx.connection.execute("SELECT pg_current_xact_id()")
+    (is_so,) = tx.connection.execute("SELECT current_setting('transaction_read_only') = 'on'").fetchone()
+    if is_so:
+        raise psycopg.errors.ReadOnlySqlTransaction("cannot write: transaction_read_only is on")
 
 
 def _undo(tx: Transaction) -> None:
