@@ -229,7 +229,8 @@ def test_the_variables_of_a_step_are_those_in_the_tables() -> None:
             stem = re.sub(r"(DRONE_(?:BUILD|COMMIT|REPO|STAGE|SYSTEM)).*", r"\1", before)
             found.add(stem + name if name.startswith("_") else name)
     artifacts = {"SHIPLIFT_ARTIFACT_<NAME>", "SHIPLIFT_ARTIFACT_<NAME>_DIGEST"}
-    assert found == BUILT_IN | {"DRONE_STEP_NAME", "DRONE_STEP_NUMBER"} | artifacts
+    # The trace is there where there is one.
+    assert found == BUILT_IN | {"DRONE_STEP_NAME", "DRONE_STEP_NUMBER", "TRACEPARENT"} | artifacts
 
 
 @pytest.mark.parametrize(
