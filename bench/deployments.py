@@ -150,6 +150,10 @@ def _fill(database: Path, repositories: int, environments: int, promotions: int)
             " SELECT repo_id, deploy_to, id, number, updated, '' FROM builds"
             " WHERE id > 2 AND status = 'success' ORDER BY id"
         )
+        store.execute(
+            "INSERT INTO environments (repo_id, name) SELECT DISTINCT repo_id, deploy_to FROM builds"
+            " WHERE id > 2"
+        )
         return 2 + len(found)
 
 

@@ -63,6 +63,10 @@ BuildViewWord: TypeAlias = Literal[
     "basic",
     "full",
 ]
+HoldScopeWord: TypeAlias = Literal[
+    "all",
+    "automatic",
+]
 TokenActionWord: TypeAlias = Literal[
     "read",
     "record",
@@ -70,6 +74,7 @@ TokenActionWord: TypeAlias = Literal[
     "approve",
     "run",
     "admin",
+    "rollback",
 ]
 VisibilityWord: TypeAlias = Literal[
     "private",
@@ -712,15 +717,21 @@ class Methods:
         expected_current: int | None = None,
         despite_lost: int = 0,
         drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted
         one as its parent, the same commit, and fresh pending stages. An answer means that it is
         stored.
 
+        The gates of the environment decide whether it is refused, waits, or goes on at once
+        (docs/gates.md): while it waits for people it is blocked, for time or another promotion
+        pending, and `waiting_for` says so.
+
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
         ABORTED: another build than `expected_current` is in the environment; FAILED_PRECONDITION:
-        the build has no commit, or nobody knows what is in the environment, see `despite_lost`.
+        the build has no commit, or gates failed: the message and the violations name each of them.
 
         Args:
             owner: The repository's owner.
@@ -743,6 +754,9 @@ class Methods:
                 same. Without it, or with another's, that is FAILED_PRECONDITION.
             drop_params: The names of the promoted build's parameters that the new one is to be
                 without; each must be one of them, and not stand in `params` as well.
+            overrides: Gates to be passed although they fail, by a site admin or whom the
+                environment names for it; at most 10.
+            comment: Why, at most 2,000 characters; kept on the build.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -757,6 +771,8 @@ class Methods:
                 expected_current=expected_current,
                 despite_lost=despite_lost,
                 drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
             ),
             timeout,
         )
@@ -973,6 +989,8 @@ class Methods:
         params: Mapping[str, str] | None = None,
         request_id: str | None = None,
         drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
@@ -990,6 +1008,8 @@ class Methods:
                 UUID when None.
             drop_params: The names of the build's parameters that the new one is to be without; by
                 the rules of PromoteRequest's.
+            overrides: As PromoteRequest's.
+            comment: Why, at most 2,000 characters; kept on the build.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1001,6 +1021,197 @@ class Methods:
                 params=_values.texts("params", params),
                 request_id=request_id or str(uuid4()),
                 drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
+            ),
+            timeout,
+        )
+
+    def rollback_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        target: str,
+        build: int | None = None,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        cancel_running: bool = False,
+        comment: str = "",
+        drop_params: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Puts back what was in an environment before: a new build of event `rollback`, by the same
+        rules as a promotion, but for those of hold, freeze, predecessor, soak and approvals, which
+        are passed over and recorded. Without a `build` it takes the newest that succeeded there, of
+        another origin than what is to be replaced, and was not itself rolled back. Leaves a hold of
+        scope AUTOMATIC in the environment, so that no machine deploys over it.
+
+        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            target: The environment.
+            build: The number of what to put back: a promotion that succeeded there, or the recorded
+                build of one. Unset: see the rpc.
+            params: Parameters over those that it had when it last succeeded there; by the rules of
+                PromoteRequest's.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: As PromoteRequest's.
+            cancel_running: Stops what is in flight there, and goes at once; without it the rollback
+                waits for that.
+            comment: Why, at most 2,000 characters; kept on the build.
+            drop_params: As PromoteRequest's.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.RollbackBuild,
+            builds_pb2.RollbackRequest(
+                owner=owner,
+                repo=repo,
+                target=target,
+                build=build,
+                params=_values.texts("params", params),
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+                cancel_running=cancel_running,
+                comment=comment,
+                drop_params=drop_params,
+            ),
+            timeout,
+        )
+
+    def explain_promotion(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        target: str,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        despite_lost: int = 0,
+        drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
+        timeout: float | None = None,
+    ) -> builds_pb2.ExplainPromotionResponse:
+        """Says what PromoteBuild would answer to the same request by the same caller: the verdict of
+        each gate, the parameters and the stages. Stores nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The number of the build to promote; 1 or above.
+            target: The environment to promote it to: 1 to 100 of letters, digits, `.`, `_`, `-`,
+                `/`; taken as it is, with nothing trimmed and no case folded.
+            params: Parameters for the steps' environment, over those of the promoted build. Names
+                are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB of
+                names and values. Names that a runner, a shell or a language obeys, such as `PATH`,
+                `LD_*` or `DRONE_*`, are refused.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: The number of the deployment (promotion or rollback) that the caller
+                believes to be current in the environment, 0 for none: another one there is ABORTED,
+                naming it.
+            despite_lost: Where the environment is uncertain, the number of the promotion that was
+                lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
+                same. Without it, or with another's, that is FAILED_PRECONDITION.
+            drop_params: The names of the promoted build's parameters that the new one is to be
+                without; each must be one of them, and not stand in `params` as well.
+            overrides: Gates to be passed although they fail, by a site admin or whom the
+                environment names for it; at most 10.
+            comment: Why, at most 2,000 characters; kept on the build.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.ExplainPromotion,
+            builds_pb2.PromoteRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                target=target,
+                params=_values.texts("params", params),
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+                despite_lost=despite_lost,
+                drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
+            ),
+            timeout,
+        )
+
+    def approve_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Approves a promotion that is blocked. With the last approval that it needs it goes on. By
+        those whom its environment names as approvers, else by admins of the repository; never by
+        whom it is from. Approving twice changes nothing. FAILED_PRECONDITION (NOT_BLOCKED): it
+        waits for nobody.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            comment: What to say of it, at most 2,000 characters.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.ApproveBuild,
+            builds_pb2.ApproveBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def decline_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Declines a promotion that is blocked, which is its end. By those who could approve it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            comment: Why, at most 2,000 characters.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.DeclineBuild,
+            builds_pb2.DeclineBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
             ),
             timeout,
         )
@@ -1309,6 +1520,325 @@ class Methods:
                 repo=repo,
                 build=build,
                 seen_version=seen_version,
+            ),
+            timeout,
+        )
+
+    def create_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: environments_pb2.Environment | Mapping[str, Any],
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Declares an environment and its rules. From the first one that is declared on, a repository
+        knows its environments, and a promotion to any other is refused. ALREADY_EXISTS where it is
+        declared.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment; what is "Output only" is left out.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.CreateEnvironment,
+            environments_pb2.CreateEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=_values.message(environments_pb2.Environment, "environment", environment),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def get_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Returns an environment with its rules. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where it is not
+        declared.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.GetEnvironment,
+            environments_pb2.GetEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+            ),
+            timeout,
+        )
+
+    def list_environments(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> environments_pb2.ListEnvironmentsResponse:
+        """Lists the environments that a repository declares, by name.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.ListEnvironments,
+            environments_pb2.ListEnvironmentsRequest(
+                owner=owner,
+                repo=repo,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_environments(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[environments_pb2.Environment]:
+        """Lists the environments that a repository declares, by name.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = environments_pb2.ListEnvironmentsRequest(
+            owner=owner,
+            repo=repo,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._environment_service.ListEnvironments, request, timeout)
+            yield from page.environments
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def update_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: environments_pb2.Environment | Mapping[str, Any],
+        update_mask: Sequence[str],
+        version: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Changes what `update_mask` names, and returns the environment. A change of rules raises
+        `rules_version`, and voids the approvals of promotions that wait; these are looked at again
+        at once.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment, by its `name`, with the new values.
+            update_mask: The fields to change, such as `required_approvals`, whole ones: `freezes`
+                puts all in the place of all.
+            version: The version that the caller has seen: another one is ABORTED, naming it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.UpdateEnvironment,
+            environments_pb2.UpdateEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=_values.message(environments_pb2.Environment, "environment", environment),
+                update_mask=FieldMask(paths=update_mask),
+                version=version,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def delete_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Takes back the declaration, and returns what it was. What was promoted to it stays, and is
+        listed. Where it was the last one, the repository takes any target again.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.DeleteEnvironment,
+            environments_pb2.DeleteEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def hold_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        reason: str,
+        environment: str = "",
+        scope: environments_pb2.HoldScope | HoldScopeWord | None = None,
+        until: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Hold:
+        """Stops promotions to an environment, declared or not, to all of a repository or all of an
+        owner, until ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that
+        is there is replaced.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: all of them.
+            scope: Which promotions it stops; all when unset.
+            reason: Why, 1 to 2,000 characters.
+            until: When it ends by itself, in the future.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.HoldEnvironment,
+            environments_pb2.HoldEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                scope=_values.enum(environments_pb2.HoldScope.DESCRIPTOR, "scope", scope),
+                reason=reason,
+                until=_values.timestamp("until", until),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def resume_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str = "",
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Hold:
+        """Takes a hold back, and returns it as it was. What waited for it is looked at again at once.
+        NOT_FOUND (HOLD_NOT_FOUND) where there is none.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: all of them.
+            comment: Why, at most 2,000 characters; kept in the audit.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.ResumeEnvironment,
+            environments_pb2.ResumeEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def get_owner_rules(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        timeout: float | None = None,
+    ) -> environments_pb2.OwnerRules:
+        """Returns the rules of all repositories of an owner.
+
+        Args:
+            owner: The owner.
+            repo: A repository of theirs that the caller may read, or `*` for who may read all.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.GetOwnerRules,
+            environments_pb2.GetOwnerRulesRequest(
+                owner=owner,
+                repo=repo,
+            ),
+            timeout,
+        )
+
+    def update_owner_rules(
+        self,
+        *,
+        owner: str,
+        rules: environments_pb2.OwnerRules | Mapping[str, Any],
+        version: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.OwnerRules:
+        """Puts the rules of all repositories of an owner in the place of those there are.
+
+        Args:
+            owner: The owner.
+            rules: The rules; what is "Output only" is left out.
+            version: The version that the caller has seen: another one is ABORTED, naming it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.UpdateOwnerRules,
+            environments_pb2.UpdateOwnerRulesRequest(
+                owner=owner,
+                rules=_values.message(environments_pb2.OwnerRules, "rules", rules),
+                version=version,
+                request_id=request_id or str(uuid4()),
             ),
             timeout,
         )
@@ -2451,15 +2981,21 @@ class AsyncMethods:
         expected_current: int | None = None,
         despite_lost: int = 0,
         drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted
         one as its parent, the same commit, and fresh pending stages. An answer means that it is
         stored.
 
+        The gates of the environment decide whether it is refused, waits, or goes on at once
+        (docs/gates.md): while it waits for people it is blocked, for time or another promotion
+        pending, and `waiting_for` says so.
+
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build;
         ABORTED: another build than `expected_current` is in the environment; FAILED_PRECONDITION:
-        the build has no commit, or nobody knows what is in the environment, see `despite_lost`.
+        the build has no commit, or gates failed: the message and the violations name each of them.
 
         Args:
             owner: The repository's owner.
@@ -2482,6 +3018,9 @@ class AsyncMethods:
                 same. Without it, or with another's, that is FAILED_PRECONDITION.
             drop_params: The names of the promoted build's parameters that the new one is to be
                 without; each must be one of them, and not stand in `params` as well.
+            overrides: Gates to be passed although they fail, by a site admin or whom the
+                environment names for it; at most 10.
+            comment: Why, at most 2,000 characters; kept on the build.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2496,6 +3035,8 @@ class AsyncMethods:
                 expected_current=expected_current,
                 despite_lost=despite_lost,
                 drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
             ),
             timeout,
         )
@@ -2712,6 +3253,8 @@ class AsyncMethods:
         params: Mapping[str, str] | None = None,
         request_id: str | None = None,
         drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
         timeout: float | None = None,
     ) -> builds_pb2.Build:
         """Starts a promotion, a rollback or a recorded build again: a new build of the same event,
@@ -2729,6 +3272,8 @@ class AsyncMethods:
                 UUID when None.
             drop_params: The names of the build's parameters that the new one is to be without; by
                 the rules of PromoteRequest's.
+            overrides: As PromoteRequest's.
+            comment: Why, at most 2,000 characters; kept on the build.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -2740,6 +3285,197 @@ class AsyncMethods:
                 params=_values.texts("params", params),
                 request_id=request_id or str(uuid4()),
                 drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
+            ),
+            timeout,
+        )
+
+    async def rollback_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        target: str,
+        build: int | None = None,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        cancel_running: bool = False,
+        comment: str = "",
+        drop_params: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Puts back what was in an environment before: a new build of event `rollback`, by the same
+        rules as a promotion, but for those of hold, freeze, predecessor, soak and approvals, which
+        are passed over and recorded. Without a `build` it takes the newest that succeeded there, of
+        another origin than what is to be replaced, and was not itself rolled back. Leaves a hold of
+        scope AUTOMATIC in the environment, so that no machine deploys over it.
+
+        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            target: The environment.
+            build: The number of what to put back: a promotion that succeeded there, or the recorded
+                build of one. Unset: see the rpc.
+            params: Parameters over those that it had when it last succeeded there; by the rules of
+                PromoteRequest's.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: As PromoteRequest's.
+            cancel_running: Stops what is in flight there, and goes at once; without it the rollback
+                waits for that.
+            comment: Why, at most 2,000 characters; kept on the build.
+            drop_params: As PromoteRequest's.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.RollbackBuild,
+            builds_pb2.RollbackRequest(
+                owner=owner,
+                repo=repo,
+                target=target,
+                build=build,
+                params=_values.texts("params", params),
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+                cancel_running=cancel_running,
+                comment=comment,
+                drop_params=drop_params,
+            ),
+            timeout,
+        )
+
+    async def explain_promotion(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        target: str,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        despite_lost: int = 0,
+        drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
+        timeout: float | None = None,
+    ) -> builds_pb2.ExplainPromotionResponse:
+        """Says what PromoteBuild would answer to the same request by the same caller: the verdict of
+        each gate, the parameters and the stages. Stores nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The number of the build to promote; 1 or above.
+            target: The environment to promote it to: 1 to 100 of letters, digits, `.`, `_`, `-`,
+                `/`; taken as it is, with nothing trimmed and no case folded.
+            params: Parameters for the steps' environment, over those of the promoted build. Names
+                are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB of
+                names and values. Names that a runner, a shell or a language obeys, such as `PATH`,
+                `LD_*` or `DRONE_*`, are refused.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: The number of the deployment (promotion or rollback) that the caller
+                believes to be current in the environment, 0 for none: another one there is ABORTED,
+                naming it.
+            despite_lost: Where the environment is uncertain, the number of the promotion that was
+                lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
+                same. Without it, or with another's, that is FAILED_PRECONDITION.
+            drop_params: The names of the promoted build's parameters that the new one is to be
+                without; each must be one of them, and not stand in `params` as well.
+            overrides: Gates to be passed although they fail, by a site admin or whom the
+                environment names for it; at most 10.
+            comment: Why, at most 2,000 characters; kept on the build.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.ExplainPromotion,
+            builds_pb2.PromoteRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                target=target,
+                params=_values.texts("params", params),
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+                despite_lost=despite_lost,
+                drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
+            ),
+            timeout,
+        )
+
+    async def approve_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Approves a promotion that is blocked. With the last approval that it needs it goes on. By
+        those whom its environment names as approvers, else by admins of the repository; never by
+        whom it is from. Approving twice changes nothing. FAILED_PRECONDITION (NOT_BLOCKED): it
+        waits for nobody.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            comment: What to say of it, at most 2,000 characters.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.ApproveBuild,
+            builds_pb2.ApproveBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def decline_build(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> builds_pb2.Build:
+        """Declines a promotion that is blocked, which is its end. By those who could approve it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The build's number; 1 or above.
+            comment: Why, at most 2,000 characters.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.DeclineBuild,
+            builds_pb2.DeclineBuildRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
             ),
             timeout,
         )
@@ -3049,6 +3785,326 @@ class AsyncMethods:
                 repo=repo,
                 build=build,
                 seen_version=seen_version,
+            ),
+            timeout,
+        )
+
+    async def create_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: environments_pb2.Environment | Mapping[str, Any],
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Declares an environment and its rules. From the first one that is declared on, a repository
+        knows its environments, and a promotion to any other is refused. ALREADY_EXISTS where it is
+        declared.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment; what is "Output only" is left out.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.CreateEnvironment,
+            environments_pb2.CreateEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=_values.message(environments_pb2.Environment, "environment", environment),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def get_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Returns an environment with its rules. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where it is not
+        declared.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.GetEnvironment,
+            environments_pb2.GetEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+            ),
+            timeout,
+        )
+
+    async def list_environments(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> environments_pb2.ListEnvironmentsResponse:
+        """Lists the environments that a repository declares, by name.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.ListEnvironments,
+            environments_pb2.ListEnvironmentsRequest(
+                owner=owner,
+                repo=repo,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_environments(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[environments_pb2.Environment]:
+        """Lists the environments that a repository declares, by name.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = environments_pb2.ListEnvironmentsRequest(
+            owner=owner,
+            repo=repo,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._environment_service.ListEnvironments, request, timeout)
+            for item in page.environments:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def update_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: environments_pb2.Environment | Mapping[str, Any],
+        update_mask: Sequence[str],
+        version: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Changes what `update_mask` names, and returns the environment. A change of rules raises
+        `rules_version`, and voids the approvals of promotions that wait; these are looked at again
+        at once.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment, by its `name`, with the new values.
+            update_mask: The fields to change, such as `required_approvals`, whole ones: `freezes`
+                puts all in the place of all.
+            version: The version that the caller has seen: another one is ABORTED, naming it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.UpdateEnvironment,
+            environments_pb2.UpdateEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=_values.message(environments_pb2.Environment, "environment", environment),
+                update_mask=FieldMask(paths=update_mask),
+                version=version,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def delete_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Environment:
+        """Takes back the declaration, and returns what it was. What was promoted to it stays, and is
+        listed. Where it was the last one, the repository takes any target again.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.DeleteEnvironment,
+            environments_pb2.DeleteEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def hold_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        reason: str,
+        environment: str = "",
+        scope: environments_pb2.HoldScope | HoldScopeWord | None = None,
+        until: datetime | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Hold:
+        """Stops promotions to an environment, declared or not, to all of a repository or all of an
+        owner, until ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that
+        is there is replaced.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: all of them.
+            scope: Which promotions it stops; all when unset.
+            reason: Why, 1 to 2,000 characters.
+            until: When it ends by itself, in the future.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.HoldEnvironment,
+            environments_pb2.HoldEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                scope=_values.enum(environments_pb2.HoldScope.DESCRIPTOR, "scope", scope),
+                reason=reason,
+                until=_values.timestamp("until", until),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def resume_environment(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str = "",
+        comment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.Hold:
+        """Takes a hold back, and returns it as it was. What waited for it is looked at again at once.
+        NOT_FOUND (HOLD_NOT_FOUND) where there is none.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: all of them.
+            comment: Why, at most 2,000 characters; kept in the audit.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.ResumeEnvironment,
+            environments_pb2.ResumeEnvironmentRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                comment=comment,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def get_owner_rules(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        timeout: float | None = None,
+    ) -> environments_pb2.OwnerRules:
+        """Returns the rules of all repositories of an owner.
+
+        Args:
+            owner: The owner.
+            repo: A repository of theirs that the caller may read, or `*` for who may read all.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.GetOwnerRules,
+            environments_pb2.GetOwnerRulesRequest(
+                owner=owner,
+                repo=repo,
+            ),
+            timeout,
+        )
+
+    async def update_owner_rules(
+        self,
+        *,
+        owner: str,
+        rules: environments_pb2.OwnerRules | Mapping[str, Any],
+        version: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.OwnerRules:
+        """Puts the rules of all repositories of an owner in the place of those there are.
+
+        Args:
+            owner: The owner.
+            rules: The rules; what is "Output only" is left out.
+            version: The version that the caller has seen: another one is ABORTED, naming it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.UpdateOwnerRules,
+            environments_pb2.UpdateOwnerRulesRequest(
+                owner=owner,
+                rules=_values.message(environments_pb2.OwnerRules, "rules", rules),
+                version=version,
+                request_id=request_id or str(uuid4()),
             ),
             timeout,
         )

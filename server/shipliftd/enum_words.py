@@ -22,6 +22,9 @@ VISIBILITY_WORD: Mapping[access_pb2.Visibility, str] = _words(access_pb2.Visibil
 LEVEL_WORD: Mapping[access_pb2.AccessLevel, str] = _words(access_pb2.AccessLevel, "ACCESS_LEVEL_")
 ACTION_WORD: Mapping[access_pb2.TokenAction, str] = _words(access_pb2.TokenAction, "TOKEN_ACTION_")
 
+RESULT_OF: Mapping[str, pb.GateResult] = {
+    word: value for value, word in _words(pb.GateResult, "GATE_RESULT_").items()
+}
 STATUS_OF: Mapping[str, pb.BuildStatus] = {word: value for value, word in STATUS_WORD.items()}
 EVENT_OF: Mapping[str, pb.BuildEvent] = {word: value for value, word in EVENT_WORD.items()}
 VISIBILITY_OF: Mapping[str, access_pb2.Visibility] = {

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 TARGET = re.compile(r"[A-Za-z0-9._/-]{1,100}")
+PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMMIT = re.compile(r"[0-9a-fA-F]{0,64}")
 # What else stands in no URL, and a leading '-' that git or ssh would take for an option.
 _URL = re.compile(r"[^\x00-\x20\x7f\\]+")

@@ -33,7 +33,7 @@ from shipliftd.api.services.environments import EnvironmentService
 from shipliftd.api.services.runs import Runs
 from shipliftd.api.services.server import ServerService
 from shipliftd.api.services.stages import StageService
-from shipliftd.builds import endings
+from shipliftd.builds import endings, waiting
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.clock import Setting
 from shipliftd.descriptors import MOST_REQUEST, SERVICES
@@ -308,6 +308,7 @@ async def _housekeep(
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
         looked = await _sweep(store, metrics, clock, looked, seconds % _NOTE_SECONDS == 0)
+        await _advance(store, runs, seconds % _NOTE_SECONDS == 0)
         if seconds % _TEND_SECONDS == 0:
             await store.tend()
         if seconds % _NOTE_SECONDS == 0:
@@ -338,6 +339,15 @@ async def _sweep(
         _not_done("stages not swept", store, error)
         return looked
     return at
+
+
+async def _advance(store: Store, runs: Runs, thoroughly: bool) -> None:
+    """Has gates asked again where time alone may have opened them; thoroughly: wherever one is shut."""
+    try:
+        for repo_id in await store.read(waiting.due, thoroughly):
+            runs.look_at(repo_id)
+    except Exception as error:
+        log.exception("gates not asked again", extra={"error": str(error)})
 
 
 async def _learn(store: Store, known: KnownRunners) -> None:

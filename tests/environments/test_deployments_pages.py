@@ -21,8 +21,8 @@ from tests.support.staged import FAILURE, RUNNING, SUCCESS, stored
 pytestmark = pytest.mark.sqlite
 
 ENVIRONMENTS = ("canary", "dev", "production", "staging", "test")
-# The repositories, what is in their environments, the builds, stages and steps of these.
-QUERIES = 5
+# The environments, what waits for them, the builds, the holds, the stages and steps of the builds.
+QUERIES = 6
 
 
 def filled(server: Shipliftd, owner: str, repos: str, environments: tuple[str, ...]) -> None:
@@ -97,12 +97,16 @@ def test_a_page_goes_by_indexes(
     _, queries = traced(reader, secret, owner=owner, environment=environment)
     assert len(queries) == QUERIES
     plan = [row[3] for query in queries for row in reader.connection.execute(f"EXPLAIN QUERY PLAN {query}")]
-    # Nothing is gone through from end to end but what the query itself has made.
-    assert {line for line in plan if line.startswith("SCAN")} == {"SCAN walk"}
+    # Nothing is gone through from end to end.
+    assert [line for line in plan if line.startswith("SCAN")] == []
     for way in (
-        f"INDEX builds_of_environment (repo_id=? AND deploy_to{'=' if environment else '>'}?)",
+        "INDEX builds_of_environment (repo_id=? AND deploy_to=?)",
         "INDEX builds_in_flight (repo_id=? AND deploy_to=?)",
-        "INDEX repositories_name_taken ((owner,name)>(?,?))",
+        "INDEX builds_under_way (repo_id=? AND deploy_to=? AND waits=?)",
+        "INDEX builds_under_way (repo_id=? AND deploy_to>?)",
+        "INDEX environments_name_taken (repo_id=? AND name=?)"
+        if environment
+        else "INDEX environments_name_taken (repo_id=?)",
     ):
         assert [line for line in plan if line.endswith(way)], (way, plan)
 

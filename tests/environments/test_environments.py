@@ -282,9 +282,15 @@ def test_a_repeated_settling_does_nothing_again(repository: Repository) -> None:
 
 def test_the_audit_has_who_settled_and_why(repository: Repository) -> None:
     repository.record()
-    promoted = repository.promote(1)
+    repository.promote(1)
     settle(repository, 2, comment="kubectl says so")
     refusal(settle, repository, 9, comment="kubectl says so")
+    ((environment,),) = stored(
+        repository.server,
+        "SELECT environments.id FROM environments JOIN repositories ON repositories.id = repo_id"
+        " WHERE repositories.name = ?",
+        repository.name,
+    )
     rows = stored(
         repository.server,
         "SELECT login, owner, repo, resource_id, target, code, reason FROM audit JOIN users"
@@ -293,7 +299,7 @@ def test_the_audit_has_who_settled_and_why(repository: Repository) -> None:
     )
     where = ("admin", repository.owner, repository.name)
     assert rows == [
-        (*where, promoted.id, "production", "OK", "kubectl says so"),
+        (*where, environment, "production", "OK", "kubectl says so"),
         (
             *where,
             0,

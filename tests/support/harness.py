@@ -15,7 +15,7 @@ from typing import Any, Self
 import grpc
 import platformdirs
 from google.protobuf.message import Message
-from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2_grpc
+from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2_grpc, environments_pb2_grpc
 
 from tests.support import postgres
 from tests.support.leaks import Secrets
@@ -165,6 +165,10 @@ class Shipliftd(Daemon):
     def access(self, token: str | None = None) -> access_pb2_grpc.AccessServiceStub:
         """AccessService, called with this token (`""`: with none; unset: the admin's)."""
         return access_pb2_grpc.AccessServiceStub(self.channel(token))
+
+    def environments(self, token: str | None = None) -> environments_pb2_grpc.EnvironmentServiceStub:
+        """EnvironmentService, called with this token (`""`: with none; unset: the admin's)."""
+        return environments_pb2_grpc.EnvironmentServiceStub(self.channel(token))
 
     def channel(self, token: str | None = None) -> grpc.Channel:
         """A channel whose calls carry the token (`""`: none; unset: the admin's)."""

@@ -45,6 +45,7 @@ class TokenAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TOKEN_ACTION_APPROVE: _ClassVar[TokenAction]
     TOKEN_ACTION_RUN: _ClassVar[TokenAction]
     TOKEN_ACTION_ADMIN: _ClassVar[TokenAction]
+    TOKEN_ACTION_ROLLBACK: _ClassVar[TokenAction]
 
 class Visibility(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -76,6 +77,7 @@ TOKEN_ACTION_PROMOTE: TokenAction
 TOKEN_ACTION_APPROVE: TokenAction
 TOKEN_ACTION_RUN: TokenAction
 TOKEN_ACTION_ADMIN: TokenAction
+TOKEN_ACTION_ROLLBACK: TokenAction
 VISIBILITY_UNSPECIFIED: Visibility
 VISIBILITY_PRIVATE: Visibility
 VISIBILITY_INTERNAL: Visibility

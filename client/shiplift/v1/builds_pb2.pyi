@@ -42,6 +42,15 @@ class BuildEvent(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BUILD_EVENT_CUSTOM: _ClassVar[BuildEvent]
     BUILD_EVENT_PROMOTE: _ClassVar[BuildEvent]
     BUILD_EVENT_ROLLBACK: _ClassVar[BuildEvent]
+
+class GateResult(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GATE_RESULT_UNSPECIFIED: _ClassVar[GateResult]
+    GATE_RESULT_PASSED: _ClassVar[GateResult]
+    GATE_RESULT_FAILED: _ClassVar[GateResult]
+    GATE_RESULT_WAITING: _ClassVar[GateResult]
+    GATE_RESULT_OVERRIDDEN: _ClassVar[GateResult]
+    GATE_RESULT_SKIPPED: _ClassVar[GateResult]
 BUILD_STATUS_UNSPECIFIED: BuildStatus
 BUILD_STATUS_SKIPPED: BuildStatus
 BUILD_STATUS_BLOCKED: BuildStatus
@@ -64,9 +73,15 @@ BUILD_EVENT_CRON: BuildEvent
 BUILD_EVENT_CUSTOM: BuildEvent
 BUILD_EVENT_PROMOTE: BuildEvent
 BUILD_EVENT_ROLLBACK: BuildEvent
+GATE_RESULT_UNSPECIFIED: GateResult
+GATE_RESULT_PASSED: GateResult
+GATE_RESULT_FAILED: GateResult
+GATE_RESULT_WAITING: GateResult
+GATE_RESULT_OVERRIDDEN: GateResult
+GATE_RESULT_SKIPPED: GateResult
 
 class Build(_message.Message):
-    __slots__ = ("id", "repo_id", "owner", "repo", "number", "parent", "origin", "status", "error", "event", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "deploy_to", "author_login", "author_name", "author_email", "author_avatar", "sender", "trigger", "cron", "params", "debug", "timestamp", "started", "finished", "created", "updated", "version", "stages", "external_id", "release", "artifacts", "waiting_for", "retry_of", "warnings")
+    __slots__ = ("id", "repo_id", "owner", "repo", "number", "parent", "origin", "status", "error", "event", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "deploy_to", "author_login", "author_name", "author_email", "author_avatar", "sender", "trigger", "cron", "params", "debug", "timestamp", "started", "finished", "created", "updated", "version", "stages", "external_id", "release", "artifacts", "waiting_for", "retry_of", "warnings", "comment", "rollback_of", "rolled_back_by", "superseded_by", "verdicts", "approvals")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +132,12 @@ class Build(_message.Message):
     WAITING_FOR_FIELD_NUMBER: _ClassVar[int]
     RETRY_OF_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACK_OF_FIELD_NUMBER: _ClassVar[int]
+    ROLLED_BACK_BY_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDED_BY_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    APPROVALS_FIELD_NUMBER: _ClassVar[int]
     id: int
     repo_id: int
     owner: str
@@ -160,7 +181,49 @@ class Build(_message.Message):
     waiting_for: str
     retry_of: int
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., parent: _Optional[int] = ..., origin: _Optional[int] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., error: _Optional[str] = ..., event: _Optional[_Union[BuildEvent, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., deploy_to: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., trigger: _Optional[str] = ..., cron: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., debug: bool = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., external_id: _Optional[str] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., waiting_for: _Optional[str] = ..., retry_of: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    comment: str
+    rollback_of: int
+    rolled_back_by: int
+    superseded_by: int
+    verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
+    approvals: _containers.RepeatedCompositeFieldContainer[Approval]
+    def __init__(self, id: _Optional[int] = ..., repo_id: _Optional[int] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., number: _Optional[int] = ..., parent: _Optional[int] = ..., origin: _Optional[int] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., error: _Optional[str] = ..., event: _Optional[_Union[BuildEvent, str]] = ..., action: _Optional[str] = ..., link: _Optional[str] = ..., title: _Optional[str] = ..., message: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., ref: _Optional[str] = ..., source_repo: _Optional[str] = ..., source: _Optional[str] = ..., target: _Optional[str] = ..., deploy_to: _Optional[str] = ..., author_login: _Optional[str] = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., author_avatar: _Optional[str] = ..., sender: _Optional[str] = ..., trigger: _Optional[str] = ..., cron: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., debug: bool = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., external_id: _Optional[str] = ..., release: _Optional[str] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., waiting_for: _Optional[str] = ..., retry_of: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., comment: _Optional[str] = ..., rollback_of: _Optional[int] = ..., rolled_back_by: _Optional[int] = ..., superseded_by: _Optional[int] = ..., verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., approvals: _Optional[_Iterable[_Union[Approval, _Mapping]]] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("gate", "result", "reason", "cleared_by", "earliest")
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CLEARED_BY_FIELD_NUMBER: _ClassVar[int]
+    EARLIEST_FIELD_NUMBER: _ClassVar[int]
+    gate: str
+    result: GateResult
+    reason: str
+    cleared_by: _containers.RepeatedScalarFieldContainer[str]
+    earliest: _timestamp_pb2.Timestamp
+    def __init__(self, gate: _Optional[str] = ..., result: _Optional[_Union[GateResult, str]] = ..., reason: _Optional[str] = ..., cleared_by: _Optional[_Iterable[str]] = ..., earliest: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Override(_message.Message):
+    __slots__ = ("gate", "reason")
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    gate: str
+    reason: str
+    def __init__(self, gate: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Approval(_message.Message):
+    __slots__ = ("login", "declined", "comment", "at", "void")
+    LOGIN_FIELD_NUMBER: _ClassVar[int]
+    DECLINED_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    VOID_FIELD_NUMBER: _ClassVar[int]
+    login: str
+    declined: bool
+    comment: str
+    at: _timestamp_pb2.Timestamp
+    void: bool
+    def __init__(self, login: _Optional[str] = ..., declined: bool = ..., comment: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., void: bool = ...) -> None: ...
 
 class Artifact(_message.Message):
     __slots__ = ("name", "uri", "digest")
@@ -278,7 +341,7 @@ class Step(_message.Message):
     def __init__(self, id: _Optional[int] = ..., stage_id: _Optional[int] = ..., number: _Optional[int] = ..., name: _Optional[str] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., error: _Optional[str] = ..., errignore: bool = ..., exit_code: _Optional[int] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stopped: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., depends_on: _Optional[_Iterable[str]] = ..., image: _Optional[str] = ..., detached: bool = ..., schema: _Optional[str] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
-    __slots__ = ("owner", "repo", "build", "target", "params", "request_id", "expected_current", "despite_lost", "drop_params")
+    __slots__ = ("owner", "repo", "build", "target", "params", "request_id", "expected_current", "despite_lost", "drop_params", "overrides", "comment")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -295,6 +358,8 @@ class PromoteRequest(_message.Message):
     EXPECTED_CURRENT_FIELD_NUMBER: _ClassVar[int]
     DESPITE_LOST_FIELD_NUMBER: _ClassVar[int]
     DROP_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     build: int
@@ -304,7 +369,76 @@ class PromoteRequest(_message.Message):
     expected_current: int
     despite_lost: int
     drop_params: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., target: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ..., despite_lost: _Optional[int] = ..., drop_params: _Optional[_Iterable[str]] = ...) -> None: ...
+    overrides: _containers.RepeatedCompositeFieldContainer[Override]
+    comment: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., target: _Optional[str] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ..., despite_lost: _Optional[int] = ..., drop_params: _Optional[_Iterable[str]] = ..., overrides: _Optional[_Iterable[_Union[Override, _Mapping]]] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class RollbackRequest(_message.Message):
+    __slots__ = ("owner", "repo", "target", "build", "params", "request_id", "expected_current", "cancel_running", "comment", "drop_params")
+    class ParamsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_CURRENT_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    DROP_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    target: str
+    build: int
+    params: _containers.ScalarMap[str, str]
+    request_id: str
+    expected_current: int
+    cancel_running: bool
+    comment: str
+    drop_params: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., target: _Optional[str] = ..., build: _Optional[int] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ..., cancel_running: bool = ..., comment: _Optional[str] = ..., drop_params: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ExplainPromotionResponse(_message.Message):
+    __slots__ = ("verdicts", "build")
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
+    build: Build
+    def __init__(self, verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., build: _Optional[_Union[Build, _Mapping]] = ...) -> None: ...
+
+class ApproveBuildRequest(_message.Message):
+    __slots__ = ("owner", "repo", "build", "comment", "request_id")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    build: int
+    comment: str
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., comment: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class DeclineBuildRequest(_message.Message):
+    __slots__ = ("owner", "repo", "build", "comment", "request_id")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    build: int
+    comment: str
+    request_id: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., comment: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CreateBuildRequest(_message.Message):
     __slots__ = ("owner", "repo", "number", "external_id", "event", "status", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "author_login", "author_name", "author_email", "author_avatar", "sender", "cron", "debug", "params", "timestamp", "started", "finished", "release", "artifacts", "stages", "request_id", "pipeline", "run")
@@ -449,7 +583,7 @@ class UpdateBuildRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., status: _Optional[_Union[BuildStatus, str]] = ..., started: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., message: _Optional[str] = ..., link: _Optional[str] = ..., version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RetryBuildRequest(_message.Message):
-    __slots__ = ("owner", "repo", "build", "params", "request_id", "drop_params")
+    __slots__ = ("owner", "repo", "build", "params", "request_id", "drop_params", "overrides", "comment")
     class ParamsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -463,13 +597,17 @@ class RetryBuildRequest(_message.Message):
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     DROP_PARAMS_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     build: int
     params: _containers.ScalarMap[str, str]
     request_id: str
     drop_params: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., drop_params: _Optional[_Iterable[str]] = ...) -> None: ...
+    overrides: _containers.RepeatedCompositeFieldContainer[Override]
+    comment: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., drop_params: _Optional[_Iterable[str]] = ..., overrides: _Optional[_Iterable[_Union[Override, _Mapping]]] = ..., comment: _Optional[str] = ...) -> None: ...
 
 class CancelBuildRequest(_message.Message):
     __slots__ = ("owner", "repo", "build", "request_id")

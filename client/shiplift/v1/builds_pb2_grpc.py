@@ -60,6 +60,26 @@ class BuildServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.RetryBuildRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
                 _registered_method=True)
+        self.RollbackBuild = channel.unary_unary(
+                '/shiplift.v1.BuildService/RollbackBuild',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+                _registered_method=True)
+        self.ExplainPromotion = channel.unary_unary(
+                '/shiplift.v1.BuildService/ExplainPromotion',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.PromoteRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.ExplainPromotionResponse.FromString,
+                _registered_method=True)
+        self.ApproveBuild = channel.unary_unary(
+                '/shiplift.v1.BuildService/ApproveBuild',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.ApproveBuildRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+                _registered_method=True)
+        self.DeclineBuild = channel.unary_unary(
+                '/shiplift.v1.BuildService/DeclineBuild',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.DeclineBuildRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+                _registered_method=True)
         self.CancelBuild = channel.unary_unary(
                 '/shiplift.v1.BuildService/CancelBuild',
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.CancelBuildRequest.SerializeToString,
@@ -100,9 +120,12 @@ class BuildServiceServicer(object):
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted one
         as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
+        The gates of the environment decide whether it is refused, waits, or goes on at once (docs/gates.md): while it
+        waits for people it is blocked, for time or another promotion pending, and `waiting_for` says so.
+
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
         another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
-        commit, or nobody knows what is in the environment, see `despite_lost`.
+        commit, or gates failed: the message and the violations name each of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +157,42 @@ class BuildServiceServicer(object):
         target and parameters, with fresh stages. FAILED_PRECONDITION while a promotion or rollback has not
         ended, and where its environment is uncertain by the loss of another promotion than this one; a build
         that goes to no environment can be started again while it runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackBuild(self, request, context):
+        """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
+        promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+        Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
+        not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
+
+        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainPromotion(self, request, context):
+        """Says what PromoteBuild would answer to the same request by the same caller: the verdict of each gate, the
+        parameters and the stages. Stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveBuild(self, request, context):
+        """Approves a promotion that is blocked. With the last approval that it needs it goes on. By those whom its
+        environment names as approvers, else by admins of the repository; never by whom it is from. Approving twice
+        changes nothing. FAILED_PRECONDITION (NOT_BLOCKED): it waits for nobody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineBuild(self, request, context):
+        """Declines a promotion that is blocked, which is its end. By those who could approve it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,6 +267,26 @@ def add_BuildServiceServicer_to_server(servicer, server):
             'RetryBuild': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryBuild,
                     request_deserializer=shiplift_dot_v1_dot_builds__pb2.RetryBuildRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
+            ),
+            'RollbackBuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackBuild,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.RollbackRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
+            ),
+            'ExplainPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainPromotion,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.PromoteRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.ExplainPromotionResponse.SerializeToString,
+            ),
+            'ApproveBuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveBuild,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.ApproveBuildRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
+            ),
+            'DeclineBuild': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineBuild,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.DeclineBuildRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
             ),
             'CancelBuild': grpc.unary_unary_rpc_method_handler(
@@ -349,6 +428,114 @@ class BuildService(object):
             target,
             '/shiplift.v1.BuildService/RetryBuild',
             shiplift_dot_v1_dot_builds__pb2.RetryBuildRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackBuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/RollbackBuild',
+            shiplift_dot_v1_dot_builds__pb2.RollbackRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/ExplainPromotion',
+            shiplift_dot_v1_dot_builds__pb2.PromoteRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.ExplainPromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveBuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/ApproveBuild',
+            shiplift_dot_v1_dot_builds__pb2.ApproveBuildRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineBuild(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/DeclineBuild',
+            shiplift_dot_v1_dot_builds__pb2.DeclineBuildRequest.SerializeToString,
             shiplift_dot_v1_dot_builds__pb2.Build.FromString,
             options,
             channel_credentials,

@@ -43,9 +43,12 @@ class BuildServiceStub:
     """Promotes a build to an environment: creates a new build of event `promote` with the promoted one
     as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
+    The gates of the environment decide whether it is refused, waits, or goes on at once (docs/gates.md): while it
+    waits for people it is blocked, for time or another promotion pending, and `waiting_for` says so.
+
     INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
     another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
-    commit, or nobody knows what is in the environment, see `despite_lost`.
+    commit, or gates failed: the message and the violations name each of them.
     """
     CreateBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.CreateBuildRequest, _builds_pb2.Build]
     """Records a build that a CI system made or, with `run`, one that runners are to make. Recording an `external_id` again returns the build that
@@ -66,6 +69,25 @@ class BuildServiceStub:
     ended, and where its environment is uncertain by the loss of another promotion than this one; a build
     that goes to no environment can be started again while it runs.
     """
+    RollbackBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.RollbackRequest, _builds_pb2.Build]
+    """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
+    promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+    Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
+    not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
+
+    FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+    """
+    ExplainPromotion: _grpc.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.ExplainPromotionResponse]
+    """Says what PromoteBuild would answer to the same request by the same caller: the verdict of each gate, the
+    parameters and the stages. Stores nothing.
+    """
+    ApproveBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.ApproveBuildRequest, _builds_pb2.Build]
+    """Approves a promotion that is blocked. With the last approval that it needs it goes on. By those whom its
+    environment names as approvers, else by admins of the repository; never by whom it is from. Approving twice
+    changes nothing. FAILED_PRECONDITION (NOT_BLOCKED): it waits for nobody.
+    """
+    DeclineBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.DeclineBuildRequest, _builds_pb2.Build]
+    """Declines a promotion that is blocked, which is its end. By those who could approve it."""
     CancelBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]
     """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
     ended stays as it is.
@@ -109,9 +131,12 @@ class BuildServiceAsyncStub(BuildServiceStub):
     """Promotes a build to an environment: creates a new build of event `promote` with the promoted one
     as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
+    The gates of the environment decide whether it is refused, waits, or goes on at once (docs/gates.md): while it
+    waits for people it is blocked, for time or another promotion pending, and `waiting_for` says so.
+
     INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
     another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
-    commit, or nobody knows what is in the environment, see `despite_lost`.
+    commit, or gates failed: the message and the violations name each of them.
     """
     CreateBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.CreateBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Records a build that a CI system made or, with `run`, one that runners are to make. Recording an `external_id` again returns the build that
@@ -132,6 +157,25 @@ class BuildServiceAsyncStub(BuildServiceStub):
     ended, and where its environment is uncertain by the loss of another promotion than this one; a build
     that goes to no environment can be started again while it runs.
     """
+    RollbackBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.RollbackRequest, _builds_pb2.Build]  # type: ignore[assignment]
+    """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
+    promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+    Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
+    not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
+
+    FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+    """
+    ExplainPromotion: _aio.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.ExplainPromotionResponse]  # type: ignore[assignment]
+    """Says what PromoteBuild would answer to the same request by the same caller: the verdict of each gate, the
+    parameters and the stages. Stores nothing.
+    """
+    ApproveBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.ApproveBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
+    """Approves a promotion that is blocked. With the last approval that it needs it goes on. By those whom its
+    environment names as approvers, else by admins of the repository; never by whom it is from. Approving twice
+    changes nothing. FAILED_PRECONDITION (NOT_BLOCKED): it waits for nobody.
+    """
+    DeclineBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.DeclineBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
+    """Declines a promotion that is blocked, which is its end. By those who could approve it."""
     CancelBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.CancelBuildRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Stops a build: it ends as killed, what runs is told to stop, what waits is skipped. A build that has
     ended stays as it is.
@@ -178,9 +222,12 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         """Promotes a build to an environment: creates a new build of event `promote` with the promoted one
         as its parent, the same commit, and fresh pending stages. An answer means that it is stored.
 
+        The gates of the environment decide whether it is refused, waits, or goes on at once (docs/gates.md): while it
+        waits for people it is blocked, for time or another promotion pending, and `waiting_for` says so.
+
         INVALID_ARGUMENT names every bad field and parameter at once; NOT_FOUND: no such build; ABORTED:
         another build than `expected_current` is in the environment; FAILED_PRECONDITION: the build has no
-        commit, or nobody knows what is in the environment, see `despite_lost`.
+        commit, or gates failed: the message and the violations name each of them.
         """
 
     @_abc_1.abstractmethod
@@ -219,6 +266,49 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         ended, and where its environment is uncertain by the loss of another promotion than this one; a build
         that goes to no environment can be started again while it runs.
         """
+
+    @_abc_1.abstractmethod
+    def RollbackBuild(
+        self,
+        request: _builds_pb2.RollbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
+        """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
+        promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+        Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
+        not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
+
+        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainPromotion(
+        self,
+        request: _builds_pb2.PromoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.ExplainPromotionResponse, _abc.Awaitable[_builds_pb2.ExplainPromotionResponse]]:
+        """Says what PromoteBuild would answer to the same request by the same caller: the verdict of each gate, the
+        parameters and the stages. Stores nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveBuild(
+        self,
+        request: _builds_pb2.ApproveBuildRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
+        """Approves a promotion that is blocked. With the last approval that it needs it goes on. By those whom its
+        environment names as approvers, else by admins of the repository; never by whom it is from. Approving twice
+        changes nothing. FAILED_PRECONDITION (NOT_BLOCKED): it waits for nobody.
+        """
+
+    @_abc_1.abstractmethod
+    def DeclineBuild(
+        self,
+        request: _builds_pb2.DeclineBuildRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
+        """Declines a promotion that is blocked, which is its end. By those who could approve it."""
 
     @_abc_1.abstractmethod
     def CancelBuild(

@@ -22,12 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from shiplift.v1 import access_pb2 as shiplift_dot_v1_dot_access__pb2
 from shiplift.v1 import builds_pb2 as shiplift_dot_v1_dot_builds__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshiplift/v1/environments.proto\x12\x0bshiplift.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18shiplift/v1/access.proto\x1a\x18shiplift/v1/builds.proto\"\x97\x02\n\nDeployment\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12#\n\x07\x63urrent\x18\x04 \x01(\x0b\x32\x12.shiplift.v1.Build\x12%\n\tin_flight\x18\x05 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\'\n\x0blast_failed\x18\x06 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\x13\n\x0b\x66\x61iled_step\x18\x07 \x01(\t\x12)\n\tuncertain\x18\x08 \x01(\x0b\x32\x16.shiplift.v1.Uncertain\x12\"\n\x06latest\x18\t \x01(\x0b\x32\x12.shiplift.v1.Build\"e\n\tUncertain\x12\r\n\x05\x62uild\x18\x01 \x01(\x05\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07machine\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x16ListDeploymentsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"`\n\x17ListDeploymentsResponse\x12,\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x17.shiplift.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8f\x01\n\x18SettleEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x12\n\x05\x62uild\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x08\n\x06_build\"H\n\x14GetDeploymentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t2\xc4\x02\n\x12\x45nvironmentService\x12m\n\x0fListDeployments\x12#.shiplift.v1.ListDeploymentsRequest\x1a$.shiplift.v1.ListDeploymentsResponse\"\x0f\x90\x02\x01\x9a\x87\xd0\xdd\x08\x06\x08\x02\x10\x04\x18\x01\x12\x61\n\x11SettleEnvironment\x12%.shiplift.v1.SettleEnvironmentRequest\x1a\x17.shiplift.v1.Deployment\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x04\x10\x01\x18\x03\x12\\\n\rGetDeployment\x12!.shiplift.v1.GetDeploymentRequest\x1a\x17.shiplift.v1.Deployment\"\x0f\x90\x02\x01\x9a\x87\xd0\xdd\x08\x06\x08\x03\x10\x01\x18\x01\x42n\n\x0bshiplift.v1B\x11\x45nvironmentsProtoP\x01Z6github.com/shiplift/shiplift-go/shiplift/v1;shipliftv1\xa2\x02\x03SHL\xaa\x02\x0bShiplift.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eshiplift/v1/environments.proto\x12\x0bshiplift.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18shiplift/v1/access.proto\x1a\x18shiplift/v1/builds.proto\"\x9a\x03\n\nDeployment\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12#\n\x07\x63urrent\x18\x04 \x01(\x0b\x32\x12.shiplift.v1.Build\x12%\n\tin_flight\x18\x05 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\'\n\x0blast_failed\x18\x06 \x01(\x0b\x32\x12.shiplift.v1.Build\x12\x13\n\x0b\x66\x61iled_step\x18\x07 \x01(\t\x12)\n\tuncertain\x18\x08 \x01(\x0b\x32\x16.shiplift.v1.Uncertain\x12\"\n\x06latest\x18\t \x01(\x0b\x32\x12.shiplift.v1.Build\x12#\n\x07waiting\x18\n \x03(\x0b\x32\x12.shiplift.v1.Build\x12\x1f\n\x04hold\x18\x0b \x01(\x0b\x32\x11.shiplift.v1.Hold\x12)\n\x06\x66reeze\x18\x0c \x01(\x0b\x32\x19.shiplift.v1.ActiveFreeze\x12\x10\n\x08\x64\x65\x63lared\x18\r \x01(\x08\"W\n\x0c\x41\x63tiveFreeze\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa6\x05\n\x0b\x45nvironment\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\x08\x64\x65ployer\x18\x04 \x01(\x0e\x32\x15.shiplift.v1.Deployer\x12\x11\n\tpromoters\x18\x05 \x03(\t\x12\x30\n\x0epromoter_level\x18\x06 \x01(\x0e\x32\x18.shiplift.v1.AccessLevel\x12\x1a\n\x12required_approvals\x18\x07 \x01(\x05\x12\x11\n\tapprovers\x18\x08 \x03(\t\x12\x32\n\x0f\x61pproval_window\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08requires\x18\n \x01(\t\x12\'\n\x04soak\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x61llow_failed\x18\x0c \x01(\x08\x12.\n\x0cqueue_policy\x18\r \x01(\x0e\x32\x18.shiplift.v1.QueuePolicy\x12$\n\x07\x66reezes\x18\x0e \x03(\x0b\x32\x13.shiplift.v1.Freeze\x12*\n\x06params\x18\x0f \x03(\x0b\x32\x1a.shiplift.v1.ParameterRule\x12\x12\n\noverriders\x18\x10 \x03(\t\x12\x0c\n\x04link\x18\x11 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x12 \x01(\t\x12\x0f\n\x07\x63onfirm\x18\x13 \x01(\x08\x12\x15\n\rrules_version\x18\x14 \x01(\x05\x12\x0f\n\x07version\x18\x15 \x01(\x05\x12+\n\x07\x63reated\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07updated\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"y\n\x06\x46reeze\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x0c\n\x04\x66rom\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12)\n\x06weekly\x18\x05 \x03(\x0b\x32\x19.shiplift.v1.WeeklyWindow\x12\x0e\n\x06reason\x18\x06 \x01(\t\"(\n\x0cWeeklyWindow\x12\x0c\n\x04\x66rom\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\"w\n\rParameterRule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x04 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x05 \x03(\t\x12\x0f\n\x07pattern\x18\x06 \x01(\t\"\xd1\x01\n\x04Hold\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12%\n\x05scope\x18\x04 \x01(\x0e\x32\x16.shiplift.v1.HoldScope\x12\n\n\x02\x62y\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\nOwnerRules\x12\r\n\x05owner\x18\x01 \x01(\t\x12$\n\x07\x66reezes\x18\x02 \x03(\x0b\x32\x13.shiplift.v1.Freeze\x12\x0f\n\x07version\x18\x03 \x01(\x05\"z\n\x18\x43reateEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12-\n\x0b\x65nvironment\x18\x03 \x01(\x0b\x32\x18.shiplift.v1.Environment\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"I\n\x15GetEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\"]\n\x17ListEnvironmentsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"c\n\x18ListEnvironmentsResponse\x12.\n\x0c\x65nvironments\x18\x01 \x03(\x0b\x32\x18.shiplift.v1.Environment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcd\x01\n\x18UpdateEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12-\n\x0b\x65nvironment\x18\x03 \x01(\x0b\x32\x18.shiplift.v1.Environment\x12/\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x14\n\x07version\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\n\n\x08_version\"`\n\x18\x44\x65leteEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xc0\x01\n\x16HoldEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12%\n\x05scope\x18\x04 \x01(\x0e\x32\x16.shiplift.v1.HoldScope\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12)\n\x05until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"q\n\x18ResumeEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"3\n\x14GetOwnerRulesRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\"\x86\x01\n\x17UpdateOwnerRulesRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12&\n\x05rules\x18\x02 \x01(\x0b\x32\x17.shiplift.v1.OwnerRules\x12\x14\n\x07version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\tB\n\n\x08_version\"e\n\tUncertain\x12\r\n\x05\x62uild\x18\x01 \x01(\x05\x12\r\n\x05stage\x18\x02 \x01(\t\x12\x0f\n\x07machine\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x16ListDeploymentsRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"`\n\x17ListDeploymentsResponse\x12,\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x17.shiplift.v1.Deployment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8f\x01\n\x18SettleEnvironmentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x12\n\x05\x62uild\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x08\n\x06_build\"H\n\x14GetDeploymentRequest\x12\r\n\x05owner\x18\x01 \x01(\t\x12\x0c\n\x04repo\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t*R\n\x08\x44\x65ployer\x12\x18\n\x14\x44\x45PLOYER_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x45PLOYER_PIPELINE\x10\x01\x12\x15\n\x11\x44\x45PLOYER_EXTERNAL\x10\x02*x\n\x0bQueuePolicy\x12\x1c\n\x18QUEUE_POLICY_UNSPECIFIED\x10\x00\x12\x16\n\x12QUEUE_POLICY_QUEUE\x10\x01\x12\x1a\n\x16QUEUE_POLICY_SUPERSEDE\x10\x02\x12\x17\n\x13QUEUE_POLICY_REJECT\x10\x03*U\n\tHoldScope\x12\x1a\n\x16HOLD_SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eHOLD_SCOPE_ALL\x10\x01\x12\x18\n\x14HOLD_SCOPE_AUTOMATIC\x10\x02\x32\xb8\t\n\x12\x45nvironmentService\x12\x62\n\x11\x43reateEnvironment\x12%.shiplift.v1.CreateEnvironmentRequest\x1a\x18.shiplift.v1.Environment\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x05\x10\x01\x18\x06\x12_\n\x0eGetEnvironment\x12\".shiplift.v1.GetEnvironmentRequest\x1a\x18.shiplift.v1.Environment\"\x0f\x90\x02\x01\x9a\x87\xd0\xdd\x08\x06\x08\x03\x10\x01\x18\x01\x12p\n\x10ListEnvironments\x12$.shiplift.v1.ListEnvironmentsRequest\x1a%.shiplift.v1.ListEnvironmentsResponse\"\x0f\x90\x02\x01\x9a\x87\xd0\xdd\x08\x06\x08\x03\x10\x01\x18\x01\x12\x62\n\x11UpdateEnvironment\x12%.shiplift.v1.UpdateEnvironmentRequest\x1a\x18.shiplift.v1.Environment\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x05\x10\x01\x18\x06\x12\x62\n\x11\x44\x65leteEnvironment\x12%.shiplift.v1.DeleteEnvironmentRequest\x1a\x18.shiplift.v1.Environment\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x05\x10\x01\x18\x06\x12W\n\x0fHoldEnvironment\x12#.shiplift.v1.HoldEnvironmentRequest\x1a\x11.shiplift.v1.Hold\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x04\x10\x03\x18\x03\x12[\n\x11ResumeEnvironment\x12%.shiplift.v1.ResumeEnvironmentRequest\x1a\x11.shiplift.v1.Hold\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x04\x10\x03\x18\x03\x12\\\n\rGetOwnerRules\x12!.shiplift.v1.GetOwnerRulesRequest\x1a\x17.shiplift.v1.OwnerRules\"\x0f\x90\x02\x01\x9a\x87\xd0\xdd\x08\x06\x08\x03\x10\x03\x18\x01\x12_\n\x10UpdateOwnerRules\x12$.shiplift.v1.UpdateOwnerRulesRequest\x1a\x17.shiplift.v1.OwnerRules\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x05\x10\x02\x18\x06\x12m\n\x0fListDeployments\x12#.shiplift.v1.ListDeploymentsRequest\x1a$.shiplift.v1.ListDeploymentsResponse\"\x0f\x90\x02\x01\x9a\x87\xd0\xdd\x08\x06\x08\x02\x10\x04\x18\x01\x12\x61\n\x11SettleEnvironment\x12%.shiplift.v1.SettleEnvironmentRequest\x1a\x17.shiplift.v1.Deployment\"\x0c\x9a\x87\xd0\xdd\x08\x06\x08\x04\x10\x01\x18\x03\x12\\\n\rGetDeployment\x12!.shiplift.v1.GetDeploymentRequest\x1a\x17.shiplift.v1.Deployment\"\x0f\x90\x02\x01\x9a\x87\xd0\xdd\x08\x06\x08\x03\x10\x01\x18\x01\x42n\n\x0bshiplift.v1B\x11\x45nvironmentsProtoP\x01Z6github.com/shiplift/shiplift-go/shiplift/v1;shipliftv1\xa2\x02\x03SHL\xaa\x02\x0bShiplift.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,24 +37,82 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shiplift.v1.environments_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013shiplift.v1B\021EnvironmentsProtoP\001Z6github.com/shiplift/shiplift-go/shiplift/v1;shipliftv1\242\002\003SHL\252\002\013Shiplift.V1'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['CreateEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['CreateEnvironment']._serialized_options = b'\232\207\320\335\010\006\010\005\020\001\030\006'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetEnvironment']._serialized_options = b'\220\002\001\232\207\320\335\010\006\010\003\020\001\030\001'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListEnvironments']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListEnvironments']._serialized_options = b'\220\002\001\232\207\320\335\010\006\010\003\020\001\030\001'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['UpdateEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['UpdateEnvironment']._serialized_options = b'\232\207\320\335\010\006\010\005\020\001\030\006'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['DeleteEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['DeleteEnvironment']._serialized_options = b'\232\207\320\335\010\006\010\005\020\001\030\006'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['HoldEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['HoldEnvironment']._serialized_options = b'\232\207\320\335\010\006\010\004\020\003\030\003'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ResumeEnvironment']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['ResumeEnvironment']._serialized_options = b'\232\207\320\335\010\006\010\004\020\003\030\003'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetOwnerRules']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetOwnerRules']._serialized_options = b'\220\002\001\232\207\320\335\010\006\010\003\020\003\030\001'
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['UpdateOwnerRules']._loaded_options = None
+  _globals['_ENVIRONMENTSERVICE'].methods_by_name['UpdateOwnerRules']._serialized_options = b'\232\207\320\335\010\006\010\005\020\002\030\006'
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListDeployments']._loaded_options = None
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['ListDeployments']._serialized_options = b'\220\002\001\232\207\320\335\010\006\010\002\020\004\030\001'
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['SettleEnvironment']._loaded_options = None
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['SettleEnvironment']._serialized_options = b'\232\207\320\335\010\006\010\004\020\001\030\003'
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetDeployment']._loaded_options = None
   _globals['_ENVIRONMENTSERVICE'].methods_by_name['GetDeployment']._serialized_options = b'\220\002\001\232\207\320\335\010\006\010\003\020\001\030\001'
-  _globals['_DEPLOYMENT']._serialized_start=133
-  _globals['_DEPLOYMENT']._serialized_end=412
-  _globals['_UNCERTAIN']._serialized_start=414
-  _globals['_UNCERTAIN']._serialized_end=515
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=517
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=630
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=632
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=728
-  _globals['_SETTLEENVIRONMENTREQUEST']._serialized_start=731
-  _globals['_SETTLEENVIRONMENTREQUEST']._serialized_end=874
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=876
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=948
-  _globals['_ENVIRONMENTSERVICE']._serialized_start=951
-  _globals['_ENVIRONMENTSERVICE']._serialized_end=1275
+  _globals['_DEPLOYER']._serialized_start=3700
+  _globals['_DEPLOYER']._serialized_end=3782
+  _globals['_QUEUEPOLICY']._serialized_start=3784
+  _globals['_QUEUEPOLICY']._serialized_end=3904
+  _globals['_HOLDSCOPE']._serialized_start=3906
+  _globals['_HOLDSCOPE']._serialized_end=3991
+  _globals['_DEPLOYMENT']._serialized_start=199
+  _globals['_DEPLOYMENT']._serialized_end=609
+  _globals['_ACTIVEFREEZE']._serialized_start=611
+  _globals['_ACTIVEFREEZE']._serialized_end=698
+  _globals['_ENVIRONMENT']._serialized_start=701
+  _globals['_ENVIRONMENT']._serialized_end=1379
+  _globals['_FREEZE']._serialized_start=1381
+  _globals['_FREEZE']._serialized_end=1502
+  _globals['_WEEKLYWINDOW']._serialized_start=1504
+  _globals['_WEEKLYWINDOW']._serialized_end=1544
+  _globals['_PARAMETERRULE']._serialized_start=1546
+  _globals['_PARAMETERRULE']._serialized_end=1665
+  _globals['_HOLD']._serialized_start=1668
+  _globals['_HOLD']._serialized_end=1877
+  _globals['_OWNERRULES']._serialized_start=1879
+  _globals['_OWNERRULES']._serialized_end=1961
+  _globals['_CREATEENVIRONMENTREQUEST']._serialized_start=1963
+  _globals['_CREATEENVIRONMENTREQUEST']._serialized_end=2085
+  _globals['_GETENVIRONMENTREQUEST']._serialized_start=2087
+  _globals['_GETENVIRONMENTREQUEST']._serialized_end=2160
+  _globals['_LISTENVIRONMENTSREQUEST']._serialized_start=2162
+  _globals['_LISTENVIRONMENTSREQUEST']._serialized_end=2255
+  _globals['_LISTENVIRONMENTSRESPONSE']._serialized_start=2257
+  _globals['_LISTENVIRONMENTSRESPONSE']._serialized_end=2356
+  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_start=2359
+  _globals['_UPDATEENVIRONMENTREQUEST']._serialized_end=2564
+  _globals['_DELETEENVIRONMENTREQUEST']._serialized_start=2566
+  _globals['_DELETEENVIRONMENTREQUEST']._serialized_end=2662
+  _globals['_HOLDENVIRONMENTREQUEST']._serialized_start=2665
+  _globals['_HOLDENVIRONMENTREQUEST']._serialized_end=2857
+  _globals['_RESUMEENVIRONMENTREQUEST']._serialized_start=2859
+  _globals['_RESUMEENVIRONMENTREQUEST']._serialized_end=2972
+  _globals['_GETOWNERRULESREQUEST']._serialized_start=2974
+  _globals['_GETOWNERRULESREQUEST']._serialized_end=3025
+  _globals['_UPDATEOWNERRULESREQUEST']._serialized_start=3028
+  _globals['_UPDATEOWNERRULESREQUEST']._serialized_end=3162
+  _globals['_UNCERTAIN']._serialized_start=3164
+  _globals['_UNCERTAIN']._serialized_end=3265
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=3267
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=3380
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=3382
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=3478
+  _globals['_SETTLEENVIRONMENTREQUEST']._serialized_start=3481
+  _globals['_SETTLEENVIRONMENTREQUEST']._serialized_end=3624
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_start=3626
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=3698
+  _globals['_ENVIRONMENTSERVICE']._serialized_start=3994
+  _globals['_ENVIRONMENTSERVICE']._serialized_end=5202
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class EnvironmentServiceStub(object):
-    """Tells what is in the environments. An environment is there once something was promoted to it.
+    """Declares environments with their rules, holds them, and tells what is in them. An environment is listed once it is
+    declared or something was promoted to it.
     """
 
     def __init__(self, channel):
@@ -35,6 +36,51 @@ class EnvironmentServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateEnvironment = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/CreateEnvironment',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.CreateEnvironmentRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+                _registered_method=True)
+        self.GetEnvironment = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/GetEnvironment',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.GetEnvironmentRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+                _registered_method=True)
+        self.ListEnvironments = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/ListEnvironments',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.ListEnvironmentsRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.ListEnvironmentsResponse.FromString,
+                _registered_method=True)
+        self.UpdateEnvironment = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/UpdateEnvironment',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.UpdateEnvironmentRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+                _registered_method=True)
+        self.DeleteEnvironment = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/DeleteEnvironment',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.DeleteEnvironmentRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+                _registered_method=True)
+        self.HoldEnvironment = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/HoldEnvironment',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.HoldEnvironmentRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.Hold.FromString,
+                _registered_method=True)
+        self.ResumeEnvironment = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/ResumeEnvironment',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.ResumeEnvironmentRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.Hold.FromString,
+                _registered_method=True)
+        self.GetOwnerRules = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/GetOwnerRules',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.GetOwnerRulesRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.OwnerRules.FromString,
+                _registered_method=True)
+        self.UpdateOwnerRules = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/UpdateOwnerRules',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.UpdateOwnerRulesRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.OwnerRules.FromString,
+                _registered_method=True)
         self.ListDeployments = channel.unary_unary(
                 '/shiplift.v1.EnvironmentService/ListDeployments',
                 request_serializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentsRequest.SerializeToString,
@@ -53,8 +99,77 @@ class EnvironmentServiceStub(object):
 
 
 class EnvironmentServiceServicer(object):
-    """Tells what is in the environments. An environment is there once something was promoted to it.
+    """Declares environments with their rules, holds them, and tells what is in them. An environment is listed once it is
+    declared or something was promoted to it.
     """
+
+    def CreateEnvironment(self, request, context):
+        """Declares an environment and its rules. From the first one that is declared on, a repository knows its
+        environments, and a promotion to any other is refused. ALREADY_EXISTS where it is declared.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEnvironment(self, request, context):
+        """Returns an environment with its rules. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where it is not declared.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEnvironments(self, request, context):
+        """Lists the environments that a repository declares, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateEnvironment(self, request, context):
+        """Changes what `update_mask` names, and returns the environment. A change of rules raises `rules_version`, and voids the
+        approvals of promotions that wait; these are looked at again at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteEnvironment(self, request, context):
+        """Takes back the declaration, and returns what it was. What was promoted to it stays, and is listed. Where it was the
+        last one, the repository takes any target again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldEnvironment(self, request, context):
+        """Stops promotions to an environment, declared or not, to all of a repository or all of an owner, until
+        ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that is there is replaced.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeEnvironment(self, request, context):
+        """Takes a hold back, and returns it as it was. What waited for it is looked at again at once. NOT_FOUND (HOLD_NOT_FOUND)
+        where there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOwnerRules(self, request, context):
+        """Returns the rules of all repositories of an owner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOwnerRules(self, request, context):
+        """Puts the rules of all repositories of an owner in the place of those there are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ListDeployments(self, request, context):
         """Lists what is in each environment, of a repository or of all that the caller can read: by owner,
@@ -84,6 +199,51 @@ class EnvironmentServiceServicer(object):
 
 def add_EnvironmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateEnvironment,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.CreateEnvironmentRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.Environment.SerializeToString,
+            ),
+            'GetEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEnvironment,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.GetEnvironmentRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.Environment.SerializeToString,
+            ),
+            'ListEnvironments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEnvironments,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.ListEnvironmentsRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.ListEnvironmentsResponse.SerializeToString,
+            ),
+            'UpdateEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateEnvironment,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.UpdateEnvironmentRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.Environment.SerializeToString,
+            ),
+            'DeleteEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteEnvironment,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.DeleteEnvironmentRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.Environment.SerializeToString,
+            ),
+            'HoldEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldEnvironment,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.HoldEnvironmentRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.Hold.SerializeToString,
+            ),
+            'ResumeEnvironment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeEnvironment,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.ResumeEnvironmentRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.Hold.SerializeToString,
+            ),
+            'GetOwnerRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOwnerRules,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.GetOwnerRulesRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.OwnerRules.SerializeToString,
+            ),
+            'UpdateOwnerRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOwnerRules,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.UpdateOwnerRulesRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.OwnerRules.SerializeToString,
+            ),
             'ListDeployments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeployments,
                     request_deserializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentsRequest.FromString,
@@ -108,8 +268,252 @@ def add_EnvironmentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EnvironmentService(object):
-    """Tells what is in the environments. An environment is there once something was promoted to it.
+    """Declares environments with their rules, holds them, and tells what is in them. An environment is listed once it is
+    declared or something was promoted to it.
     """
+
+    @staticmethod
+    def CreateEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/CreateEnvironment',
+            shiplift_dot_v1_dot_environments__pb2.CreateEnvironmentRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/GetEnvironment',
+            shiplift_dot_v1_dot_environments__pb2.GetEnvironmentRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEnvironments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/ListEnvironments',
+            shiplift_dot_v1_dot_environments__pb2.ListEnvironmentsRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.ListEnvironmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/UpdateEnvironment',
+            shiplift_dot_v1_dot_environments__pb2.UpdateEnvironmentRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/DeleteEnvironment',
+            shiplift_dot_v1_dot_environments__pb2.DeleteEnvironmentRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.Environment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/HoldEnvironment',
+            shiplift_dot_v1_dot_environments__pb2.HoldEnvironmentRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.Hold.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/ResumeEnvironment',
+            shiplift_dot_v1_dot_environments__pb2.ResumeEnvironmentRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.Hold.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOwnerRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/GetOwnerRules',
+            shiplift_dot_v1_dot_environments__pb2.GetOwnerRulesRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.OwnerRules.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOwnerRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/UpdateOwnerRules',
+            shiplift_dot_v1_dot_environments__pb2.UpdateOwnerRulesRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.OwnerRules.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListDeployments(request,

@@ -18,7 +18,7 @@ from shipliftd.clock import now
 from shipliftd.errors import AlreadyExists, Invalid
 from shipliftd.fields import Faults
 from shipliftd.store.compiled import Compiled, arg, inserting
-from shipliftd.store.models import Audit, Repository, Request, User
+from shipliftd.store.models import Audit, Hold, OwnerRules, Repository, Request, User
 from shipliftd.store.secret import mac
 from shipliftd.store.transaction import Kind, Reader, Transaction
 
@@ -29,7 +29,7 @@ class _Row(Protocol):
         """What it is found by again."""
 
 
-Resource = _Row | Repository | User
+Resource = _Row | Repository | User | Hold | OwnerRules
 
 
 class _Repeatable(Protocol):
@@ -151,7 +151,14 @@ def audit(
 
 
 # Of these rpcs `target` is an environment; of others it is a git branch.
-_TO_ENVIRONMENT = {"PromoteBuild": "target", "SettleEnvironment": "environment"}
+_TO_ENVIRONMENT = {
+    "PromoteBuild": "target",
+    "RollbackBuild": "target",
+    "SettleEnvironment": "environment",
+    "DeleteEnvironment": "environment",
+    "HoldEnvironment": "environment",
+    "ResumeEnvironment": "environment",
+}
 
 
 def _text(request: Message, field: str, most: int) -> str:

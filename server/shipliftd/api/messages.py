@@ -6,22 +6,23 @@ from typing import cast
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, stages_pb2
+from shiplift.v1 import access_pb2, builds_pb2, stages_pb2
 
-from shipliftd.enum_words import EVENT_OF, STATUS_OF, VISIBILITY_OF
+from shipliftd import environments
+from shipliftd.enum_words import EVENT_OF, RESULT_OF, STATUS_OF, VISIBILITY_OF
 from shipliftd.logins import Login
 from shipliftd.pipelines import Pipeline
 from shipliftd.pipelines.plans import PlannedStep
 from shipliftd.stages.leases import Leased
 from shipliftd.store.models import Repository, Token, User
 from shipliftd.store.rows import (
+    ApprovalRow,
     BuildRow,
     BuildWithStages,
     MadeToken,
     NamedGrant,
     RunnerRow,
     StageRow,
-    Standing,
     StepRow,
 )
 
@@ -60,7 +61,32 @@ def build(whole: BuildWithStages, waiting_for: str = "") -> builds_pb2.Build:
         message.warnings.extend(texts(whole.build.warnings))
     if waiting_for:
         message.waiting_for = waiting_for
+    if whole.build.verdicts != "[]":
+        message.verdicts.extend(map(verdict, environments.read(whole.build.verdicts)))
+        message.approvals.extend(map(approval, whole.approvals))
     return message
+
+
+def verdict(said: environments.Verdict) -> builds_pb2.Verdict:
+    """What a gate says of a promotion."""
+    return builds_pb2.Verdict(
+        gate=said.gate,
+        result=RESULT_OF[said.result],
+        reason=said.reason,
+        cleared_by=said.cleared_by,
+        earliest=time(said.earliest),
+    )
+
+
+def approval(row: ApprovalRow) -> builds_pb2.Approval:
+    """What a second person said."""
+    return builds_pb2.Approval(
+        login=row.login,
+        declined=bool(row.declined),
+        comment=row.comment,
+        at=time(row.at),
+        void=bool(row.void),
+    )
 
 
 def listed_build(row: BuildRow, owner: str, repo: str, params: str = "{}") -> builds_pb2.Build:
@@ -106,6 +132,10 @@ def listed_build(row: BuildRow, owner: str, repo: str, params: str = "{}") -> bu
         external_id=row.external_id or "",
         release=row.release,
         retry_of=row.retry_of,
+        comment=row.comment,
+        rollback_of=row.rollback_of,
+        rolled_back_by=row.rolled_back_by,
+        superseded_by=row.superseded_by,
     )
     if row.artifacts != "[]":
         for name, uri, digest in json.loads(row.artifacts):
@@ -232,34 +262,6 @@ def plan(pipeline: Pipeline | None, steps: Iterable[PlannedStep]) -> stages_pb2.
             )
             for step in steps
         ),
-    )
-
-
-def deployment(row: Standing) -> environments_pb2.Deployment:
-    """What is in an environment."""
-    # Mostly the newest is what is there, and to copy a message costs a tenth of making it.
-    made: dict[int, builds_pb2.Build] = {}
-
-    def short(found: BuildRow | None) -> builds_pb2.Build | None:
-        if found is None:
-            return None
-        if found.id not in made:
-            made[found.id] = listed_build(found, row.owner, row.repo)
-        return made[found.id]
-
-    lost = row.lost
-    return environments_pb2.Deployment(
-        owner=row.owner,
-        repo=row.repo,
-        environment=row.environment,
-        current=short(row.current),
-        in_flight=short(row.in_flight),
-        last_failed=short(row.last_failed),
-        latest=short(row.newest),
-        failed_step=row.failed_step,
-        uncertain=None
-        if lost is None
-        else environments_pb2.Uncertain(build=lost[0], stage=lost[1], machine=lost[2], since=time(lost[3])),
     )
 
 

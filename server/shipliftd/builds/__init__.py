@@ -7,6 +7,7 @@ each; start reading in `promotions.py`.
 from shipliftd.builds.listing import listed_of
 from shipliftd.builds.records import (
     Taken,
+    approvals_of,
     awaited,
     by_id,
     disabled,
@@ -25,10 +26,12 @@ from shipliftd.builds.records import (
     steps_of_each,
     steps_of_stage,
     take_number,
+    waits_for,
 )
 
 __all__ = [
     "Taken",
+    "approvals_of",
     "awaited",
     "by_id",
     "disabled",
@@ -48,4 +51,5 @@ __all__ = [
     "steps_of_each",
     "steps_of_stage",
     "take_number",
+    "waits_for",
 ]

@@ -55,15 +55,19 @@ def cancel(tx: Transaction, caller: Caller, request: pb.CancelBuildRequest) -> W
     if build is None:
         raise builds.not_found(caller, request.build)
     if build.status not in ENDED:
-        moves.lock_build(tx, build.id)
-        at = max(now(), build.created, build.started)
-        told = f"cancelled by {caller.login}"
-        for stage in builds.stages_of(tx, build.id):
-            if stage.status not in ENDED:
-                taken = stage.status == "running" or stage.lease_hash is not None
-                end_stage(tx, stage, "killed" if taken else "skipped", told if taken else "", at)
-        carry_on(tx, build._replace(status="killed", error=told, finished=at, updated=at))
+        stop(tx, build, f"cancelled by {caller.login}")
     return Written(builds.load(tx, caller, build.id))
+
+
+def stop(tx: Transaction, build: BuildRow, told: str) -> None:
+    """Kills a build that has not ended, and what runs of it."""
+    moves.lock_build(tx, build.id)
+    at = max(now(), build.created, build.started)
+    for stage in builds.stages_of(tx, build.id):
+        if stage.status not in ENDED:
+            taken = stage.status == "running" or stage.lease_hash is not None
+            end_stage(tx, stage, "killed" if taken else "skipped", told if taken else "", at)
+    carry_on(tx, build._replace(status="killed", error=told, finished=at, updated=at))
 
 
 def sweep(tx: Transaction) -> int:

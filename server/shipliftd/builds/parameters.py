@@ -10,7 +10,7 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from itertools import islice
 
 from shipliftd.errors import Precondition, shown
-from shipliftd.fields import Faults
+from shipliftd.fields import PARAMETER, Faults
 
 MOST_NAME = 256
 MOST_VALUE = 32 * 1024
@@ -18,7 +18,6 @@ MOST_COUNT = 100
 MOST_TOTAL = 128 * 1024
 _MOST_LISTED = 20
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 
 # A `*` stands for anything, a `+` for capitals only.
@@ -76,7 +75,7 @@ class ParameterRules:
             field = f"params[{shown(name)}]"
             if len(name) > MOST_NAME:
                 faults.add(field, f"the name has {len(name)} characters: at most {MOST_NAME}")
-            elif _NAME.fullmatch(name) is None:
+            elif PARAMETER.fullmatch(name) is None:
                 faults.add(field, "not a variable's name: wanted letters, digits, '_', no digit first")
             elif self._refused.fullmatch(name) is not None:
                 faults.add(

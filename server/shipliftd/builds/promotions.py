@@ -1,21 +1,19 @@
 """Promotions: putting a build into an environment. Plain functions, each in one transaction."""
 
 import json
-from collections.abc import Iterable
 
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
 from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
+from shipliftd.builds.beginning import Decision, Wish, begin, decide, overrides
 from shipliftd.builds.parameters import MOST_COUNT, ParameterRules
-from shipliftd.clock import now
 from shipliftd.enum_words import as_json
 from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
-from shipliftd.stages import again, lacking, said_by
 from shipliftd.store.models import ENDED
-from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
+from shipliftd.store.rows import BuildRow, BuildWithStages
 from shipliftd.store.transaction import Transaction
 
 
@@ -34,39 +32,53 @@ def promote(
     """Makes a new build of event promote: the parent's commit, pending stages, the target.
 
     `traceparent` is the trace that the call is part of. Raises Invalid, Denied (the token is cut to other
-    environments), NotFound, Aborted, Precondition (the build has no commit, nobody knows what is in the
-    environment, or no pipeline of the file matches).
+    environments, the caller may not override), NotFound, Aborted, Precondition (a gate failed).
     """
+    wish = _wanted(tx, caller, request, rules, traceparent)
+    return Written(begin(tx, caller, decide(tx, caller, wish)))
+
+
+def explain(tx: Transaction, caller: Caller, request: pb.PromoteRequest, rules: ParameterRules) -> Decision:
+    """What `promote` would do, of which nothing is stored. Raises what it does, but for what gates say."""
+    return decide(tx, caller, _wanted(tx, caller, request, rules), to_begin=False)
+
+
+def _wanted(
+    tx: Transaction,
+    caller: Caller,
+    request: pb.PromoteRequest,
+    rules: ParameterRules,
+    traceparent: str | None = None,
+) -> Wish:
+    """What a request asks for. Raises Invalid, NotFound, Aborted."""
     faults = Faults()
     faults.positive("build", request.build)
     faults.target("target", request.target)
     if request.HasField("expected_current"):
         faults.not_negative("expected_current", request.expected_current)
     faults.not_negative("despite_lost", request.despite_lost)
+    faults.text("comment", request.comment, 2000)
+    passed = overrides(request.overrides, caller, faults)
     found = builds.find_whole(tx, caller.repo_id, request.build)
     parent = found[0] if found else None
-    params = _params(request, parent, rules, faults)
+    params = new_params(request, parent, rules, faults)
     faults.refuse()
     if found is None:
         raise builds.not_found(caller, request.build)
-    _require_commit(found[0])
-    warnings = environments.accept_lost(tx, caller.repo_id, request.target, request.despite_lost)
     if request.HasField("expected_current"):
-        _expect(tx, caller, request.target, request.expected_current)
-    return _begin(
-        tx,
-        caller,
-        found[0]._replace(
-            parent=found[0].number,
-            event="promote",
-            deploy_to=request.target,
-            params=params,
-            retry_of=0,
-            traceparent=traceparent,
-        ),
-        found[1],
-        warnings,
+        expect_current(tx, caller, request.target, request.expected_current)
+    parent, stages = found
+    wanted = parent._replace(
+        parent=parent.number,
+        event="promote",
+        deploy_to=request.target,
+        params=params,
+        retry_of=0,
+        rollback_of=0,
+        comment=request.comment,
+        traceparent=traceparent,
     )
+    return Wish(wanted, parent, stages, passed, request.despite_lost)
 
 
 @write(load=builds.load, look=builds.in_its_environment)
@@ -84,17 +96,15 @@ def retry(
     """
     faults = Faults()
     faults.positive("build", request.build)
+    faults.text("comment", request.comment, 2000)
+    passed = overrides(request.overrides, caller, faults)
     found = builds.find_whole(tx, caller.repo_id, request.build)
-    params = _params(request, found[0] if found else None, rules, faults)
+    params = new_params(request, found[0] if found else None, rules, faults)
     faults.refuse()
     if found is None:
         raise builds.not_found(caller, request.build)
     build, stages = found
-    warnings: list[str] = []
-    if build.deploy_to:
-        _require_commit(build)
-        # Whoever tries what was lost again names it.
-        warnings = environments.accept_lost(tx, caller.repo_id, build.deploy_to, build.number)
+    promoted = builds.find(tx, caller.repo_id, build.parent) if build.parent else None
     # Two runs of what deploys nothing stand in nobody's way.
     if build.deploy_to and build.status not in ENDED:
         raise Precondition(
@@ -103,55 +113,16 @@ def retry(
             violations=[("build", f"is {build.status}")],
             metadata={"build": build.number, "status": build.status},
         )
-    another = build._replace(params=params, retry_of=build.number, traceparent=traceparent)
-    return _begin(tx, caller, another, stages, warnings)
-
-
-def _begin(
-    tx: Transaction, caller: Caller, build: BuildRow, stages: Iterable[StageRow], warnings: list[str]
-) -> Written[BuildWithStages]:
-    """A new build, like the one given in all that is not its own, with fresh stages."""
-    at = now()
-    taken = builds.take_number(tx, caller)
-    begun = build._replace(
-        number=taken.number,
-        # What was recorded begins a chain of its own.
-        origin=build.origin if build.parent else taken.number,
-        status="pending",
-        error="",
-        trigger=caller.login,
-        debug=False,
-        timestamp=0,
-        started=0,
-        finished=0,
-        created=at,
-        updated=at,
-        version=1,
-        external_id=None,
+    wanted = build._replace(
+        params=params, retry_of=build.number, comment=request.comment, traceparent=traceparent
     )
-    said = said_by(tx, build.pipeline_id)
-    slug = f"{caller.owner}/{caller.repo}"
-    # What was recorded has stages already, and they need not be its file's.
-    fresh = again(begun, slug, stages, said if build.parent else None, at)
-    if said is not None:
-        warnings = [*warnings, *lacking(slug, taken, begun, fresh, said)]
-    begun = begun._replace(warnings=as_json(warnings))
-    return Written(builds.insert(tx, caller, begun, fresh))
+    # Whoever tries what was lost again names it.
+    wish = Wish(wanted, promoted or build, stages, passed, build.number)
+    return Written(begin(tx, caller, decide(tx, caller, wish)))
 
 
-def _require_commit(build: BuildRow) -> None:
-    if not build.after:
-        raise Precondition(
-            f"build {build.number} has no commit, so nobody could tell what is deployed: record it with its"
-            " commit (`after`), and promote that build",
-            reason="BUILD_WITHOUT_COMMIT",
-            violations=[("build", "has no commit")],
-            metadata={"build": build.number},
-        )
-
-
-def _params(
-    request: pb.PromoteRequest | pb.RetryBuildRequest,
+def new_params(
+    request: pb.PromoteRequest | pb.RetryBuildRequest | pb.RollbackRequest,
     parent: BuildRow | None,
     rules: ParameterRules,
     faults: Faults,
@@ -178,7 +149,8 @@ def _params(
     return as_json(merged)
 
 
-def _expect(tx: Transaction, caller: Caller, environment: str, expected: int) -> None:
+def expect_current(tx: Transaction, caller: Caller, environment: str, expected: int) -> None:
+    """Raises Aborted when another build is current in the environment."""
     current = environments.current_number(tx, caller.repo_id, environment)
     if current == expected:
         return

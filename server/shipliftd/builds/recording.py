@@ -144,13 +144,19 @@ def create(
         retry_of=0,
         warnings="[]",
         traceparent=traceparent,
+        comment="",
+        rollback_of=0,
+        rolled_back_by=0,
+        superseded_by=0,
+        verdicts="[]",
+        waits=0,
         **{field: getattr(request, field) for field in _TEXTS},
     )
     if request.run:
         slug = f"{caller.owner}/{caller.repo}"
         stages = again(build, slug, (), parsed, at)
         if parsed is not None:
-            warnings += lacking(slug, taken, build, stages, parsed)
+            warnings += lacking(taken, build, stages, parsed)
     elif parsed is not None and not request.stages:
         stages = _matching(caller, build, parsed, stages, at)
     else:
@@ -249,7 +255,7 @@ def _stages(given: Collection[pb.StageSpec], repo_id: int, at: int, faults: Faul
     except graphlib.CycleError as error:
         circle = " -> ".join(name[:60] for name in error.args[1])
         faults.add("stages", f"wait for each other, so that none can begin: {circle}")
-    return [_stage(spec, number, repo_id, at) for number, spec in enumerate(specs, start=1)]
+    return [stage_of(spec, number, repo_id, at) for number, spec in enumerate(specs, start=1)]
 
 
 def _check_stage(at: str, spec: pb.StageSpec, others: set[str], faults: Faults) -> None:
@@ -279,7 +285,8 @@ def _check_unique(field: str, names: Iterable[str], faults: Faults) -> None:
         seen.add(name)
 
 
-def _stage(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
+def stage_of(spec: pb.StageSpec, number: int, repo_id: int, at: int) -> StageRow:
+    """A new stage as it is told of, with the defaults for what is not."""
     kind = spec.kind or "pipeline"
     # The defaults of Drone's pipelines; a deployer's stage needs no machine.
     docker, linux, amd64 = ("docker", "linux", "amd64") if kind == "pipeline" else ("", "", "")
@@ -338,4 +345,6 @@ def _take_number(tx: Transaction, caller: Caller, request: pb.CreateBuildRequest
             Repository.id == caller.repo_id, Repository.counter < number
         )
     )
-    return builds.Taken(number, there.active, there.runner_secrets, there.git_http_url)
+    return builds.Taken(
+        number, there.active, there.runner_secrets, there.git_http_url, there.owner, there.name
+    )

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from shiplift.v1 import builds_pb2 as pb
 
+from shipliftd import environments
 from shipliftd.access.callers import Caller
 from shipliftd.errors import NotFound, Precondition
 from shipliftd.fields import Faults
@@ -15,12 +16,13 @@ from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, CompiledIn, arg, inserting
 from shipliftd.store.models import (
     ENDED,
+    Approval,
     Build,
     Repository,
     Stage,
     Step,
 )
-from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
+from shipliftd.store.rows import ApprovalRow, BuildRow, BuildWithStages, StageRow, StepRow
 from shipliftd.store.transaction import Reader, Transaction
 
 _BY_NUMBER = Compiled(Build.select().where(Build.repo == arg(0), Build.number == arg(1)))
@@ -47,7 +49,19 @@ _STEPS_OF_BUILD = Compiled(
 _COUNT_UP = Compiled(
     Repository.update({Repository.counter: Repository.counter + 1})
     .where(Repository.id == arg(0))
-    .returning(Repository.counter, Repository.active, Repository.runner_secrets, Repository.git_http_url)
+    .returning(
+        Repository.counter,
+        Repository.active,
+        Repository.runner_secrets,
+        Repository.git_http_url,
+        Repository.owner,
+        Repository.name,
+    )
+)
+_APPROVALS = Compiled(
+    Approval.select(Approval.login, Approval.declined, Approval.comment, Approval.at, Approval.void)
+    .where(Approval.build == arg(0))
+    .order_by(Approval.at, Approval.id)
 )
 _VIEWS = frozenset(pb.BuildView.values())
 _INSERT_BUILD = inserting(Build)
@@ -177,7 +191,21 @@ def _with_steps(
 ) -> BuildWithStages:
     # What has not begun has none, and is what is asked for most.
     steps = () if build.status == "pending" else steps_of_build(reader, build.id)
-    return BuildWithStages(build, owner, repo, stages, steps)
+    approvals = () if build.verdicts == "[]" else approvals_of(reader, build.id)
+    return BuildWithStages(build, owner, repo, stages, steps, approvals)
+
+
+def approvals_of(reader: Reader, build_id: int) -> tuple[ApprovalRow, ...]:
+    """What people said of a promotion, oldest first."""
+    return tuple(map(ApprovalRow._make, _APPROVALS.run(reader, build_id).fetchall()))
+
+
+def waits_for(build: BuildRow) -> str:
+    """What a build waits for, in words; '' where its gates are open."""
+    if not build.waits or build.status in ENDED:
+        return ""
+    against = environments.against(environments.read(build.verdicts))
+    return "; ".join(f"{verdict.gate}: {verdict.reason}" for verdict in against)
 
 
 def in_its_environment(reader: Reader, caller: Caller, request: _AboutBuild) -> None:
@@ -202,6 +230,13 @@ class Taken(NamedTuple):
     active: bool
     runner_secrets: bool
     git_http_url: str
+    owner: str
+    repo: str
+
+    @property
+    def slug(self) -> str:
+        """The repository."""
+        return f"{self.owner}/{self.repo}"
 
 
 def take_number(tx: Transaction, caller: Caller) -> Taken:

@@ -71,6 +71,13 @@ def update(tx: Transaction, caller: Caller, request: pb.UpdateBuildRequest) -> W
         raise builds.not_found(caller, request.build)
     if request.HasField("version") and request.version != row.version:
         raise stale("build", row.number, row.version, request.version)
+    if row.waits and row.status not in ENDED:
+        raise Precondition(
+            f"promotion {row.number} waits, so nothing can be reported of it yet: {builds.waits_for(row)}",
+            reason="PROMOTION_WAITS",
+            violations=[("build", "waits")],
+            metadata={"build": row.number, "environment": row.deploy_to},
+        )
     moves.lock_build(tx, row.id)
     # Whoever deploys by hand has no other way to say that they are still at it.
     keep_all(tx, row.id)

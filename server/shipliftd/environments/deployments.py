@@ -3,9 +3,10 @@
 import functools
 from collections.abc import Iterator
 
-from peewee import SQL, Tuple, fn
+from peewee import Tuple
 from shiplift.v1 import environments_pb2 as pb
 
+from shipliftd import environments
 from shipliftd.access.callers import Caller
 from shipliftd.access.reach import visible
 from shipliftd.access.write_once import Written, write
@@ -16,12 +17,11 @@ from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.store import pages
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import Build, Repository
+from shipliftd.store.models import Build, Environment, Repository
 from shipliftd.store.rows import BuildRow, Standing
 from shipliftd.store.transaction import Reader, Transaction
 
 _MINE = (Build.repo == arg(0)) & (Build.deploy_to == arg(1)) & (Build.parent > 0)
-_NEWEST = Compiled(Build.select(Build.id).where(_MINE).order_by(Build.number.desc()).limit(1))
 _NUMBERED = Compiled(Build.select().where(_MINE, Build.number == arg(2)))
 
 
@@ -39,52 +39,46 @@ def page(
     faults.refuse()
     wanted = pages.size(request.page_size) + 1
     key = pages.after(reader, request, request.page_token) or ["", "", ""]
-    repositories = _repositories(reader, caller, request, key, wanted)
-    is_first = bool(repositories) and [*repositories[0][1:]] == key[:2]
-    after = str(key[2]) if is_first else ""
-    places = standings.walk(reader, repositories, after, wanted, request.environment)
-    then: pages.Key | None = [*places[-1][:3]] if len(places) == wanted else None
+    query = _environments(caller, bool(request.owner), bool(request.repo), bool(request.environment))
+    words = request.owner, request.repo, request.environment
+    places = [standings.Place._make(row) for row in query.run(reader, *key, *words, wanted).fetchall()]
+    if request.repo and not places:
+        _require_readable(reader, caller, request)
+    then: pages.Key | None = None
+    if len(places) == wanted:
+        then = [places[-1].owner, places[-1].repo, places[-1].environment]
     return standings.of(reader, places), then
 
 
-def _repositories(
-    reader: Reader, caller: Caller, request: pb.ListDeploymentsRequest, key: pages.Key, most: int
-) -> list[tuple[int, str, str]]:
-    """Those that have environments, from the key's on, as many as a page needs. Raises NotFound."""
-    query = _having_environments(caller, bool(request.owner), bool(request.repo), bool(request.environment))
-    # One more: all of the first one's may be on the pages before.
-    words = request.owner, request.repo, request.environment
-    found: list[tuple[int, str, str]] = query.run(reader, *key[:2], *words, most + 1).fetchall()
-    if request.repo and not found:
-        named = (Repository.owner == request.owner) & (Repository.name == request.repo)
-        if reader.get(Repository, visible(caller), named) is None:
-            raise NotFound(
-                f"repository {request.owner}/{request.repo} not found: it does not exist, or you may not"
-                " read it",
-                reason="REPOSITORY_NOT_FOUND",
-                metadata={"owner": request.owner, "repo": request.repo},
-            )
-    return found
+def _require_readable(reader: Reader, caller: Caller, request: pb.ListDeploymentsRequest) -> None:
+    named = (Repository.owner == request.owner) & (Repository.name == request.repo)
+    if reader.get(Repository, visible(caller), named) is None:
+        raise NotFound(
+            f"repository {request.owner}/{request.repo} not found: it does not exist, or you may not read"
+            " it",
+            reason="REPOSITORY_NOT_FOUND",
+            metadata={"owner": request.owner, "repo": request.repo},
+        )
 
 
 @functools.lru_cache(maxsize=256)
-def _having_environments(caller: Caller, of_owner: bool, of_repo: bool, of_environment: bool) -> Compiled:
-    """The id, owner and name of repositories that the caller may read and something was promoted in.
+def _environments(caller: Caller, of_owner: bool, of_repo: bool, of_environment: bool) -> Compiled:
+    """The environments of repositories that the caller may read, by owner, repository and name.
 
     Remembered, because to compile it would be a sixth of a page. Of a caller it has what the token says;
     grants are looked up as it runs.
     """
-    place = Build.deploy_to == arg(4) if of_environment else Build.deploy_to > ""
-    promoted = Build.select(Build.id).where(Build.repo == Repository.id, place, Build.parent > SQL("0"))
-    query = Repository.select(Repository.id, Repository.owner, Repository.name).where(
-        visible(caller), Tuple(Repository.owner, Repository.name) >= Tuple(arg(0), arg(1))
-    )
+    place = Tuple(Repository.owner, Repository.name)
+    is_behind = (place > Tuple(arg(0), arg(1))) | (Environment.name > arg(2))
+    # Both, for the first one alone is what an index is good for.
+    query = standings.select().where(visible(caller), place >= Tuple(arg(0), arg(1)), is_behind)
     if of_owner:
-        query = query.where(Repository.owner == arg(2))
+        query = query.where(Repository.owner == arg(3))
     if of_repo:
-        query = query.where(Repository.name == arg(3))
-    query = query.where(fn.EXISTS(promoted))
-    return Compiled(query.order_by(Repository.owner, Repository.name).limit(arg(5)))
+        query = query.where(Repository.name == arg(4))
+    if of_environment:
+        query = query.where(Environment.name == arg(5))
+    return Compiled(query.order_by(Repository.owner, Repository.name, Environment.name).limit(arg(6)))
 
 
 def get(reader: Reader, caller: Caller, request: pb.GetDeploymentRequest) -> Standing:
@@ -112,10 +106,10 @@ def key_of(row: Standing) -> pages.Key:
     return [row.owner, row.repo, row.environment]
 
 
-def _load(reader: Reader, caller: Caller, build_id: int) -> Standing:
-    build = reader.by_id(Build, build_id)
-    found = standings.of_one(reader, caller.repo_id, build.deploy_to)
-    assert found is not None  # noqa: S101  # this build was promoted to it
+def _load(reader: Reader, caller: Caller, environment_id: int) -> Standing:
+    row = reader.by_id(Environment, environment_id)
+    found = standings.of_one(reader, caller.repo_id, row.name)
+    assert found is not None  # noqa: S101  # something was promoted to it
     return found
 
 
@@ -133,12 +127,13 @@ def settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest
     faults.not_negative("build", request.build)
     faults.text("comment", request.comment, 2000)
     faults.refuse()
-    newest = _NEWEST.one(tx, caller.repo_id, request.environment)
-    if newest is None:
+    there = environments.place_of(tx, caller.repo_id, request.environment)
+    if there.environment_id is None:
         raise _never_promoted_to(caller, request.environment)
     _settle(tx, caller, request)
     uncertain.forget(tx, caller.repo_id, request.environment)
-    return Written(_load(tx, caller, newest[0]))
+    tx.tell("gates", caller.repo_id)
+    return Written(_load(tx, caller, there.environment_id))
 
 
 def _settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest) -> None:

@@ -3,9 +3,9 @@
 import functools
 import hashlib
 from collections.abc import Callable, Hashable, Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from shipliftd import builds, pipelines
+from shipliftd import pipelines
 from shipliftd.enum_words import as_json
 from shipliftd.errors import Precondition
 from shipliftd.pipelines import Pipelines, matching, needs
@@ -117,17 +117,32 @@ def again(
     return begun
 
 
-def lacking(
-    slug: str, taken: builds.Taken, build: BuildRow, stages: Iterable[StageRow], said: Pipelines
-) -> list[str]:
+class Place(Protocol):
+    """A repository as it is when a build begins."""
+
+    @property
+    def slug(self) -> str:
+        """Its owner and name."""
+
+    @property
+    def runner_secrets(self) -> bool:
+        """Whether its runners bring the secrets themselves."""
+
+    @property
+    def git_http_url(self) -> str:
+        """Where it is cloned."""
+
+
+def lacking(place: Place, build: BuildRow, stages: Iterable[StageRow], said: Pipelines) -> list[str]:
     """What to warn of that a new build's stages need and there is not. Raises Precondition for secrets."""
     named = [said.find(stage.name) for stage in stages if stage.kind == "pipeline"]
     found = [pipeline for pipeline in named if pipeline is not None]
-    if not taken.runner_secrets:
+    slug = place.slug
+    if not place.runner_secrets:
         asked = facts(build, slug)
         wanted = beside(said, ("secrets", asked), functools.partial(needs.secrets, said, found, asked))
         needs.require_secrets(slug, wanted)
-    warning = "" if taken.git_http_url else needs.clone_warning(slug, found)
+    warning = "" if place.git_http_url else needs.clone_warning(slug, found)
     return [warning] if warning else []
 
 

@@ -15,6 +15,7 @@ from shiplift.v1 import stages_pb2 as pb
 
 from shipliftd.access.callers import Caller
 from shipliftd.access.reach import is_within
+from shipliftd.builds import waits_for
 from shipliftd.clock import now
 from shipliftd.errors import Exhausted
 from shipliftd.stages import leases
@@ -130,7 +131,9 @@ class Roster:
         return [row._replace(login=logins[row.token_id]) for row in rows]
 
     def waiting_for(self, whole: BuildWithStages) -> str:
-        """In words, the first pending stage of a build that nobody who is known can take; else nothing."""
+        """In words, what a build waits for: its gates, or for who could take its first pending stage."""
+        if whole.build.waits:
+            return waits_for(whole.build)
         if whole.build.status not in ("pending", "running"):
             return ""
         for stage in whole.stages:

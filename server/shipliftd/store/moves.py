@@ -26,6 +26,17 @@ _BUILD = Compiled(
         }
     ).where(Build.id == arg(0), Build.version == arg(1))
 )
+_WAITING = Compiled(
+    Build.update(
+        {
+            Build.status: arg(2),
+            Build.verdicts: arg(3),
+            Build.waits: arg(4),
+            Build.updated: arg(5),
+            Build.version: Build.version + 1,
+        }
+    ).where(Build.id == arg(0), Build.version == arg(1))
+)
 _STAGE = Compiled(
     Stage.update(
         {
@@ -127,6 +138,19 @@ def move_build(tx: Transaction, build: BuildRow) -> BuildRow:
         build.finished,
         build.updated,
     )
+    if build.status in ENDED and build.deploy_to:
+        # Others may wait for this one.
+        tx.tell("gates", build.repo_id)
+    return _has_moved(tx, build)
+
+
+def move_waiting(tx: Transaction, build: BuildRow) -> BuildRow:
+    """Stores what a build waits for; `build` has the version that was read."""
+    _WAITING.move(tx, build.id, build.version, build.status, build.verdicts, build.waits, build.updated)
+    return _has_moved(tx, build)
+
+
+def _has_moved(tx: Transaction, build: BuildRow) -> BuildRow:
     build = build._replace(version=build.version + 1)
     changed(tx, build)
     tx.tell("moved", build.id)

@@ -5,7 +5,7 @@ The fields are the columns of the model, in its order; a test holds the two toge
 
 from typing import NamedTuple
 
-from shipliftd.store.models import Grant, Token
+from shipliftd.store.models import Environment, Grant, Hold, Token
 
 
 class BuildRow(NamedTuple):
@@ -52,6 +52,12 @@ class BuildRow(NamedTuple):
     retry_of: int
     warnings: str
     traceparent: str | None
+    comment: str
+    rollback_of: int
+    rolled_back_by: int
+    superseded_by: int
+    verdicts: str
+    waits: int
 
 
 class StageRow(NamedTuple):
@@ -121,6 +127,7 @@ class BuildWithStages(NamedTuple):
     repo: str
     stages: tuple[StageRow, ...]
     steps: tuple[StepRow, ...] = ()
+    approvals: tuple["ApprovalRow", ...] = ()
 
     @property
     def id(self) -> int:
@@ -156,7 +163,8 @@ class RunnerRow(NamedTuple):
 class Standing(NamedTuple):
     """What is in an environment; `lost` is (build, stage, machine, since) while nobody knows.
 
-    The builds are without parameters; `stages` are those of what is in flight.
+    The builds are without parameters; `stages` are those of what is in flight. `freeze` is the name, the
+    reason and the end of one that holds now.
     """
 
     owner: str
@@ -167,13 +175,14 @@ class Standing(NamedTuple):
     last_failed: BuildRow | None
     failed_step: str
     lost: tuple[int, str, str, int] | None
-    newest: BuildRow
+    newest: BuildRow | None
+    # The environment's own.
+    id: int
+    declared: bool
+    hold: Hold | None
+    freeze: tuple[str, str, int] | None
+    waiting: tuple[BuildRow, ...] = ()
     stages: tuple[StageRow, ...] = ()
-
-    @property
-    def id(self) -> int:
-        """The id of the newest promotion to it, for an environment has none of its own."""
-        return self.newest.id
 
 
 class MadeToken(NamedTuple):
@@ -201,3 +210,33 @@ class NamedGrant(NamedTuple):
         """The grant's id."""
         row_id: int = self.grant.id
         return row_id
+
+
+class NamedEnvironment(NamedTuple):
+    """An environment with the names of its repository."""
+
+    row: Environment
+    owner: str
+    repo: str
+
+    @property
+    def id(self) -> int:
+        """The environment's id."""
+        row_id: int = self.row.id
+        return row_id
+
+    @property
+    def environment(self) -> str:
+        """Its name."""
+        name: str = self.row.name
+        return name
+
+
+class ApprovalRow(NamedTuple):
+    """What somebody said of a promotion that waited for them."""
+
+    login: str
+    declined: bool
+    comment: str
+    at: int
+    void: bool

@@ -8,8 +8,9 @@ from peewee import Database, Model, ModelSelect, Query, SqliteDatabase
 M = TypeVar("M", bound=Model)
 
 # Who must be told once it is on disk: of a build that was made, a build that moved, a stage that has its
-# runner, a log that grew, a change of what users or tokens may do. With the id of the build or the stage.
-Kind = Literal["begun", "moved", "accepted", "grown", "access", "tokens"]
+# runner, a log that grew, a change of what users or tokens may do; with the id of the build or the stage.
+# Or of what gates of promotions that wait ask about, with the id of the repository.
+Kind = Literal["begun", "moved", "accepted", "grown", "access", "tokens", "gates"]
 Change = tuple[Kind, int]
 
 

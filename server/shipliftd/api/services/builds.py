@@ -15,7 +15,7 @@ from shipliftd.api.calls import traceparent_of
 from shipliftd.api.listed import ListedBuilds
 from shipliftd.api.services import Context, patience, resource
 from shipliftd.api.services.runs import Runs
-from shipliftd.builds import endings, listing, promotions, recording, reports
+from shipliftd.builds import approvals, endings, listing, promotions, recording, reports, rollbacks
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Invalid
 from shipliftd.fields import Faults
@@ -69,6 +69,34 @@ class BuildService(BuildServiceServicer):
         written = await self._store.write(
             promotions.retry, CALLER.get(), request, self._rules, traceparent_of(context)
         )
+        return self._message_of(resource(written, context))
+
+    async def RollbackBuild(self, request: pb.RollbackRequest, context: Context) -> pb.Build:
+        """Puts back what was in an environment before."""
+        written = await self._store.write(
+            rollbacks.roll_back, CALLER.get(), request, self._rules, traceparent_of(context)
+        )
+        return self._message_of(resource(written, context))
+
+    async def ExplainPromotion(
+        self, request: pb.PromoteRequest, context: Context
+    ) -> pb.ExplainPromotionResponse:
+        """Says what the gates say of a promotion."""
+        caller = CALLER.get()
+        decision = await self._store.write(promotions.explain, caller, request, self._rules)
+        whole = BuildWithStages(decision.build, caller.owner, caller.repo, tuple(decision.stages))
+        return pb.ExplainPromotionResponse(
+            verdicts=map(messages.verdict, decision.verdicts), build=messages.build(whole)
+        )
+
+    async def ApproveBuild(self, request: pb.ApproveBuildRequest, context: Context) -> pb.Build:
+        """Approves a promotion."""
+        written = await self._store.write(approvals.approve, CALLER.get(), request)
+        return self._message_of(resource(written, context))
+
+    async def DeclineBuild(self, request: pb.DeclineBuildRequest, context: Context) -> pb.Build:
+        """Declines a promotion."""
+        written = await self._store.write(approvals.decline, CALLER.get(), request)
         return self._message_of(resource(written, context))
 
     async def CancelBuild(self, request: pb.CancelBuildRequest, context: Context) -> pb.Build:

@@ -4,13 +4,12 @@ from shiplift.v1 import environments_pb2 as pb
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceServicer
 
 from shipliftd.access.callers import CALLER, Caller
-from shipliftd.api import messages
+from shipliftd.api import environment_messages as to
 from shipliftd.api.services import Context, resource
 from shipliftd.api.services.runs import Runs
-from shipliftd.environments import deployments
+from shipliftd.environments import declaring, deployments, holding
 from shipliftd.stages.known_runners import Roster
 from shipliftd.store import Store, pages
-from shipliftd.store.rows import BuildWithStages, Standing
 from shipliftd.store.transaction import Reader
 
 
@@ -20,6 +19,70 @@ class EnvironmentService(EnvironmentServiceServicer):
     def __init__(self, store: Store, runs: Runs) -> None:
         self._store = store
         self._runs = runs
+
+    async def CreateEnvironment(
+        self, request: pb.CreateEnvironmentRequest, context: Context
+    ) -> pb.Environment:
+        """Declares an environment."""
+        written = await self._store.write(declaring.create, CALLER.get(), request)
+        return to.environment(resource(written, context))
+
+    async def GetEnvironment(self, request: pb.GetEnvironmentRequest, context: Context) -> pb.Environment:
+        """Returns an environment with its rules."""
+        return to.environment(await self._store.listing(declaring.get, CALLER.get(), request))
+
+    async def ListEnvironments(
+        self, request: pb.ListEnvironmentsRequest, context: Context
+    ) -> pb.ListEnvironmentsResponse:
+        """Lists the environments that a repository declares."""
+
+        def read(reader: Reader, caller: Caller) -> pb.ListEnvironmentsResponse:
+            page, token = pages.fill(
+                reader,
+                request,
+                pages.size(request.page_size),
+                declaring.page(reader, caller, request),
+                to.environment,
+                declaring.key_of,
+            )
+            return pb.ListEnvironmentsResponse(environments=page, next_page_token=token)
+
+        return await self._store.listing(read, CALLER.get())
+
+    async def UpdateEnvironment(
+        self, request: pb.UpdateEnvironmentRequest, context: Context
+    ) -> pb.Environment:
+        """Changes an environment."""
+        written = await self._store.write(declaring.update, CALLER.get(), request)
+        return to.environment(resource(written, context))
+
+    async def DeleteEnvironment(
+        self, request: pb.DeleteEnvironmentRequest, context: Context
+    ) -> pb.Environment:
+        """Takes the declaration of an environment back."""
+        written = await self._store.write(declaring.delete, CALLER.get(), request)
+        return to.environment(resource(written, context))
+
+    async def HoldEnvironment(self, request: pb.HoldEnvironmentRequest, context: Context) -> pb.Hold:
+        """Stops promotions to an environment."""
+        written = await self._store.write(holding.hold, CALLER.get(), request)
+        return to.hold(resource(written, context))
+
+    async def ResumeEnvironment(self, request: pb.ResumeEnvironmentRequest, context: Context) -> pb.Hold:
+        """Takes a hold back."""
+        written = await self._store.write(holding.resume, CALLER.get(), request)
+        return to.hold(resource(written, context))
+
+    async def GetOwnerRules(self, request: pb.GetOwnerRulesRequest, context: Context) -> pb.OwnerRules:
+        """Returns the rules of all repositories of an owner."""
+        return to.owner_rules(await self._store.listing(declaring.owner_rules, CALLER.get(), request))
+
+    async def UpdateOwnerRules(
+        self, request: pb.UpdateOwnerRulesRequest, context: Context
+    ) -> pb.OwnerRules:
+        """Changes the rules of all repositories of an owner."""
+        written = await self._store.write(declaring.update_owner_rules, CALLER.get(), request)
+        return to.owner_rules(resource(written, context))
 
     async def ListDeployments(
         self, request: pb.ListDeploymentsRequest, context: Context
@@ -33,7 +96,7 @@ class EnvironmentService(EnvironmentServiceServicer):
                 request,
                 pages.size(request.page_size),
                 rows,
-                lambda row: _message(row, roster),
+                lambda row: to.deployment(row, roster.waiting_for),
                 deployments.key_of,
                 then,
             )
@@ -46,19 +109,9 @@ class EnvironmentService(EnvironmentServiceServicer):
     ) -> pb.Deployment:
         """Says what is in an environment."""
         written = await self._store.write(deployments.settle, CALLER.get(), request)
-        return _message(resource(written, context), self._runs.dispatcher.known)
+        return to.deployment(resource(written, context), self._runs.dispatcher.known.waiting_for)
 
     async def GetDeployment(self, request: pb.GetDeploymentRequest, context: Context) -> pb.Deployment:
         """Returns what is in one environment."""
         row = await self._store.listing(deployments.get, CALLER.get(), request)
-        return _message(row, self._runs.dispatcher.known)
-
-
-def _message(row: Standing, roster: Roster) -> pb.Deployment:
-    """An environment, and what a promotion to it waits for."""
-    message = messages.deployment(row)
-    if row.in_flight is not None:
-        whole = BuildWithStages(row.in_flight, row.owner, row.repo, row.stages)
-        if waiting_for := roster.waiting_for(whole):
-            message.in_flight.waiting_for = waiting_for
-    return message
+        return to.deployment(row, self._runs.dispatcher.known.waiting_for)

@@ -1,12 +1,17 @@
 """What goes on: the runners that wait, and those who watch."""
 
+import asyncio
+import logging
 from collections.abc import Collection
 
+from shipliftd.builds import waiting
 from shipliftd.stages.known_runners import KnownRunners
 from shipliftd.stages.offers import Dispatcher
 from shipliftd.stages.wake_ups import WakeUps
 from shipliftd.store import Store
 from shipliftd.store.transaction import Change
+
+log = logging.getLogger(__name__)
 
 
 class Runs:
@@ -16,6 +21,10 @@ class Runs:
         self.dispatcher = Dispatcher(store, known)
         self.wake_ups = WakeUps()
         self.is_ending = False
+        self._store = store
+        # Of repositories whose gates are asked about now; those to be asked about once more.
+        self._looking: dict[int, bool] = {}
+        self._looks: set[asyncio.Task[None]] = set()
         store.subscribe(self._told)
 
     def _told(self, changes: Collection[Change]) -> None:
@@ -29,8 +38,34 @@ class Runs:
                 self.wake_ups.wake("log", row_id)
             elif kind == "access":
                 self.wake_ups.wake_all()
+            elif kind == "gates":
+                self.look_at(row_id)
         if any(kind in ("begun", "moved", "access") for kind, _ in changes):
             self.dispatcher.wake()
+
+    def look_at(self, repo_id: int) -> None:
+        """Sets going what waits in a repository and waits no more."""
+        if repo_id in self._looking:
+            self._looking[repo_id] = True
+            return
+        self._looking[repo_id] = False
+        task = asyncio.get_running_loop().create_task(self._look_at(repo_id))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+
+    async def _look_at(self, repo_id: int) -> None:
+        try:
+            while True:
+                if await self._store.read(waiting.any_in, repo_id):
+                    await self._store.write(waiting.advance, repo_id)
+                if not self._looking[repo_id]:
+                    return
+                self._looking[repo_id] = False
+        except Exception as error:
+            # They are looked at again by the clock.
+            log.warning("gates not asked again", extra={"repo_id": repo_id, "error": str(error)})
+        finally:
+            del self._looking[repo_id]
 
     def look_again(self) -> None:
         """Has everybody look: another process has written."""

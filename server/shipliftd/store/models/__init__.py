@@ -6,7 +6,8 @@ numbers, because they are compared.
 """
 
 from shipliftd.store.models.access import Grant, Repository, Token, User
-from shipliftd.store.models.builds import Arrival, Build, Change, Deployment, Lost
+from shipliftd.store.models.builds import IS_UNDER_WAY, Arrival, Build, Change, Deployment, Lost
+from shipliftd.store.models.environments import HOLD_SCOPES, Approval, Environment, Hold, OwnerRules
 from shipliftd.store.models.stages import LogLine, Pipeline, Runner, Stage, Step
 from shipliftd.store.models.table import (
     ENDED,
@@ -37,6 +38,10 @@ TABLES = (
     Deployment,
     Arrival,
     Lost,
+    Environment,
+    Hold,
+    OwnerRules,
+    Approval,
     Request,
     Change,
     Audit,
@@ -46,19 +51,25 @@ __all__ = [
     "ENDED",
     "EVENTS",
     "FAILED",
+    "HOLD_SCOPES",
+    "IS_UNDER_WAY",
     "IS_UNENDED",
     "STATUSES",
     "TABLES",
     "UNENDED",
     "VISIBILITIES",
+    "Approval",
     "Arrival",
     "Audit",
     "Build",
     "Change",
     "Deployment",
+    "Environment",
     "Grant",
+    "Hold",
     "LogLine",
     "Lost",
+    "OwnerRules",
     "Pipeline",
     "Repository",
     "Request",

@@ -61,6 +61,14 @@ class Build(Table):
     warnings = TextField(default="[]", constraints=[SQL("DEFAULT '[]'")])
     # NULL: whoever asked for it told of no trace.
     traceparent = TextField(null=True)
+    comment = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    rollback_of = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    rolled_back_by = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    superseded_by = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    # What the gates said: a list of lists, of `environments.verdicts.Verdict`.
+    verdicts = TextField(default="[]", constraints=[SQL("DEFAULT '[]'")])
+    # When its gates are to be asked again, while it waits for them; 0: it does not wait.
+    waits = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "builds"
@@ -112,6 +120,12 @@ Build.add_index(
 # Over all repositories, newest first.
 Build.add_index(Build.index(Build.id, name="builds_unended", where=SQL(IS_UNENDED)))
 Build.add_index(Build.index(Build.repo, Build.origin, Build.number, name="builds_of_origin"))
+# What stands in an environment's queue, whoever waits apart.
+IS_UNDER_WAY = f"{IS_UNENDED} AND parent > 0"
+Build.add_index(
+    Build.index(Build.repo, Build.deploy_to, Build.waits, name="builds_under_way", where=SQL(IS_UNDER_WAY))
+)
+Build.add_index(Build.index(Build.waits, name="builds_waiting", where=SQL(f"{IS_UNDER_WAY} AND waits > 0")))
 
 
 class Deployment(Table):

@@ -1,0 +1,90 @@
+"""Rows to messages: environments, their rules, what is in them and what stops them."""
+
+from collections.abc import Callable
+
+from shiplift.v1 import builds_pb2, environments_pb2
+
+from shipliftd.api.messages import listed_build, time
+from shipliftd.environments import rules
+from shipliftd.store.models import Hold, OwnerRules
+from shipliftd.store.rows import BuildRow, BuildWithStages, NamedEnvironment, Standing
+
+_SCOPES = {"all": environments_pb2.HOLD_SCOPE_ALL, "automatic": environments_pb2.HOLD_SCOPE_AUTOMATIC}
+
+
+def deployment(
+    row: Standing, waiting_for: Callable[[BuildWithStages], str] = lambda whole: ""
+) -> environments_pb2.Deployment:
+    """What is in an environment, and what promotions to it wait for."""
+    # Mostly the newest is what is there, and to copy a message costs a tenth of making it.
+    made: dict[int, builds_pb2.Build] = {}
+
+    def short(found: BuildRow | None) -> builds_pb2.Build | None:
+        if found is None:
+            return None
+        if found.id not in made:
+            made[found.id] = listed_build(found, row.owner, row.repo)
+        return made[found.id]
+
+    lost = row.lost
+    message = environments_pb2.Deployment(
+        owner=row.owner,
+        repo=row.repo,
+        environment=row.environment,
+        current=short(row.current),
+        in_flight=short(row.in_flight),
+        last_failed=short(row.last_failed),
+        latest=short(row.newest),
+        failed_step=row.failed_step,
+        uncertain=None
+        if lost is None
+        else environments_pb2.Uncertain(build=lost[0], stage=lost[1], machine=lost[2], since=time(lost[3])),
+    )
+    message.declared = row.declared
+    if row.hold is not None:
+        message.hold.CopyFrom(hold(row.hold))
+    if row.freeze is not None:
+        name, reason, until = row.freeze
+        message.freeze.CopyFrom(environments_pb2.ActiveFreeze(name=name, reason=reason, until=time(until)))
+    if row.in_flight is not None:
+        whole = BuildWithStages(row.in_flight, row.owner, row.repo, row.stages)
+        if told := waiting_for(whole):
+            message.in_flight.waiting_for = told
+    for build in row.waiting:
+        waits = message.waiting.add()
+        waits.CopyFrom(listed_build(build, row.owner, row.repo))
+        waits.waiting_for = waiting_for(BuildWithStages(build, row.owner, row.repo, ()))
+    return message
+
+
+def environment(named: NamedEnvironment) -> environments_pb2.Environment:
+    """An environment and its rules."""
+    row = named.row
+    message = environments_pb2.Environment()
+    message.CopyFrom(rules.said(row.said, row.rules_version).message)
+    message.owner, message.repo, message.name = named.owner, named.repo, row.name
+    message.rules_version, message.version = row.rules_version, row.version
+    message.MergeFrom(environments_pb2.Environment(created=time(row.created), updated=time(row.updated)))
+    return message
+
+
+def hold(row: Hold) -> environments_pb2.Hold:
+    """A stop of an environment."""
+    return environments_pb2.Hold(
+        owner=row.owner,
+        repo=row.repo,
+        environment=row.environment,
+        scope=_SCOPES.get(row.scope, environments_pb2.HOLD_SCOPE_UNSPECIFIED),
+        by=row.by,
+        reason=row.reason,
+        since=time(row.since),
+        until=time(row.until),
+    )
+
+
+def owner_rules(row: OwnerRules) -> environments_pb2.OwnerRules:
+    """The rules of all repositories of an owner."""
+    message = environments_pb2.OwnerRules()
+    message.CopyFrom(rules.said_owner(row.said))
+    message.owner, message.version = row.owner, row.version
+    return message

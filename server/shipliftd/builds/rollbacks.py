@@ -1,0 +1,165 @@
+"""Rollbacks: putting back what was in an environment before."""
+
+from typing import NamedTuple
+
+from peewee import SQL
+from shiplift.v1 import builds_pb2 as pb
+
+from shipliftd import builds, environments
+from shipliftd.access.callers import Caller
+from shipliftd.access.write_once import Written, write
+from shipliftd.builds import endings
+from shipliftd.builds.beginning import Wish, begin, decide
+from shipliftd.builds.parameters import ParameterRules
+from shipliftd.builds.promotions import expect_current, new_params
+from shipliftd.errors import Precondition
+from shipliftd.fields import Faults
+from shipliftd.store import moves
+from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.models import ENDED, IS_UNDER_WAY, Arrival, Build
+from shipliftd.store.rows import BuildRow, BuildWithStages
+from shipliftd.store.transaction import Transaction
+
+# What came into the environment before is looked through so far.
+_MOST = 1000
+
+_ARRIVED = Compiled(
+    Arrival.select(Build.number, Build.origin, Build.rolled_back_by)
+    .join(Build)
+    .where(Arrival.repo == arg(0), Arrival.environment == arg(1), Build.status == "success")
+    .order_by(Arrival.id.desc())
+    .limit(_MOST)
+)
+# The newest that began, or was to, whatever became of it.
+_NEWEST = Compiled(
+    Build.select()
+    .where(
+        Build.repo == arg(0),
+        Build.deploy_to == arg(1),
+        Build.parent > SQL("0"),
+        Build.number > arg(2),
+        Build.started > 0,
+    )
+    .order_by(Build.number.desc())
+    .limit(1)
+)
+_GOES = Compiled(
+    Build.select()
+    # In no order, or SQLite would go through all that was ever promoted there.
+    .where(Build.repo == arg(0), Build.deploy_to == arg(1), Build.waits == SQL("0"), SQL(IS_UNDER_WAY))
+)
+
+
+class _Arrived(NamedTuple):
+    number: int
+    origin: int
+    rolled_back_by: int
+
+
+def _to_its_target(_tx: Transaction, caller: Caller, request: pb.RollbackRequest) -> None:
+    caller.require_environment(request.target)
+
+
+@write(load=builds.load, look=_to_its_target)
+def roll_back(
+    tx: Transaction,
+    caller: Caller,
+    request: pb.RollbackRequest,
+    rules: ParameterRules,
+    traceparent: str | None,
+) -> Written[BuildWithStages]:
+    """Makes a new build of event rollback: what was there before, with the parameters that it had then.
+
+    `traceparent` is the trace that the call is part of. Raises Invalid, Denied (the token is cut to other
+    environments), NotFound, Aborted, Precondition (there is nothing to roll back to, or a gate failed that
+    a rollback does not pass over).
+    """
+    faults = Faults()
+    faults.target("target", request.target)
+    if request.HasField("build"):
+        faults.positive("build", request.build)
+    if request.HasField("expected_current"):
+        faults.not_negative("expected_current", request.expected_current)
+    faults.text("comment", request.comment, 2000)
+    faults.refuse()
+    moves.lock_repository(tx, caller.repo_id)
+    bad = _replaced(tx, caller, request.target)
+    there = _chosen(tx, caller, request, bad)
+    found = builds.find_whole(tx, caller.repo_id, there.number)
+    assert found is not None  # noqa: S101  # it arrived
+    last, stages = found
+    params = new_params(request, last, rules, faults)
+    faults.refuse()
+    if request.HasField("expected_current"):
+        expect_current(tx, caller, request.target, request.expected_current)
+    if request.cancel_running:
+        _cancel(tx, caller, request.target)
+    wanted = last._replace(
+        event="rollback",
+        params=params,
+        retry_of=0,
+        rollback_of=bad.number if bad is not None else 0,
+        comment=request.comment,
+        traceparent=traceparent,
+    )
+    promoted = builds.find(tx, caller.repo_id, last.parent) or last
+    made = begin(tx, caller, decide(tx, caller, Wish(wanted, promoted, stages)))
+    if bad is not None:
+        tx.execute(Build.update(rolled_back_by=made.build.number).where(Build.id == bad.id))
+    environments.hold_automatic(
+        tx,
+        caller,
+        request.target,
+        f"rolled back by build {made.build.number}: machines deploy again after"
+        f" shiplift resume {request.target}",
+    )
+    return Written(made)
+
+
+def _replaced(tx: Transaction, caller: Caller, environment: str) -> BuildRow | None:
+    """What a rollback replaces: the newest that began after what is there, else that."""
+    current = environments.current_number(tx, caller.repo_id, environment)
+    row = _NEWEST.one(tx, caller.repo_id, environment, current)
+    if row is not None:
+        return BuildRow._make(row)
+    return builds.find(tx, caller.repo_id, current) if current else None
+
+
+def _chosen(tx: Transaction, caller: Caller, request: pb.RollbackRequest, bad: BuildRow | None) -> _Arrived:
+    """What is put back. Raises Precondition."""
+    arrived = [_Arrived._make(row) for row in _ARRIVED.run(tx, caller.repo_id, request.target).fetchall()]
+    if request.HasField("build"):
+        # By the number of the promotion, or of what was recorded: its newest one then.
+        named = (each for each in arrived if request.build in (each.number, each.origin))
+        chosen = next(named, None)
+        told = f"build {request.build} has not succeeded in {request.target}"
+    else:
+        chosen = _newest_good(arrived, bad.origin if bad is not None else 0)
+        told = f"nothing else has succeeded in {request.target} that was not rolled back itself"
+    if chosen is not None:
+        return chosen
+    raise Precondition(
+        f"{told}: promote what is to be there",
+        reason="NOTHING_TO_ROLL_BACK_TO",
+        violations=[(request.target, told)],
+        metadata={"environment": request.target, "build": request.build},
+    )
+
+
+def _newest_good(arrived: list[_Arrived], bad_origin: int) -> _Arrived | None:
+    """The newest of an origin that is not to be replaced, and has not been since it was last there."""
+    seen = {bad_origin}
+    for each in arrived:
+        if each.origin not in seen:
+            seen.add(each.origin)
+            if not each.rolled_back_by:
+                return each
+    return None
+
+
+def _cancel(tx: Transaction, caller: Caller, environment: str) -> None:
+    for row in _GOES.run(tx, caller.repo_id, environment).fetchall():
+        moves.lock_build(tx, row[0])
+        build = builds.by_id(tx, row[0])
+        if build.status not in ENDED:
+            endings.stop(tx, build, f"cancelled by {caller.login}, who rolled back")

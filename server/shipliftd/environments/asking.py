@@ -1,0 +1,291 @@
+"""What the gates of a promotion say: the facts are read from the store, `gates.py` decides.
+
+One way for all who ask: PromoteBuild, RollbackBuild, RetryBuild, ExplainPromotion, and what sets going a
+promotion that waits.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from peewee import JOIN, SQL, fn
+from shiplift.v1 import access_pb2
+
+from shipliftd.access.reach import granted_level
+from shipliftd.enum_words import as_json
+from shipliftd.environments import rules as said_rules
+from shipliftd.environments.freezes import active
+from shipliftd.environments.gates import Facts, Stop, Verdict
+from shipliftd.store.compiled import Compiled, arg
+from shipliftd.store.models import (
+    IS_UNDER_WAY,
+    Approval,
+    Arrival,
+    Build,
+    Environment,
+    Hold,
+    OwnerRules,
+    Repository,
+    User,
+)
+from shipliftd.store.transaction import Reader, Transaction
+
+# When a promotion waits for nothing but the ones before it: no time changes that.
+QUEUED = 2**53
+
+_IS_DECLARED = fn.EXISTS(
+    (_other := Environment.alias()).select(SQL("1")).where(_other.repo == Repository.id, _other.declared)
+)
+_IS_HELD = fn.EXISTS(
+    Hold.select(SQL("1")).where(Hold.owner == Repository.owner, Hold.repo.in_([Repository.name, "*"]))
+)
+_PLACE = Compiled(
+    Repository.select(
+        Repository.owner,
+        Repository.name,
+        Repository.active,
+        Repository.runner_secrets,
+        Repository.git_http_url,
+        Environment.id,
+        Environment.declared,
+        Environment.said,
+        Environment.rules_version,
+        _IS_DECLARED,
+        _IS_HELD,
+        OwnerRules.said,
+    )
+    .join(
+        Environment,
+        JOIN.LEFT_OUTER,
+        on=(Environment.repo == Repository.id) & (Environment.name == arg(1)),
+    )
+    .switch(Repository)
+    .join(OwnerRules, JOIN.LEFT_OUTER, on=(OwnerRules.owner == Repository.owner))
+    .where(Repository.id == arg(0))
+)
+_DECLARED = Compiled(
+    Environment.select(Environment.name)
+    .where(Environment.repo == arg(0), Environment.declared)
+    .order_by(Environment.name)
+)
+# The widest first: what stops more is told where several do.
+_HOLDS = Compiled(
+    Hold.select(Hold.repo, Hold.environment, Hold.scope, Hold.by, Hold.reason, Hold.until)
+    .where(
+        Hold.owner == arg(0),
+        Hold.repo.in_([arg(1), "*"]),
+        Hold.environment.in_([arg(2), ""]),
+    )
+    .order_by(Hold.repo, Hold.environment)
+)
+# Of an origin there are few promotions, to an environment there may be any number.
+_SUCCEEDED = Compiled(
+    Build.select(fn.MIN(Build.finished)).where(
+        Build.repo == arg(0), Build.origin == arg(2), Build.deploy_to == arg(1), Build.status == "success"
+    )
+)
+_SETTLED = Compiled(
+    Arrival.select(Build.origin, Arrival.at)
+    .join(Build, JOIN.LEFT_OUTER)
+    .where(Arrival.repo == arg(0), Arrival.environment == arg(1))
+    .order_by(Arrival.id.desc())
+    .limit(1)
+)
+_UNDER_WAY = Compiled(
+    Build.select(Build.number)
+    .where(
+        Build.repo == arg(0),
+        Build.deploy_to == arg(1),
+        Build.waits == arg(2),
+        Build.id != arg(3),
+        SQL(IS_UNDER_WAY),
+    )
+    .limit(1)
+)
+_APPROVED = Compiled(
+    Approval.select(Approval.login)
+    .where(Approval.build == arg(0), ~Approval.void, ~Approval.declined)
+    .order_by(Approval.id)
+)
+_USER = Compiled(User.select(User.id, User.machine, User.admin, User.disabled).where(User.login == arg(0)))
+
+
+class Place(NamedTuple):
+    """An environment of a repository as gates see it; `environment_id` is None where nothing knows it."""
+
+    owner: str
+    repo: str
+    active: bool
+    runner_secrets: bool
+    git_http_url: str
+    environment_id: int | None
+    declared: bool | None
+    said: str | None
+    rules_version: int | None
+    any_declared: bool
+    any_hold: bool
+    owner_said: str | None
+
+    @property
+    def slug(self) -> str:
+        """The repository."""
+        return f"{self.owner}/{self.repo}"
+
+    @property
+    def rules(self) -> said_rules.Said | None:
+        """What its admins say of the environment; None where it is not declared."""
+        if not self.declared or self.said is None:
+            return None
+        return said_rules.said(self.said, self.rules_version or 0)
+
+    @property
+    def is_ruled(self) -> bool:
+        """Whether anything but the server itself stands between a promotion and this place."""
+        return bool(self.any_declared or self.any_hold or self.owner_said)
+
+
+class Asked(NamedTuple):
+    """A promotion that gates are asked about; `id` is 0 for one that is not stored yet."""
+
+    id: int
+    repo_id: int
+    environment: str
+    login: str
+    # Why the caller may not promote there, '' where they may.
+    access: str
+    is_admin: bool
+    # The build that is promoted, its status and commit, and its origin.
+    build: int
+    status: str
+    commit: str
+    origin: int
+    params: Mapping[str, str]
+    at: int
+    created: int
+
+
+def note(tx: Transaction, repo_id: int, environment: str) -> None:
+    """Has an environment listed, to which something is promoted for the first time."""
+    tx.execute(Environment.insert(repo=repo_id, name=environment).on_conflict_ignore())
+
+
+def place_of(reader: Reader, repo_id: int, environment: str) -> Place:
+    """An environment of a repository that is known to be there."""
+    return Place._make(_PLACE.one(reader, repo_id, environment))
+
+
+def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stages: str = "") -> Facts:
+    """What the gates know of a promotion.
+
+    `uncertain` says why nobody knows what is there, `stages` why there is nothing to run: see `Facts`.
+    """
+    found = Facts(
+        at=asked.at,
+        slug=place.slug,
+        environment=asked.environment,
+        login=asked.login,
+        is_admin=asked.is_admin,
+        access=asked.access,
+        build=asked.build,
+        status=asked.status,
+        commit=asked.commit,
+        is_active=bool(place.active),
+        uncertain=uncertain,
+        stages=stages,
+    )
+    if not place.is_ruled:
+        return found
+    said = place.rules
+    if place.any_hold:
+        found = found._replace(hold=_hold(reader, place, asked))
+    freezes = list(said_rules.said_owner(place.owner_said).freezes) if place.owner_said else []
+    if said is None:
+        names = tuple(row[0] for row in _DECLARED.run(reader, asked.repo_id).fetchall())
+        return found._replace(declared=names, freeze=active(freezes, asked.at))
+    return found._replace(
+        rules=said.rules,
+        freeze=active([*freezes, *said.message.freezes], asked.at),
+        parameters=said_rules.lacking(said.message.params, asked.params),
+        succeeded=_succeeded(reader, asked, said.rules.requires),
+        approved=_approved(reader, asked) if said.rules.required_approvals else (),
+        approvals_end=asked.created + said.rules.approval_window,
+        under_way=_first(reader, asked, 0),
+        # Of those that wait, who is asked about in the order of their numbers goes first.
+        queued=0 if asked.id else _first(reader, asked, QUEUED),
+    )
+
+
+def hold_on(reader: Reader, owner: str, repo: str, environment: str, at: int) -> tuple[str, Stop] | None:
+    """The scope and the hold that stops an environment; one of scope `all` before one of `automatic`."""
+    found: tuple[str, Stop] | None = None
+    for on_repo, on_environment, scope, by, reason, until in _HOLDS.run(
+        reader, owner, repo, environment
+    ).fetchall():
+        if until and until <= at:
+            continue
+        what = f"{owner}/*" if on_repo == "*" else environment if on_environment else f"{owner}/{repo}"
+        machines = " for machine users" if scope == "automatic" else ""
+        stop = Stop(f"{what} is held by {by}{machines}", reason, until)
+        if scope == "all":
+            return scope, stop
+        found = found or (scope, stop)
+    return found
+
+
+def _hold(reader: Reader, place: Place, asked: Asked) -> Stop | None:
+    found = hold_on(reader, place.owner, place.repo, asked.environment, asked.at)
+    if found is None:
+        return None
+    scope, stop = found
+    return stop if scope == "all" or _is_machine(reader, asked.login) else None
+
+
+def _is_machine(reader: Reader, login: str) -> bool:
+    row = _USER.one(reader, login)
+    return row is not None and bool(row[1])
+
+
+def _succeeded(reader: Reader, asked: Asked, environment: str) -> int:
+    """When the origin first succeeded there, or was said to be there, if it is; 0 for never."""
+    if not environment:
+        return 0
+    at: int | None = _SUCCEEDED.one(reader, asked.repo_id, environment, asked.origin)[0]
+    if at is None:
+        there = _SETTLED.one(reader, asked.repo_id, environment)
+        at = there[1] if there is not None and there[0] == asked.origin else 0
+    return at or 0
+
+
+def _approved(reader: Reader, asked: Asked) -> tuple[str, ...]:
+    return tuple(row[0] for row in _APPROVED.run(reader, asked.id).fetchall()) if asked.id else ()
+
+
+def _first(reader: Reader, asked: Asked, waits: int) -> int:
+    row = _UNDER_WAY.one(reader, asked.repo_id, asked.environment, waits, asked.id)
+    return row[0] if row is not None else 0
+
+
+def access_of(reader: Reader, place: Place, login: str) -> tuple[str, bool]:
+    """Why a user may not promote any more ('' where they may), and whether they are an admin there."""
+    row = _USER.one(reader, login)
+    if row is None or row[3]:
+        return f"{login} is disabled", False
+    level = granted_level(reader, row[0], place.owner, place.repo)
+    if row[2] or level >= access_pb2.ACCESS_LEVEL_ADMIN:
+        return "", True
+    if level < access_pb2.ACCESS_LEVEL_WRITE:
+        return f"{login} may not write to {place.slug} any more", False
+    return "", False
+
+
+def stored(verdicts: tuple[Verdict, ...]) -> str:
+    """Verdicts as a build's row keeps them."""
+    return as_json([list(verdict) for verdict in verdicts])
+
+
+def read(text: str) -> tuple[Verdict, ...]:
+    """Verdicts of a build's row."""
+    return tuple(
+        Verdict(gate, result, reason, tuple(cleared_by), earliest)
+        for gate, result, reason, cleared_by, earliest in json.loads(text)
+    )

@@ -1,0 +1,232 @@
+"""Declaring environments: their rules, and those of all of an owner's repositories."""
+
+from shiplift.v1 import environments_pb2 as pb
+
+from shipliftd.access.callers import Caller
+from shipliftd.access.write_once import Written, write
+from shipliftd.clock import now
+from shipliftd.environments import rules as said_rules
+from shipliftd.errors import Aborted, AlreadyExists, NotFound
+from shipliftd.fields import Faults
+from shipliftd.store import moves, pages
+from shipliftd.store.models import Approval, Build, Environment, OwnerRules, Repository
+from shipliftd.store.rows import NamedEnvironment
+from shipliftd.store.transaction import Reader, Transaction
+
+
+def _load(reader: Reader, caller: Caller, environment_id: int) -> NamedEnvironment:
+    return _named(caller, reader.by_id(Environment, environment_id))
+
+
+def _named(caller: Caller, row: Environment) -> NamedEnvironment:
+    return NamedEnvironment(row, caller.owner, caller.repo)
+
+
+def _in_it(
+    _tx: Transaction, caller: Caller, request: pb.CreateEnvironmentRequest | pb.UpdateEnvironmentRequest
+) -> None:
+    caller.require_environment(request.environment.name)
+
+
+def _in_named(_tx: Transaction, caller: Caller, request: pb.DeleteEnvironmentRequest) -> None:
+    caller.require_environment(request.environment)
+
+
+def _declared(reader: Reader, caller: Caller, name: str) -> Environment | None:
+    mine = (Environment.repo == caller.repo_id) & (Environment.name == name)
+    found = reader.get(Environment, mine)
+    return found if found is not None and found.declared else None
+
+
+def not_declared(caller: Caller, name: str) -> NotFound:
+    """What a caller is told of an environment that is not declared."""
+    return NotFound(
+        f"{caller.owner}/{caller.repo} declares no environment {name[:100]!r}: ListEnvironments shows those"
+        " that it declares",
+        reason="ENVIRONMENT_NOT_FOUND",
+        metadata={"owner": caller.owner, "repo": caller.repo, "environment": name},
+    )
+
+
+@write(load=_load, look=_in_it)
+def create(
+    tx: Transaction, caller: Caller, request: pb.CreateEnvironmentRequest
+) -> Written[NamedEnvironment]:
+    """Declares an environment. Raises Invalid, Denied, AlreadyExists."""
+    said, faults = request.environment, Faults()
+    faults.target("environment.name", said.name)
+    said_rules.check(said, said_rules.SAID, faults, "environment.")
+    faults.refuse()
+    moves.lock_repository(tx, caller.repo_id)
+    there = tx.get(Environment, Environment.repo == caller.repo_id, Environment.name == said.name)
+    if there is not None and there.declared:
+        raise AlreadyExists(
+            f"{caller.owner}/{caller.repo} declares {said.name} already: UpdateEnvironment changes it",
+            metadata={"owner": caller.owner, "repo": caller.repo, "environment": said.name},
+        )
+    at = now()
+    columns = {
+        "declared": True,
+        "said": said_rules.stored(said),
+        # Counted on from what was declared before, or an old approval would hold again.
+        "rules_version": there.rules_version + 1 if there is not None else 1,
+        "version": there.version + 1 if there is not None else 1,
+        "created": at,
+        "updated": at,
+    }
+    if there is None:
+        row_id = tx.execute(Environment.insert(repo=caller.repo_id, name=said.name, **columns))
+    else:
+        row_id = there.id
+        tx.execute(Environment.update(**columns).where(Environment.id == row_id))
+    tx.tell("gates", caller.repo_id)
+    return Written(_load(tx, caller, row_id))
+
+
+@write(load=_load, look=_in_it)
+def update(
+    tx: Transaction, caller: Caller, request: pb.UpdateEnvironmentRequest
+) -> Written[NamedEnvironment]:
+    """Changes what the mask names. Raises Invalid, Denied, NotFound, Aborted (another version)."""
+    said, faults = request.environment, Faults()
+    faults.target("environment.name", said.name)
+    named = faults.mask("update_mask", request.update_mask, said_rules.SAID)
+    said_rules.check(said, named, faults, "environment.")
+    faults.refuse()
+    moves.lock_repository(tx, caller.repo_id)
+    row = _declared(tx, caller, said.name)
+    if row is None:
+        raise not_declared(caller, said.name)
+    if request.HasField("version") and request.version != row.version:
+        raise _stale(f"environment {said.name}", row.version, request.version)
+    before = said_rules.said(row.said, row.rules_version).message
+    message = pb.Environment()
+    message.CopyFrom(before)
+    for field in named:
+        message.ClearField(field)
+        wanted = pb.Environment()
+        wanted.CopyFrom(said)
+        for other in pb.Environment.DESCRIPTOR.fields:
+            if other.name != field:
+                wanted.ClearField(other.name)
+        message.MergeFrom(wanted)
+    if message == before:
+        return Written(_named(caller, row))
+    changes = {"said": said_rules.stored(message), "updated": now(), "version": row.version + 1}
+    if any(getattr(message, field) != getattr(before, field) for field in said_rules.RULES):
+        changes["rules_version"] = row.rules_version + 1
+        _void_approvals(tx, caller.repo_id, said.name)
+        tx.tell("gates", caller.repo_id)
+    tx.execute(Environment.update(**changes).where(Environment.id == row.id))
+    return Written(_load(tx, caller, row.id))
+
+
+@write(load=_load, look=_in_named)
+def delete(
+    tx: Transaction, caller: Caller, request: pb.DeleteEnvironmentRequest
+) -> Written[NamedEnvironment]:
+    """Takes a declaration back. Raises Invalid, Denied, NotFound."""
+    faults = Faults()
+    faults.target("environment", request.environment)
+    faults.refuse()
+    moves.lock_repository(tx, caller.repo_id)
+    row = _declared(tx, caller, request.environment)
+    if row is None:
+        raise not_declared(caller, request.environment)
+    _void_approvals(tx, caller.repo_id, row.name)
+    changes = {"declared": False, "updated": now(), "version": row.version + 1}
+    tx.execute(Environment.update(**changes).where(Environment.id == row.id))
+    tx.tell("gates", caller.repo_id)
+    return Written(_load(tx, caller, row.id))
+
+
+def _void_approvals(tx: Transaction, repo_id: int, environment: str) -> None:
+    waiting = Build.select(Build.id).where(
+        Build.repo == repo_id, Build.deploy_to == environment, Build.waits > 0
+    )
+    tx.execute(Approval.update(void=True).where(Approval.build.in_(waiting), ~Approval.void))
+
+
+def _stale(what: str, version: int, expected: int) -> Aborted:
+    return Aborted(
+        f"{what} is at version {version}, not {expected}: read it again",
+        reason="STALE_VERSION",
+        violations=[("version", f"{what} is at version {version}")],
+        metadata={"resource": what, "expected": expected, "version": version},
+    )
+
+
+def get(reader: Reader, caller: Caller, request: pb.GetEnvironmentRequest) -> NamedEnvironment:
+    """An environment that is declared. Raises Invalid, NotFound."""
+    faults = Faults()
+    faults.target("environment", request.environment)
+    faults.refuse()
+    row = _declared(reader, caller, request.environment)
+    if row is None:
+        raise not_declared(caller, request.environment)
+    return _named(caller, row)
+
+
+def page(reader: Reader, caller: Caller, request: pb.ListEnvironmentsRequest) -> list[NamedEnvironment]:
+    """The environments that a repository declares: a page and one more, by name."""
+    key = pages.after(reader, request, request.page_token) or [""]
+    rows = reader.all(
+        Environment.select()
+        .where(Environment.repo == caller.repo_id, Environment.declared, Environment.name > key[0])
+        .order_by(Environment.name)
+        .limit(pages.size(request.page_size) + 1)
+    )
+    return [_named(caller, row) for row in rows]
+
+
+def key_of(row: NamedEnvironment) -> pages.Key:
+    """What the page after an environment begins behind."""
+    return [row.row.name]
+
+
+def owner_rules(reader: Reader, caller: Caller, request: pb.GetOwnerRulesRequest) -> OwnerRules:
+    """The rules of an owner; without any, a row that is not stored."""
+    found = reader.get(OwnerRules, OwnerRules.owner == request.owner)
+    return found if found is not None else OwnerRules(owner=request.owner, said="{}", version=0)
+
+
+def _load_owner(reader: Reader, _caller: Caller, row_id: int) -> OwnerRules:
+    return reader.by_id(OwnerRules, row_id)
+
+
+def _every_environment(_tx: Transaction, caller: Caller, request: pb.UpdateOwnerRulesRequest) -> None:
+    # What stops all environments is not for a token of some.
+    caller.require_environment("")
+
+
+@write(load=_load_owner, look=_every_environment)
+def update_owner_rules(
+    tx: Transaction, caller: Caller, request: pb.UpdateOwnerRulesRequest
+) -> Written[OwnerRules]:
+    """Puts the rules of an owner in the place of those there are. Raises Invalid, Denied, Aborted."""
+    faults = Faults()
+    said_rules.check_freezes("rules.freezes", request.rules.freezes, faults)
+    faults.refuse()
+    row = tx.get(OwnerRules, OwnerRules.owner == request.owner)
+    version = row.version if row is not None else 0
+    if request.HasField("version") and request.version != version:
+        raise _stale(f"rules of {request.owner}", version, request.version)
+    said = said_rules.stored_owner(request.rules)
+    if row is None:
+        row_id = tx.execute(OwnerRules.insert(owner=request.owner, said=said, version=1))
+    else:
+        row_id = row.id
+        changed = OwnerRules.update(said=said, version=version + 1)
+        if not tx.execute(changed.where(OwnerRules.id == row_id, OwnerRules.version == version)):
+            raise _stale(f"rules of {request.owner}", version + 1, version)
+    tell_owner(tx, request.owner)
+    return Written(_load_owner(tx, caller, row_id))
+
+
+def tell_owner(tx: Transaction, owner: str) -> None:
+    """Has the gates asked again in all repositories of an owner in which something waits."""
+    waiting = Build.select(Build.repo).where(Build.waits > 0, Build.parent > 0)
+    for row in tx.rows(
+        Repository.select(Repository.id).where(Repository.owner == owner, Repository.id.in_(waiting))
+    ):
+        tx.tell("gates", row[0])

@@ -1,0 +1,100 @@
+"""Holds: stopping an environment, a repository or an owner's, and letting it go again."""
+
+from shiplift.v1 import environments_pb2 as pb
+
+from shipliftd.access.callers import Caller
+from shipliftd.access.write_once import Written, write
+from shipliftd.clock import now
+from shipliftd.environments.declaring import tell_owner
+from shipliftd.errors import NotFound
+from shipliftd.fields import Faults
+from shipliftd.store.models import Hold
+from shipliftd.store.transaction import Reader, Transaction
+
+_SCOPES = {
+    pb.HOLD_SCOPE_UNSPECIFIED: "all",
+    pb.HOLD_SCOPE_ALL: "all",
+    pb.HOLD_SCOPE_AUTOMATIC: "automatic",
+}
+_Request = pb.HoldEnvironmentRequest | pb.ResumeEnvironmentRequest
+
+
+def _load(reader: Reader, _caller: Caller, hold_id: int) -> Hold:
+    # It may have been taken back since.
+    return reader.get(Hold, Hold.id == hold_id) or Hold(id=hold_id)
+
+
+def _in_it(_tx: Transaction, caller: Caller, request: _Request) -> None:
+    # Who stops more than an environment needs a token that is cut to none.
+    caller.require_environment(request.environment)
+
+
+@write(load=_load, look=_in_it)
+def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) -> Written[Hold]:
+    """Stops promotions. Raises Invalid, Denied."""
+    faults = _checked(request)
+    faults.word("scope", request.scope, _SCOPES, pb.HoldScope.keys()[1:])
+    faults.text("reason", request.reason, 2000)
+    if not request.reason:
+        faults.add("reason", "is empty: say why, for whoever is stopped by it")
+    until = faults.time("until", request.until)
+    if request.HasField("until") and until <= now():
+        faults.add("until", "is not in the future")
+    faults.refuse()
+    row_id = _put(
+        tx, caller, request.repo, request.environment, _SCOPES[request.scope], request.reason, until
+    )
+    return Written(_load(tx, caller, row_id))
+
+
+def hold_automatic(tx: Transaction, caller: Caller, environment: str, reason: str) -> None:
+    """Keeps machines from an environment, unless everybody is kept from it already."""
+    there = _find(tx, caller.owner, caller.repo, environment)
+    if there is None or there.scope == "automatic":
+        _put(tx, caller, caller.repo, environment, "automatic", reason, 0)
+
+
+def _put(
+    tx: Transaction, caller: Caller, repo: str, environment: str, scope: str, reason: str, until: int
+) -> int:
+    there = _find(tx, caller.owner, repo, environment)
+    said = {"scope": scope, "by": caller.login, "reason": reason, "since": now(), "until": until}
+    if there is None:
+        return tx.execute(Hold.insert(owner=caller.owner, repo=repo, environment=environment, **said))
+    tx.execute(Hold.update(**said).where(Hold.id == there.id))
+    row_id: int = there.id
+    return row_id
+
+
+@write(load=_load, look=_in_it)
+def resume(tx: Transaction, caller: Caller, request: pb.ResumeEnvironmentRequest) -> Written[Hold]:
+    """Takes a hold back, and returns it. Raises Invalid, Denied, NotFound."""
+    faults = _checked(request)
+    faults.text("comment", request.comment, 2000)
+    faults.refuse()
+    there = _find(tx, request.owner, request.repo, request.environment)
+    if there is None:
+        what = request.environment or f"{request.owner}/{request.repo} as a whole"
+        raise NotFound(
+            f"nobody holds {what}: what stops it may be a hold of the repository or of all of"
+            f" {request.owner}'s, or a freeze; ListDeployments shows which",
+            reason="HOLD_NOT_FOUND",
+            metadata={"owner": request.owner, "repo": request.repo, "environment": request.environment},
+        )
+    tx.execute(Hold.delete().where(Hold.id == there.id))
+    if caller.repo_id:
+        tx.tell("gates", caller.repo_id)
+    else:
+        tell_owner(tx, request.owner)
+    return Written(there)
+
+
+def _checked(request: _Request) -> Faults:
+    faults = Faults()
+    if request.environment:
+        faults.target("environment", request.environment)
+    return faults
+
+
+def _find(reader: Reader, owner: str, repo: str, environment: str) -> Hold | None:
+    return reader.get(Hold, Hold.owner == owner, Hold.repo == repo, Hold.environment == environment)
