@@ -144,6 +144,7 @@ def begin(tx: Transaction, caller: Caller, decision: Decision) -> BuildWithStage
     """Stores what was decided on. Raises Precondition where a gate failed."""
     _refuse(caller, decision)
     build, place = decision.build, decision.place
+    ids = builds.ids(tx, len(decision.stages))
     number = builds.take_number(tx, caller).number
     # What was recorded begins a chain of its own.
     build = build._replace(number=number, origin=build.origin if build.parent else number)
@@ -151,7 +152,7 @@ def begin(tx: Transaction, caller: Caller, decision: Decision) -> BuildWithStage
         environments.note(tx, caller.repo_id, build.deploy_to)
     if place.rules is not None and place.rules.rules.queue == "supersede":
         waiting.supersede(tx, build)
-    return builds.insert(tx, caller, build, decision.stages)
+    return builds.insert(tx, caller, build, decision.stages, ids)
 
 
 def _fresh(caller: Caller, build: BuildRow, place: Place, at: int) -> BuildRow:

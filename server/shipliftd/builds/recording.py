@@ -163,7 +163,8 @@ def create(
         stages = begin(stages)
     if build.status != "pending":
         stages = [s._replace(status=build.status, started=started, stopped=finished) for s in stages]
-    return Written(builds.insert(tx, caller, build._replace(warnings=as_json(warnings)), stages))
+    build = build._replace(warnings=as_json(warnings))
+    return Written(builds.insert(tx, caller, build, stages, builds.ids(tx, len(stages))))
 
 
 def _matching(

@@ -3,7 +3,7 @@
 The verbs that make and change them are in `recording.py`, `promotions.py` and `reports.py`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from shiplift.v1 import builds_pb2 as pb
@@ -64,8 +64,8 @@ _APPROVALS = Compiled(
     .order_by(Approval.at, Approval.id)
 )
 _VIEWS = frozenset(pb.BuildView.values())
-_INSERT_BUILD = inserting(Build)
-_INSERT_STAGE = inserting(Stage)
+_INSERT_BUILD = inserting(Build, with_id=True)
+_INSERT_STAGE = inserting(Stage, with_id=True)
 
 
 class _AboutBuild(Protocol):
@@ -262,13 +262,28 @@ def disabled(caller: Caller) -> Precondition:
     )
 
 
-def insert(tx: Transaction, caller: Caller, build: BuildRow, stages: Iterable[StageRow]) -> BuildWithStages:
-    """Stores a new build and its stages, which get their ids."""
-    build = BuildRow(_INSERT_BUILD.insert(tx, *build[1:]), *build[1:])
+class Ids(NamedTuple):
+    """The ids of a build that is to be stored, and of its stages; None where storing makes them."""
+
+    build: int | None
+    stages: list[int | None]
+
+
+def ids(tx: Transaction, stages: int) -> Ids:
+    """The ids of a build and so many stages, taken before the repository is locked for its number."""
+    (build,), of_stages = tx.ids((Build, 1), (Stage, stages))
+    return Ids(build, of_stages)
+
+
+def insert(
+    tx: Transaction, caller: Caller, build: BuildRow, stages: Sequence[StageRow], ids: Ids
+) -> BuildWithStages:
+    """Stores a new build and its stages, which get their ids; the transaction reads them no more."""
+    build = BuildRow(_INSERT_BUILD.place(tx, ids.build, *build[1:]), *build[1:])
     kept = []
-    for stage in stages:
+    for stage, row_id in zip(stages, ids.stages, strict=True):
         ours = stage._replace(build_id=build.id)
-        kept.append(StageRow(_INSERT_STAGE.insert(tx, *ours[1:]), *ours[1:]))
+        kept.append(StageRow(_INSERT_STAGE.place(tx, row_id, *ours[1:]), *ours[1:]))
     moves.changed(tx, build)
     tx.tell("begun", build.id)
     return BuildWithStages(build, caller.owner, caller.repo, tuple(kept))

@@ -73,6 +73,13 @@ class Compiled:
         row_id: int = cursor.fetchone()[0] if tx.database.returning_clause else cursor.lastrowid
         return row_id
 
+    def place(self, tx: Transaction, row_id: int | None, *args: object) -> int:
+        """Runs an INSERT that has the id as its first argument, and returns that: see `Transaction.ids`."""
+        if row_id is None:
+            return self.insert(tx, None, *args)
+        self.put(tx, row_id, *args)
+        return row_id
+
     def move(self, tx: Transaction, *args: object) -> None:
         """Runs an UPDATE of one row that says what it expects. Raises Overtaken where it is not so."""
         if self.run(tx, *args).rowcount != 1:
@@ -84,9 +91,9 @@ class Compiled:
         return rows[0] if rows else None
 
 
-def inserting(model: type[Model]) -> Compiled:
-    """An INSERT of a whole row; its arguments are the columns in the model's order, the id left out."""
-    fields = [field for field in model._meta.sorted_fields if field.name != "id"]
+def inserting(model: type[Model], *, with_id: bool = False) -> Compiled:
+    """An INSERT of a whole row; its arguments are the columns in the model's order, the id seldom."""
+    fields = [field for field in model._meta.sorted_fields if with_id or field.name != "id"]
     return Compiled(model.insert({field: arg(n) for n, field in enumerate(fields)}))
 
 

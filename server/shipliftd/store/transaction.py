@@ -86,6 +86,18 @@ class Transaction(Reader):
         else:
             self.later.append((sql, args))
 
+    def ids(self, *wanted: tuple[type[Model], int]) -> list[list[int | None]]:
+        """The ids of so many new rows of each, to go with the COMMIT; None where the INSERT makes them."""
+        if self._is_sqlite:
+            return [[None] * count for _, count in wanted]
+        sql = "SELECT nextval(%s::regclass) FROM generate_series(1, %s)"
+        with self.connection.pipeline():
+            cursors = [
+                self.connection.execute(sql, (f"{model._meta.table_name}_id_seq", count), prepare=False)
+                for model, count in wanted
+            ]
+        return [[row[0] for row in cursor.fetchall()] for cursor in cursors]
+
     def is_alone(self, doing: int) -> bool:
         """Whether no other replica does this now; it stays so until this transaction ends."""
         if self._is_sqlite:
