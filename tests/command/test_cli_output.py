@@ -1,14 +1,6 @@
 """What the command puts out: tables that fit, forms for programs, and nothing that a terminal obeys."""
 
-import fcntl
 import json
-import os
-import pty
-import re
-import struct
-import subprocess
-import termios
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,12 +9,10 @@ from google.protobuf.json_format import ParseDict
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
-from tests.support.cli import COMMAND, Cli
+from tests.support.cli import Cli
 from tests.support.harness import Shipliftd
-from tests.support.patience import SECONDS
 from tests.support.repository import COMMIT, Repository
-
-TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
+from tests.support.terminal import TIME, screen, wide_terminal
 
 
 @pytest.fixture
@@ -45,33 +35,6 @@ def filled(repository: Repository) -> Repository:
     )
     repository.promote(1, "production")
     return repository
-
-
-def on_terminal(cli: Cli, width: int, *words: str, **variables: str) -> str:
-    """What the command shows on a terminal of a width, both streams, as it is sent."""
-    master, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    environment = {**cli.environment, "TERM": "xterm-256color", **variables}
-    del environment["COLUMNS"]
-    with subprocess.Popen(
-        [*COMMAND, *words], cwd=cli.home, env=environment, stdin=terminal, stdout=terminal, stderr=terminal
-    ) as process:
-        os.close(terminal)
-        shown = b""
-        # The last one to close it ends it with an error.
-        with suppress(OSError):
-            while part := os.read(master, 65536):
-                shown += part
-        process.wait(SECONDS)
-    os.close(master)
-    return shown.decode()
-
-
-def screen(cli: Cli, width: int, *words: str) -> list[str]:
-    """The lines of it, without colours and with every time alike."""
-    text = on_terminal(cli, width, *words, NO_COLOR="1")
-    assert "\x1b" not in text
-    return TIME.sub("2026-01-02 03:04", text).replace("\r\n", "\n").splitlines()
 
 
 BUILDS = {
@@ -217,14 +180,14 @@ def test_texts_of_others_steer_no_terminal(cli: Cli, repository: Repository) -> 
 def test_no_escape_gets_out_where_colours_are_not_wanted(
     cli: Cli, filled: Repository, words: tuple[str, ...]
 ) -> None:
-    assert "\x1b" not in on_terminal(cli, 80, *words, NO_COLOR="1")
-    assert "\x1b" not in on_terminal(cli, 80, *words, TERM="dumb")
+    assert "\x1b" not in wide_terminal(cli, 80, *words, NO_COLOR="1")
+    assert "\x1b" not in wide_terminal(cli, 80, *words, TERM="dumb")
     said = cli.run(*words)
     assert "\x1b" not in said.out + said.err
 
 
 def test_colours_are_there_where_they_are_wanted(cli: Cli, filled: Repository) -> None:
-    assert "\x1b[33mpending" in on_terminal(cli, 80, "builds")
+    assert "\x1b[33mpending" in wide_terminal(cli, 80, "builds")
 
 
 def test_wide_characters_line_up(cli: Cli, repository: Repository) -> None:

@@ -1,12 +1,9 @@
 """What a new user slips on: a mistyped environment, a wrong address, a release recorded twice."""
 
-import os
-import pty
 import re
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from tests.support.cli import COMMAND, Cli
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, within
 from tests.support.repository import COMMIT, Repository
+from tests.support.terminal import answered
 
 OTHER = "e3320539a4c03ccfda992641646deb67d8bf98f3"
 
@@ -39,24 +37,6 @@ def promoted(repository: Repository) -> Repository:
 def targets(repository: Repository) -> list[str]:
     """Where builds went, newest first."""
     return [build.deploy_to for build in repository.page().builds if build.deploy_to]
-
-
-def answered(cli: Cli, answer: str, *words: str) -> tuple[int, str]:
-    """Exit code and screen of a command that asks, on a terminal, and is answered."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(cli.home)
-        os.execvpe(COMMAND[0], [*COMMAND, *words], {**cli.environment, "TERM": "dumb"})
-    shown = b""
-    with suppress(OSError):
-        while part := os.read(terminal, 65536):
-            if b"[y/N]" in shown + part and b"[y/N]" not in shown:
-                os.write(terminal, answer.encode())
-            shown += part
-    _, status = os.waitpid(child, 0)
-    os.close(terminal)
-    # Python's readline breaks what it asks at the terminal's edge, wherever that is.
-    return os.waitstatus_to_exitcode(status), "".join(shown.decode().split())
 
 
 def test_a_mistyped_environment_is_warned_of(cli: Cli, promoted: Repository) -> None:

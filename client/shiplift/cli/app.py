@@ -5,7 +5,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from shiplift.cli import access, builds, envs, log, login, record, repos, runner, take
+from shiplift.cli import (
+    access,
+    builds,
+    envs,
+    gates,
+    holds,
+    log,
+    login,
+    promoting,
+    record,
+    repos,
+    runner,
+    take,
+)
 from shiplift.cli.output import put
 from shiplift.cli.pages import Group
 from shiplift.cli.session import Session, command, with_global_options
@@ -24,8 +37,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for part in (
-    *(login.app, record.app, builds.app, log.app, envs.app),
-    *(take.app, runner.app, access.app, repos.app),
+    *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, envs.app),
+    *(holds.app, take.app, runner.app, access.app, repos.app),
 ):
     app.add_typer(part)
 

@@ -13,6 +13,7 @@ from shiplift import Client, ShipliftError
 from shiplift.cli.session import Session, UsageError
 from shiplift.settings import Contexts
 
+OVERRIDABLE = ("success", "predecessor", "hold", "freeze")
 _SECONDS = 1.0
 _MOST, _MOST_LISTED = 30, 1000
 _PLAIN = re.compile(r"[A-Za-z0-9._/:@+-]+")
@@ -28,8 +29,23 @@ def builds(ctx: typer.Context, incomplete: str) -> list[str]:
     return _offered(ctx, incomplete, found)
 
 
+def blocked_builds(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Those that wait for people, by number."""
+
+    def found(client: Client, owner: str, repo: str) -> Iterable[str]:
+        page = client.list_builds(owner=owner, repo=repo, statuses=["blocked"], page_size=_MOST)
+        return (str(build.number) for build in page.builds)
+
+    return _offered(ctx, incomplete, found)
+
+
+def gates(incomplete: str) -> list[str]:
+    """Those that can be overridden, as `--override` takes them."""
+    return [f"{gate}=" for gate in OVERRIDABLE if f"{gate}=".startswith(incomplete)]
+
+
 def environments(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Where builds of the repository went."""
+    """Those that the repository declares, and where its builds went."""
 
     def found(client: Client, owner: str, repo: str) -> Iterable[str]:
         return (each.environment for each in client.list_deployments(owner=owner, repo=repo).deployments)

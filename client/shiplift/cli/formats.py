@@ -9,15 +9,23 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from shiplift._values import word_of
+from shiplift.v1 import builds_pb2
 
 Form = Literal["json", "yaml", "wide", "name"]
 Answer = Message | Sequence[Message]
+
+_AGAINST = (builds_pb2.GATE_RESULT_FAILED, builds_pb2.GATE_RESULT_WAITING)
 
 # What other commands take for it.
 _NAMES: Mapping[str, Callable[[Any], object]] = {
     "Build": lambda build: build.number,
     "Deployment": lambda deployment: deployment.environment,
+    "Environment": lambda environment: environment.name,
+    "ExplainPromotionResponse": lambda answer: "\n".join(
+        verdict.gate for verdict in answer.verdicts if verdict.result in _AGAINST
+    ),
     "Grant": lambda grant: grant.login,
+    "Hold": lambda hold: hold.environment,
     "Repository": lambda repository: repository.slug,
     "Token": lambda token: token.id,
     "User": lambda user: user.login,

@@ -15,14 +15,15 @@ def params_of(given: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return pairs, [each.removesuffix("-") for each in dropped]
 
 
-def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:
+def pairs_of(option: str, given: Sequence[str], form: str = "KEY=VALUE") -> dict[str, str]:
     """The pairs that an option gave, each time one. Raises UsageError."""
     pairs: dict[str, str] = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not (name and equals):
             # What stands there can be a secret with its name forgotten.
-            raise UsageError(f"{option} wants KEY=VALUE; one of those given has no key or no '='")
+            key = form.partition("=")[0].lower()
+            raise UsageError(f"{option} wants {form}; one of those given has no {key} or no '='")
         if name in pairs:
             raise UsageError(f"{option} {name} is given twice")
         pairs[name] = value

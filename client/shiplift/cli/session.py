@@ -406,7 +406,12 @@ def _without_grpc(session: Session, error: Unavailable) -> str:
 
 
 # What shows what there is, as the server has it, and as it is called here.
-_LISTS = {"ListBuilds": "builds", "ListDeployments": "envs", "ListTokens": "token list"}
+_LISTS = {
+    "ListBuilds": "builds",
+    "ListDeployments": "envs",
+    "ListEnvironments": "env list",
+    "ListTokens": "token list",
+}
 
 
 def _say_refused(error: ShipliftError) -> None:
@@ -416,9 +421,15 @@ def _say_refused(error: ShipliftError) -> None:
         message = message.replace(f"{rpc} shows", f"`shiplift {words}` shows")
     if error.reason == "NO_TOKEN":
         message = f"{error.metadata.get('method', 'this')} needs a token, and none was given"
+    if error.reason == "PROMOTION_REFUSED":
+        # A line for each gate: what stands in the message is one sentence.
+        gates = "\n".join(f"  {gate}: {reason}" for gate, reason in error.violations)
+        message = f"{message.partition(': ')[0]}:\n{gates}"
     say(f"shiplift: refused ({error.code.name}): {message}")
     if error.code is grpc.StatusCode.UNAUTHENTICATED:
         say("Run `shiplift login`, or set SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE.")
+    if error.reason == "PROMOTION_REFUSED":
+        say(f"All gates, and who clears them: shiplift explain BUILD {error.metadata.get('environment')}")
     if error.reason == "REPOSITORY_NOT_FOUND" and {"owner", "repo"} <= error.metadata.keys():
         slug = f"{error.metadata['owner']}/{error.metadata['repo']}"
         say(f"If it is new here: shiplift repo add {slug}")

@@ -19,11 +19,14 @@ def look_for_slip(session: Session, owner: str, repo: str, environment: str) -> 
     Raises UnresolvedError when it is not.
     """
     try:
-        found = session.client.iterate_deployments(owner=owner, repo=repo)
-        known = {deployment.environment for deployment in found}
+        found = list(session.client.iterate_deployments(owner=owner, repo=repo))
     except ShipliftError:
         # A token that may promote need not be one that may read; what else is wrong the call itself says.
         return
+    if any(deployment.declared for deployment in found):
+        # The server refuses what is not declared, and names what is near.
+        return
+    known = {deployment.environment for deployment in found}
     near = difflib.get_close_matches(environment, known, 1, _NEAR)
     if environment in known or not near:
         return

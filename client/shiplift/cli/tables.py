@@ -21,6 +21,11 @@ _COLOURS = {
     "error": "red",
     "killed": "red",
     "declined": "red",
+    "passed": "green",
+    "failed": "red",
+    "waiting": "yellow",
+    "overridden": "magenta",
+    "skipped": "dim",
 }
 # A pipe's, and that of `-o wide`.
 _ENDLESS = 100_000
@@ -32,12 +37,14 @@ _LEAST = 20
 class Column(NamedTuple):
     """A column: its heading, and the lower its rank, the longer it stays where there is no room.
 
-    One of rank 0 stays always, and is never cut; a text is cut to what is left, if that is enough.
+    One of rank 0 stays always, and is never cut; a text is cut to what is left, if that is enough, or
+    folded into it.
     """
 
     heading: str
     rank: int = 0
     is_text: bool = False
+    is_folded: bool = False
 
 
 def put_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, wide: bool = False) -> None:
@@ -50,8 +57,12 @@ def put_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, wide:
     room = console.width - sum(widths[at] + _GAP for at in kept if not columns[at].is_text) + _GAP
     table = Table(box=None, pad_edge=False, header_style="bold")
     for at in kept:
-        most = max(room - _GAP, _LEAST) if columns[at].is_text else None
-        table.add_column(columns[at].heading, no_wrap=True, overflow="ellipsis", max_width=most)
+        column = columns[at]
+        if column.is_folded:
+            table.add_column(column.heading, overflow="fold", min_width=min(widths[at], _LEAST))
+            continue
+        most = max(room - _GAP, _LEAST) if column.is_text else None
+        table.add_column(column.heading, no_wrap=True, overflow="ellipsis", max_width=most)
     for row in rows:
         table.add_row(*(_coloured(row[at]) for at in kept))
     # What is never cut goes beyond the edge of a terminal that is too narrow.

@@ -1,0 +1,136 @@
+"""The commands about the gates of a promotion: explain, approve, decline."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from shiplift.cli import completing
+from shiplift.cli.builds import BuildArgument, EnvironmentArgument
+from shiplift.cli.following import state
+from shiplift.cli.naming import number_of
+from shiplift.cli.output import put, say
+from shiplift.cli.pairs import params_of
+from shiplift.cli.promoting import InheritedOption, OverrideOption, overrides_of
+from shiplift.cli.session import REFUSED, RepositoryOption, RequestIdOption, Session, command
+from shiplift.cli.showing import put_stages, put_verdicts, shown_params
+from shiplift.cli.tables import put_fields
+from shiplift.v1 import builds_pb2 as pb
+
+app = typer.Typer()
+
+BlockedArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUILD",
+        autocompletion=completing.blocked_builds,
+        help="The promotion: its number, as `envs` and `builds --status blocked` show it.",
+    ),
+]
+
+
+@command(
+    app,
+    "explain",
+    "shiplift explain 42 production",
+    "shiplift explain v1.4.2 production -p REGION=eu-west-1 --json=verdicts",
+    answers=pb.ExplainPromotionResponse,
+)
+def explain(
+    session: Session,
+    build: BuildArgument,
+    environment: EnvironmentArgument,
+    repository: RepositoryOption = None,
+    param: InheritedOption = None,
+    override: OverrideOption = None,
+) -> None:
+    """Shows what each gate says of a promotion, and who clears it, without promoting anything.
+
+    Below are the parameters that it would have, and its stages. Exit code 0: it would go, now or after
+    waiting; 1: it would be refused. With -o name, the gates that are against it.
+    """
+    owner, repo = session.repository(repository)
+    params, dropped = params_of(param or [])
+    overrides = overrides_of(override)
+    number = number_of(session.client, owner, repo, build)
+    said = session.client.explain_promotion(
+        owner=owner,
+        repo=repo,
+        build=number,
+        target=environment,
+        params=params,
+        drop_params=dropped,
+        overrides=overrides,
+    )
+    told = f"build {number} of {owner}/{repo} {_outcome(said.verdicts, environment)}"
+    session.show(said, lambda: _put(said, told, wide=session.wide))
+    failed = _gates(said.verdicts, pb.GATE_RESULT_FAILED)
+    if passable := [gate for gate in failed if gate in completing.OVERRIDABLE]:
+        say(f"A site admin, or whom {environment} names, can pass with --override: {', '.join(passable)}")
+    if failed:
+        raise typer.Exit(REFUSED)
+
+
+def _outcome(verdicts: Sequence[pb.Verdict], environment: str) -> str:
+    """What PromoteBuild would do."""
+    if failed := _gates(verdicts, pb.GATE_RESULT_FAILED):
+        return f"may not go to {environment}: {', '.join(failed)}"
+    if waiting := _gates(verdicts, pb.GATE_RESULT_WAITING):
+        return f"may go to {environment}, and would wait: {', '.join(waiting)}"
+    return f"may go to {environment}"
+
+
+def _gates(verdicts: Sequence[pb.Verdict], result: pb.GateResult) -> list[str]:
+    return [each.gate for each in verdicts if each.result == result]
+
+
+def _put(said: pb.ExplainPromotionResponse, told: str, *, wide: bool) -> None:
+    put(told)
+    put("")
+    put_verdicts(said.verdicts, wide=wide)
+    if said.build.params:
+        put("")
+        put_fields((("params", shown_params(said.build)),))
+    if said.build.stages:
+        put("")
+        put_stages(said.build, wide=wide)
+
+
+@command(
+    app,
+    "approve",
+    "shiplift approve 43",
+    "shiplift approve 43 --comment 'looked at the dashboards'",
+    answers=pb.Build,
+)
+def approve(
+    session: Session,
+    build: BlockedArgument,
+    repository: RepositoryOption = None,
+    comment: Annotated[str, typer.Option(help="What to say of it.")] = "",
+    request_id: RequestIdOption = None,
+) -> None:
+    """Approves a promotion that waits for people: with the last approval it goes on."""
+    owner, repo = session.repository(repository)
+    number = number_of(session.client, owner, repo, build)
+    approved = session.client.approve_build(
+        owner=owner, repo=repo, build=number, comment=comment, request_id=request_id
+    )
+    session.show(approved, lambda: put(state(approved)))
+
+
+@command(app, "decline", "shiplift decline 43 --comment 'not on a Friday'", answers=pb.Build)
+def decline(
+    session: Session,
+    build: BlockedArgument,
+    repository: RepositoryOption = None,
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    request_id: RequestIdOption = None,
+) -> None:
+    """Declines a promotion that waits for people, which is its end."""
+    owner, repo = session.repository(repository)
+    number = number_of(session.client, owner, repo, build)
+    declined = session.client.decline_build(
+        owner=owner, repo=repo, build=number, comment=comment, request_id=request_id
+    )
+    session.show(declined, lambda: put(state(declined)))
