@@ -29,8 +29,11 @@ def path_of(method: MethodDescriptor) -> str:
 
 
 def writes(method: MethodDescriptor) -> bool:
-    """Whether the rpc changes something: those that do take a request_id."""
-    return "request_id" in method.input_type.fields_by_name
+    """Whether the rpc changes something: those that do take a request_id.
+
+    So does what only explains what another one would do, for it takes the other one's request.
+    """
+    return "request_id" in method.input_type.fields_by_name and not only_reads(method)
 
 
 def only_reads(method: MethodDescriptor) -> bool:
