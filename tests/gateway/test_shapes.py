@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import pytest
+from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -91,7 +92,8 @@ RENAMED = {("Step", "stage_id"): "step_id", ("Repository", "owner"): "namespace"
 OURS = {
     "Build": {
         *("owner", "repo", "origin", "external_id", "release", "artifacts"),
-        *("waiting_for", "warnings"),
+        *("waiting_for", "warnings", "verdicts", "approvals"),
+        *("comment", "rollback_of", "rolled_back_by", "superseded_by"),
     },
     "Stage": {"message", "link"},
     "Repository": {"runner_secrets"},
@@ -191,7 +193,7 @@ def value_of(field: FieldDescriptor) -> Any:  # noqa: ANN401
             return Timestamp(seconds=1_000 + field.number, nanos=999_999_999)
         if kind == "Duration":
             return Duration(seconds=60 * field.number, nanos=999_999_999)
-        return full(kind) if kind in MESSAGES else pb.Artifact(name="image")
+        return full(kind) if kind in MESSAGES else message_factory.GetMessageClass(field.message_type)()
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
         return f"v{field.number}"
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
