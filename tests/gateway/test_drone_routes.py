@@ -148,16 +148,3 @@ def test_deployments_are_the_newest_of_each_environment(work: Work) -> None:
     shown = api.call("GET", "/builds/deployments").json[0]
     whole = api.call("GET", "/builds/3").json
     assert shown == {name: value for name, value in whole.items() if name not in ("params", "stages")}
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/builds/1/rollback"),
-        ("POST", "/builds/1/approve/1"),
-        ("POST", "/builds/1/decline/1"),
-    ],
-)
-def test_what_is_not_in_this_release_says_so(work: Work, method: str, path: str) -> None:
-    work.repository.record(status=builds_pb2.BUILD_STATUS_SUCCESS)
-    assert work.api.call(method, path).status == 501

@@ -67,26 +67,42 @@ def test_what_is_not_in_this_release_has_no_answer_but_errors(document: dict[str
     for operation in OPERATIONS:
         responses = document["paths"][operation.path][operation.method.lower()]["responses"]
         assert ("200" in responses) == (operation.answer is not None or operation.kind == SVG)
+        assert ("204" in responses) == operation.is_silent
         assert {"400", "401", "404", "501", "503"} <= responses.keys()
 
 
-def test_parameters_of_the_contract_are_described(document: dict[str, Any]) -> None:
-    path = "/api/repos/{owner}/{repo}/builds/{build}/promote"
-    promote = document["paths"][path]["post"]
-    assert [(one["in"], one["name"]) for one in promote["parameters"]] == [
+@pytest.mark.parametrize(("verb", "more"), [("promote", [("query", "despite-lost")]), ("rollback", [])])
+def test_parameters_of_the_contract_are_described(
+    document: dict[str, Any], verb: str, more: list[tuple[str, str]]
+) -> None:
+    operation = document["paths"][f"/api/repos/{{owner}}/{{repo}}/builds/{{build}}/{verb}"]["post"]
+    assert [(one["in"], one["name"]) for one in operation["parameters"]] == [
         ("path", "owner"),
         ("path", "repo"),
         ("path", "build"),
         ("query", "target"),
-        ("query", "despite-lost"),
+        *more,
         ("header", "Idempotency-Key"),
         ("header", "Shiplift-Expected-Current"),
         ("query", "parameters"),
     ]
-    assert promote["responses"]["200"]["content"]["application/json"]["schema"] == {
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"] == {
         "$ref": "#/components/schemas/Build"
     }
-    assert "412" in promote["responses"]
+    assert operation["requestBody"]["content"].keys() == {"application/x-www-form-urlencoded"}
+    assert "412" in operation["responses"]
+
+
+def test_decisions_are_described_and_answered_with_nothing(document: dict[str, Any]) -> None:
+    for route in ("approve/{stage}", "decline/{stage}", "decline"):
+        operation = document["paths"][f"/api/repos/{{owner}}/{{repo}}/builds/{{build}}/{route}"]["post"]
+        assert [one["name"] for one in operation["parameters"]] == [
+            *("owner", "repo", "build"),
+            *(("stage",) if "stage" in route else ()),
+            "Idempotency-Key",
+        ]
+        assert operation["responses"]["204"] == {"description": "Done."}
+        assert "requestBody" not in operation
 
 
 # The page.

@@ -109,7 +109,10 @@ class _Operations:
             await answer(send, 200, found, _IMAGE, operation.kind.encode())
             return
         headers = [(b"shiplift-replayed", b"true")] if exchange.replayed else []
-        await answer(send, 200, orjson.dumps(found), headers)
+        if found is None:
+            await answer(send, 204, b"", headers)
+        else:
+            await answer(send, 200, orjson.dumps(found), headers)
 
 
 class _Absent:

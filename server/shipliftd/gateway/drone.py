@@ -10,7 +10,7 @@ import grpc
 import orjson
 from shiplift.v1 import builds_pb2, environments_pb2
 
-from shipliftd.gateway import everywhere, repositories
+from shipliftd.gateway import everywhere, promotions, repositories
 from shipliftd.gateway.absent import ABSENT_METHODS
 from shipliftd.gateway.exchange import Exchange, number
 from shipliftd.gateway.failures import Failure, invalid
@@ -25,8 +25,8 @@ BUILDS = f"{REPOSITORY}/builds"
 ONE_BUILD = f"{BUILDS}/{{build}}"
 
 SVG = "image/svg+xml"
-# What is sent: as JSON, or as it is.
-Answer = Json | list[Json] | list[orjson.Fragment] | bytes
+# What is sent: as JSON, as it is, or nothing but that it is done.
+Answer = Json | list[Json] | list[orjson.Fragment] | bytes | None
 Handler = Callable[[Exchange], Awaitable[Answer]]
 
 
@@ -35,7 +35,8 @@ class Operation:
     """A route: what answers it, and what the API's document says of it.
 
     `query` are the keys that mean something of themselves, with their words; with `parameters` every
-    other key is a parameter for the pipeline's steps. Without an `answer` it is not in this release.
+    other key is a parameter for the pipeline's steps. Without an `answer` it is not in this release, unless
+    it `is_silent`: then it says that it is done, and no more.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Operation:
     answer: Shape | Form | None = None
     kind: str = "application/json"
     is_list: bool = False
+    is_silent: bool = False
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     parameters: bool = False
@@ -124,39 +126,6 @@ async def create(exchange: Exchange) -> Answer:
     return BUILD.json(made)
 
 
-async def promote(exchange: Exchange) -> Answer:
-    """POST builds/N/promote: the contract."""
-    params = exchange.query
-    # No parameter's name has a hyphen.
-    lost = params.pop("despite-lost", "0")
-    request = builds_pb2.PromoteRequest(
-        **exchange.repository,
-        build=exchange.build,
-        target=_target(params.pop("target", ""), await exchange.form()),
-        params=params,
-        despite_lost=number("despite-lost", lost),
-        request_id=exchange.request_id,
-    )
-    expected = exchange.header("shiplift-expected-current")
-    if expected is not None:
-        request.expected_current = number("Shiplift-Expected-Current", expected)
-    made = await exchange.call(exchange.builds.PromoteBuild, request)
-    return BUILD.json(made)
-
-
-def _target(in_query: str, form: dict[str, str]) -> str:
-    in_body = form.pop("target", "")
-    form.pop("access_token", None)
-    if form:
-        raise invalid(
-            f"the body has {next(iter(form))[:60]!r}: `target` alone is taken there,"
-            " parameters go into the query"
-        )
-    if in_query and in_body and in_query != in_body:
-        raise invalid("target: the query and the body name different ones")
-    return in_query or in_body
-
-
 async def restart(exchange: Exchange) -> Answer:
     """POST builds/N: a new build like it, with the query's parameters over its own."""
     request = builds_pb2.RetryBuildRequest(
@@ -195,12 +164,13 @@ async def log(exchange: Exchange) -> Answer:
 
 
 async def deployments(exchange: Exchange) -> Answer:
-    """GET builds/deployments: the newest promotion to each environment, however it ended."""
+    """GET builds/deployments: the newest promotion or rollback to each environment, however it ended."""
     request = environments_pb2.ListDeploymentsRequest(**exchange.repository, page_size=repositories.A_PAGE)
     found: list[builds_pb2.Build] = []
     for _ in range(repositories.MOST_PAGES):
         page = await exchange.call(exchange.environments.ListDeployments, request)
-        found += (deployment.latest for deployment in page.deployments)
+        # To one that is declared nothing need have been promoted.
+        found += (there.latest for there in page.deployments if there.HasField("latest"))
         if not page.next_page_token:
             return [listed(build) for build in found]
         request.page_token = page.next_page_token
@@ -235,7 +205,7 @@ OPERATIONS = (
         "POST",
         f"{ONE_BUILD}/promote",
         "Promote a build to an environment",
-        promote,
+        promotions.promote,
         BUILD,
         query=(*_TARGET, *_DESPITE),
         headers=(_KEY, _EXPECTED),
@@ -246,7 +216,7 @@ OPERATIONS = (
     Operation(
         "GET",
         f"{BUILDS}/deployments",
-        "The latest deployment of each environment",
+        "The latest promotion or rollback to each environment",
         deployments,
         BUILD,
         is_list=True,
@@ -257,22 +227,37 @@ OPERATIONS = (
     Operation(
         "POST",
         f"{ONE_BUILD}/rollback",
-        "Put an earlier build back into an environment",
-        refused("rolling back is not in this release"),
+        "Put a build back into an environment, by its number or that of its promotion there",
+        promotions.rollback,
+        BUILD,
         query=_TARGET,
+        headers=(_KEY, _EXPECTED),
         parameters=True,
+        form=True,
     ),
     Operation(
         "POST",
         f"{ONE_BUILD}/approve/{{stage}}",
-        "Approve a stage",
-        refused("approving is not in this release"),
+        "Approve a promotion that is blocked: all of it, whichever stage is named",
+        promotions.approve,
+        is_silent=True,
+        headers=(_KEY,),
     ),
     Operation(
         "POST",
         f"{ONE_BUILD}/decline/{{stage}}",
-        "Decline a stage",
-        refused("declining is not in this release"),
+        "Decline a promotion that is blocked: all of it, whichever stage is named",
+        promotions.decline_stage,
+        is_silent=True,
+        headers=(_KEY,),
+    ),
+    Operation(
+        "POST",
+        f"{ONE_BUILD}/decline",
+        "Decline a promotion that is blocked",
+        promotions.decline,
+        is_silent=True,
+        headers=(_KEY,),
     ),
     Operation("GET", f"{ONE_BUILD}/logs/{{stage}}/{{step}}", "A step's log", log, LINE, is_list=True),
     Operation("GET", BUILDS, "Builds, newest first", builds, BUILD, is_list=True, query=_PAGE),

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
 
 import grpc
 import grpc.aio
@@ -136,8 +137,10 @@ async def answer(
     headers: Sequence[tuple[bytes, bytes]] = (),
     kind: bytes = b"application/json",
 ) -> None:
-    """Sends a whole answer."""
-    head = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *headers]
+    """Sends a whole answer; one of status 204 has no body, nor says of what type it were."""
+    head = [*headers]
+    if status != HTTPStatus.NO_CONTENT:
+        head = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *head]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 

@@ -1,6 +1,6 @@
 """Drone's routes about all repositories that the caller may read."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from shiplift.v1 import access_pb2, builds_pb2
 
@@ -12,6 +12,8 @@ _RECENT = 25
 _MOST_BUILDS = 1000
 _STATUS = words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["BuildStatus"])
 _GOES_ON = (builds_pb2.BUILD_STATUS_PENDING, builds_pb2.BUILD_STATUS_RUNNING)
+# What people must look at is incomplete, too; but no queue has it, by which machines are started.
+_INCOMPLETE = (builds_pb2.BUILD_STATUS_BLOCKED, *_GOES_ON)
 
 _TEXT: Json = {"type": "string"}
 _NUMBER: Json = {"type": "integer"}
@@ -41,14 +43,14 @@ async def recent(exchange: Exchange) -> list[Json]:
 
 async def incomplete(exchange: Exchange) -> list[Json]:
     """GET /api/builds/incomplete: builds that wait or run, newest first, each in its repository."""
-    return await _in_repositories(exchange, [build async for build in _going_on(exchange)])
+    return await _in_repositories(exchange, [build async for build in _of(exchange, _INCOMPLETE)])
 
 
 async def incomplete_stages(exchange: Exchange) -> list[Json]:
     """GET /api/builds/incomplete/v2: stages that wait or run, of the newest build first."""
     return [
         _flat(build, stage)
-        async for build in _going_on(exchange)
+        async for build in _of(exchange, _GOES_ON)
         for stage in build.stages
         if stage.status in _GOES_ON
     ]
@@ -56,14 +58,14 @@ async def incomplete_stages(exchange: Exchange) -> list[Json]:
 
 async def queue(exchange: Exchange) -> list[Json]:
     """GET /api/queue: stages that wait or run, the oldest first."""
-    stages = [stage async for build in _going_on(exchange) for stage in build.stages]
+    stages = [stage async for build in _of(exchange, _GOES_ON) for stage in build.stages]
     stages.sort(key=lambda stage: stage.id)
     return [STAGE.json(stage) for stage in stages if stage.status in _GOES_ON]
 
 
-def _going_on(exchange: Exchange) -> AsyncIterator[builds_pb2.Build]:
+def _of(exchange: Exchange, statuses: Iterable[builds_pb2.BuildStatus]) -> AsyncIterator[builds_pb2.Build]:
     request = builds_pb2.ListBuildsRequest(
-        statuses=_GOES_ON, view=builds_pb2.BUILD_VIEW_FULL, page_size=_MOST_BUILDS
+        statuses=statuses, view=builds_pb2.BUILD_VIEW_FULL, page_size=_MOST_BUILDS
     )
     return _listed(exchange, request, _MOST_BUILDS)
 

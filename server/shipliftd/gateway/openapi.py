@@ -92,7 +92,7 @@ def _operation(operation: Operation) -> Json:
         "parameters": [*_parameters(operation)],
         "responses": _responses(answer, operation.answer is not None, "Error"),
     }
-    if ("Shiplift-Expected-Current" in dict(operation.headers)) and operation.answer:
+    if "Shiplift-Expected-Current" in dict(operation.headers):
         made["responses"] |= _errors(_UNEXPECTED, "Error")
     if operation.form:
         form = {"type": "object", "properties": {"target": _TARGET}, "additionalProperties": False}
@@ -103,6 +103,8 @@ def _operation(operation: Operation) -> Json:
     if operation.kind != "application/json":
         image = {"description": "Done.", "content": {operation.kind: {"schema": {"type": "string"}}}}
         made["responses"] = {"200": image, **made["responses"]}
+    if operation.is_silent:
+        made["responses"] = {"204": {"description": "Done."}, **made["responses"]}
     is_absent = (operation.method, operation.path) in ABSENT_METHODS
     if is_absent or (operation.method == "GET" and operation.path.startswith(_OPEN)):
         made["security"] = [{}, {"token": []}]

@@ -17,6 +17,7 @@ from shiplift.v1 import access_pb2, stages_pb2
 from starlette.types import Receive, Scope, Send
 
 from shipliftd.gateway import runner_json
+from shipliftd.gateway.edge import answer
 from shipliftd.gateway.exchange import Stubs
 from shipliftd.gateway.failures import Failure, not_allowed, of_rpc
 from shipliftd.gateway.health import Health
@@ -243,7 +244,7 @@ class Runners:
             reply = await handler(exchange)
         except grpc.aio.AioRpcError as error:
             raise _failure(error) from None
-        await _send(send, reply)
+        await answer(send, reply.status, reply.body)
 
 
 _BUSY = frozenset({"SERVER_BUSY", "TOKEN_BUSY"})
@@ -260,11 +261,3 @@ def _failure(error: grpc.aio.AioRpcError) -> Failure:
         # It repeats what has a status above 501, and gives up on others.
         failure.status = 503
     return failure
-
-
-async def _send(send: Send, reply: Reply) -> None:
-    head: list[tuple[bytes, bytes]] = []
-    if reply.status != 204:
-        head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply.body))]
-    await send({"type": "http.response.start", "status": reply.status, "headers": head})
-    await send({"type": "http.response.body", "body": reply.body})

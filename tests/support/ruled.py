@@ -1,0 +1,24 @@
+"""Environments with rules: declaring them, each in one line."""
+
+from shiplift.v1 import access_pb2, environments_pb2
+
+from tests.support.repository import Repository
+
+
+def declare(
+    repository: Repository, name: str = "production", **rules: object
+) -> environments_pb2.Environment:
+    """CreateEnvironment, as the site admin."""
+    return repository.server.environments().CreateEnvironment(
+        environments_pb2.CreateEnvironmentRequest(
+            owner=repository.owner,
+            repo=repository.name,
+            environment=environments_pb2.Environment(name=name, **rules),  # type: ignore[arg-type]
+        )
+    )
+
+
+def second_person(repository: Repository, **cuts: object) -> str:
+    """The token of an admin of the repository who has promoted nothing, cut as told."""
+    login = f"second-{repository.name}"
+    return repository.server.user(login, repository.slug, access_pb2.ACCESS_LEVEL_ADMIN, **cuts)
