@@ -1,16 +1,19 @@
 """The page of a build at the gateway, and the links that lead to it."""
 
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from shiplift.v1 import access_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from shiplift.v1 import access_pb2, environments_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.support.commands import refusal
 from tests.support.gateway import Answer, Caller
 from tests.support.harness import Gateway, Shipliftd
 from tests.support.repository import COMMIT, Repository
+from tests.support.ruled import change_rules, declare, second_person
 from tests.support.runner_wire import DroneRunner, Work
 from tests.support.staged import FAILURE, Staged
 
@@ -99,6 +102,127 @@ def test_steps_and_what_failed_are_shown(server: Shipliftd, caller: Caller, repo
     [step] = staged.stepping("greet")
     staged.runner.report_step(step.id, FAILURE, exit_code=3)
     assert ["step 1", "greet: failure, exit code 3"] in Page(caller.get(f"/{repository.slug}/2")).rows
+
+
+def when(time: Timestamp) -> str:
+    """A time as the page has it."""
+    return f"{time.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"
+
+
+def test_gates_and_approvals_are_shown(caller: Caller, public: Repository) -> None:
+    declare(public, required_approvals=2)
+    public.record(status=pb.BUILD_STATUS_SUCCESS)
+    public.promote(1, comment="for the fair")
+    second = public.seen_by(second_person(public))
+    named = {"owner": public.owner, "repo": public.name, "build": 2}
+    second.builds.ApproveBuild(pb.ApproveBuildRequest(**named, comment="looks <b>good</b>"))  # type: ignore[arg-type]
+    build = public.get(2)
+    page = Page(caller.having("").get(f"/{public.slug}/2"))
+    assert page.texts["h1"] == f"{public.slug} 2: blocked"
+    login = f"second-{public.name}"
+    gates = {verdict.gate: verdict for verdict in build.verdicts}
+    reason = gates["approvals"].reason
+    assert reason.startswith(f"1 of 2 approvals ({login}); wanted is an admin of {public.slug}, not admin")
+    assert page.rows == [
+        ["status", "blocked"],
+        ["waiting for", build.waiting_for],
+        ["event", "promote"],
+        ["promoted build", "1"],
+        ["environment", "production"],
+        ["commit", COMMIT],
+        ["by", "admin"],
+        ["comment", "for the fair"],
+        ["created", when(build.created)],
+        *(
+            [gate, f"passed: {verdict.reason}"]
+            if gate != "approvals"
+            else [gate, f"waiting: {reason}; cleared by an admin of {public.slug}"]
+            for gate, verdict in gates.items()
+        ),
+        [login, f"approved at {when(build.approvals[0].at)}: looks <b>good</b>"],
+        ["status", "blocked"],
+        ["kind", "external"],
+    ]
+    assert page.texts["h2"] == "GatesApprovalsStage 1: default"
+    # A change of rules voids them.
+    change_rules(public, required_approvals=3)
+    rows = Page(caller.having("").get(f"/{public.slug}/2")).rows
+    approved = (
+        f"approved at {when(build.approvals[0].at)}, which counts no more, since the rules have changed"
+    )
+    assert [login, f"{approved}: looks <b>good</b>"] in rows
+    second.builds.DeclineBuild(pb.DeclineBuildRequest(**named))  # type: ignore[arg-type]
+    declined = public.get(2)
+    rows = Page(caller.having("").get(f"/{public.slug}/2")).rows
+    assert rows[:2] == [["status", "declined"], ["error", f"declined by {login}"]]
+    assert [login, f"declined at {when(declined.approvals[1].at)}"] in rows
+
+
+def test_when_a_gate_clears_is_shown(caller: Caller, public: Repository) -> None:
+    declare(public, "staging")
+    declare(public, requires="staging", soak=timedelta(hours=1))
+    public.record(status=pb.BUILD_STATUS_SUCCESS)
+    public.promote(1, "staging")
+    public.report(2, pb.BUILD_STATUS_SUCCESS)
+    public.promote(1)
+    [soak] = [verdict for verdict in public.get(3).verdicts if verdict.gate == "soak"]
+    rows = Page(caller.having("").get(f"/{public.slug}/3")).rows
+    assert ["soak", f"waiting: {soak.reason}; at the earliest {when(soak.earliest)}"] in rows
+    assert ["waiting for", public.get(3).waiting_for] in rows
+    assert rows[0] == ["status", "pending"]
+
+
+def other_builds(page: Page) -> list[list[str]]:
+    """The rows that lead to other builds."""
+    names = ("promoted build", "repeats", "rolls back", "rolled back by", "superseded by")
+    return [row for row in page.rows if row[0] in names]
+
+
+def test_a_rollback_and_what_it_replaced_lead_to_each_other(caller: Caller, public: Repository) -> None:
+    for release in ("v1", "v2"):
+        recorded = public.record(status=pb.BUILD_STATUS_SUCCESS, release=release)
+        public.report(public.promote(recorded.number).number, pb.BUILD_STATUS_SUCCESS)
+    public.builds.RollbackBuild(
+        pb.RollbackRequest(owner=public.owner, repo=public.name, target="production")
+    )
+    bad, back = (Page(caller.having("").get(f"/{public.slug}/{number}")) for number in (4, 5))
+    assert other_builds(bad) == [["promoted build", "3"], ["rolled back by", "5"]]
+    assert bad.links == ["3", "5"]
+    assert other_builds(back) == [["promoted build", "1"], ["rolls back", "4"]]
+    assert back.links == ["1", "4"]
+
+
+def test_what_was_superseded_leads_to_its_successor(caller: Caller, public: Repository) -> None:
+    declare(public, queue_policy=environments_pb2.QUEUE_POLICY_SUPERSEDE)
+    public.record(status=pb.BUILD_STATUS_SUCCESS)
+    for _ in range(3):
+        public.promote(1)
+    page = Page(caller.having("").get(f"/{public.slug}/3"))
+    assert page.rows[:2] == [["status", "killed"], ["error", "superseded by 4"]]
+    assert other_builds(page) == [["promoted build", "1"], ["superseded by", "4"]]
+    assert page.links == ["1", "4"]
+
+
+def test_nothing_that_gates_and_people_say_is_run(caller: Caller, public: Repository) -> None:
+    declare(public, required_approvals=1)
+    public.record(status=pb.BUILD_STATUS_SUCCESS)
+    environments = public.server.environments()
+    named = {"owner": public.owner, "repo": public.name}
+    public.promote(1, comment=HOSTILE)
+    environments.HoldEnvironment(environments_pb2.HoldEnvironmentRequest(**named, reason=HOSTILE))  # type: ignore[arg-type]
+    second = public.seen_by(second_person(public))
+    second.builds.ApproveBuild(pb.ApproveBuildRequest(**named, build=2, comment=HOSTILE))
+    answer = caller.having("").get(f"/{public.slug}/2")
+    page = Page(answer)
+    assert b"<script" not in answer.body
+    assert page.links == ["1"]
+    assert ["comment", HOSTILE] in page.rows
+    [hold] = [cell for name, cell in page.rows if name == "hold"]
+    assert hold == (
+        f"failed: {public.slug} is held by admin: {HOSTILE}; cleared by who may write to {public.slug}"
+    )
+    [said] = [cell for name, cell in page.rows if name == f"second-{public.name}"]
+    assert said.endswith(f": {HOSTILE}")
 
 
 def test_nothing_of_a_build_is_run(caller: Caller, public: Repository) -> None:

@@ -1,5 +1,6 @@
 """Environments with rules: declaring them, each in one line."""
 
+from google.protobuf.field_mask_pb2 import FieldMask
 from shiplift.v1 import access_pb2, environments_pb2
 
 from tests.support.repository import Repository
@@ -14,6 +15,20 @@ def declare(
             owner=repository.owner,
             repo=repository.name,
             environment=environments_pb2.Environment(name=name, **rules),  # type: ignore[arg-type]
+        )
+    )
+
+
+def change_rules(
+    repository: Repository, name: str = "production", **rules: object
+) -> environments_pb2.Environment:
+    """UpdateEnvironment of the rules that are given, as the site admin."""
+    return repository.server.environments().UpdateEnvironment(
+        environments_pb2.UpdateEnvironmentRequest(
+            owner=repository.owner,
+            repo=repository.name,
+            environment=environments_pb2.Environment(name=name, **rules),  # type: ignore[arg-type]
+            update_mask=FieldMask(paths=[*rules]),
         )
     )
 

@@ -35,6 +35,7 @@ _HIDDEN = frozenset(
 )
 _STATUS = words_of(pb.DESCRIPTOR.enum_types_by_name["BuildStatus"])
 _EVENT = words_of(pb.DESCRIPTOR.enum_types_by_name["BuildEvent"])
+_RESULT = words_of(pb.DESCRIPTOR.enum_types_by_name["GateResult"])
 Row = tuple[str, str]
 
 
@@ -85,7 +86,7 @@ def _hidden(path: str) -> bytes:
 def _build(build: pb.Build) -> bytes:
     title = f"{build.owner}/{build.repo} {build.number}: {_STATUS[build.status]}"
     stages = "".join(_stage(stage) for stage in build.stages)
-    return page.whole(title, f"{_table(_rows(build))}{stages}")
+    return page.whole(title, f"{_table(_rows(build))}{_gates(build)}{stages}")
 
 
 def _rows(build: pb.Build) -> Iterator[Row]:
@@ -95,7 +96,13 @@ def _rows(build: pb.Build) -> Iterator[Row]:
     for warning in build.warnings:
         yield "warning", _text(warning)
     yield "event", _text(_EVENT[build.event])
-    for name, number in (("promoted build", build.parent), ("repeats", build.retry_of)):
+    for name, number in (
+        ("promoted build", build.parent),
+        ("repeats", build.retry_of),
+        ("rolls back", build.rollback_of),
+        ("rolled back by", build.rolled_back_by),
+        ("superseded by", build.superseded_by),
+    ):
         yield name, f'<a href="{number}">{number}</a>' if number else ""
     yield "environment", _text(build.deploy_to)
     yield "release", _text(build.release)
@@ -106,10 +113,33 @@ def _rows(build: pb.Build) -> Iterator[Row]:
     yield "author", _text(build.author_name or build.author_login)
     yield "link", _link(build.link)
     yield "by", _text(build.trigger)
+    yield "comment", _text(build.comment)
     for name in ("created", "started", "finished"):
         yield name, _time(getattr(build, name))
     for name, value in sorted(build.params.items()):
         yield "parameter", _text(f"{name}={value}")
+
+
+def _gates(build: pb.Build) -> str:
+    """What each gate says, and who has approved or declined."""
+    if not build.verdicts:
+        return ""
+    rows = [(verdict.gate, _text(_verdict(verdict))) for verdict in build.verdicts]
+    people = [(approval.login, _text(_approval(approval))) for approval in build.approvals]
+    approvals = f"<h2>Approvals</h2>{_table(people)}" if people else ""
+    return f"<h2>Gates</h2>{_table(rows)}{approvals}"
+
+
+def _verdict(verdict: pb.Verdict) -> str:
+    clears = f"; cleared by {', '.join(verdict.cleared_by)}" if verdict.cleared_by else ""
+    earliest = f"; at the earliest {_time(verdict.earliest)}" if verdict.HasField("earliest") else ""
+    return f"{_RESULT[verdict.result]}: {verdict.reason}{clears}{earliest}"
+
+
+def _approval(approval: pb.Approval) -> str:
+    said = f"{'declined' if approval.declined else 'approved'} at {_time(approval.at)}"
+    void = ", which counts no more, since the rules have changed" if approval.void else ""
+    return f"{said}{void}: {approval.comment}" if approval.comment else f"{said}{void}"
 
 
 def _stage(stage: pb.Stage) -> str:
