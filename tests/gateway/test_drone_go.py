@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from shiplift.v1 import access_pb2, builds_pb2
 from tests.support import demo
 from tests.support.gateway import drone_variables
 from tests.support.harness import Gateway, Shipliftd
+from tests.support.repository import Repository
+from tests.support.ruled import declare, second_person
 from tests.support.toolchains import ROOT, SECONDS, need, run
 
 # Downloading and compiling the modules is part of the first test.
@@ -37,10 +40,10 @@ def served(tmp_path: Path) -> Iterator[Shipliftd]:
         yield running
 
 
-def told(program: Path, http: str, token: str) -> list[tuple[str, Any]]:
+def told(program: Path, http: str, token: str, *words: str, build: int = 41) -> list[tuple[str, Any]]:
     """`drone octocat hello-world 41`: each call, with what it found or the text of its error."""
     done = subprocess.run(
-        [program, demo.OWNER, demo.REPO, "41"],
+        [program, demo.OWNER, demo.REPO, str(build), *words],
         env={**os.environ, **drone_variables(http, token)},
         capture_output=True,
         text=True,
@@ -48,7 +51,7 @@ def told(program: Path, http: str, token: str) -> list[tuple[str, Any]]:
     )
     assert (done.stderr, done.returncode) == ("", 0)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    return [(line["call"], line["error"] if "error" in line else line["found"]) for line in lines]
+    return [(line["call"], line["error"] if "error" in line else line.get("found")) for line in lines]
 
 
 def refusal(status: int, code: str, message: str) -> str:
@@ -298,6 +301,53 @@ def test_who_may_read_sees_all_and_promotes_nothing(drone: Path, served: Shiplif
         ("BuildList, the second page of one", []),
         ("BuildList, after the last", []),
     ]
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["in the server's process", "on its own"])
+def test_promotions_are_approved_declined_and_rolled_back(
+    drone: Path, served: Shipliftd, alone: bool
+) -> None:
+    tokens = demo.fill(served)
+    repository = Repository(served, demo.OWNER, demo.REPO)
+    declare(repository, required_approvals=1)
+    second = second_person(repository)
+    made = {
+        "trigger": "octocat",
+        "deploy_to": "production",
+        "params": {"REGION": "eu-west-1"},
+        "parent": 41,
+    }
+
+    with Gateway(served.address) if alone else nullcontext(served) as gateway:
+
+        def does(token: str, build: int, verb: str, word: str) -> Any:  # noqa: ANN401
+            [(_, found)] = told(drone, gateway.http, token, verb, word, build=build)
+            return found
+
+        found = does(tokens.writer, 41, "promote", "production")
+        assert found == build(stored_build(served, 42), "blocked", event="promote", **made)
+        assert does(tokens.writer, 42, "approve", "1") == refusal(
+            403, "PERMISSION_DENIED", "build 42 is from octocat, so somebody else approves it"
+        )
+        assert does(second, 42, "approve", "2") == refusal(404, "NOT_FOUND", "build 42 has no stage 2")
+        assert does(second, 42, "approve", "1") is None
+        assert repository.get(42).status == builds_pb2.BUILD_STATUS_PENDING
+        told_so = "build 42 is pending: it waits for nobody's approval"
+        assert does(second, 42, "decline", "1") == refusal(409, "FAILED_PRECONDITION", told_so)
+        repository.report(42, builds_pb2.BUILD_STATUS_SUCCESS)
+
+        assert does(tokens.writer, 41, "promote", "production")["number"] == 43
+        assert does(second, 43, "decline", "1") is None
+        assert repository.get(43).status == builds_pb2.BUILD_STATUS_DECLINED
+
+        nowhere = "build 41 has not succeeded in staging: promote what is to be there"
+        assert does(tokens.writer, 41, "rollback", "staging") == refusal(
+            409, "FAILED_PRECONDITION", nowhere
+        )
+        for named, number in ((41, 44), (42, 45)):
+            found = does(tokens.writer, named, "rollback", "production")
+            assert found == build(stored_build(served, number), "pending", event="rollback", **made)
+            repository.report(number, builds_pb2.BUILD_STATUS_SUCCESS)
 
 
 def test_a_wrong_token_is_told_so_at_every_call(drone: Path, served: Shipliftd) -> None:

@@ -1,6 +1,7 @@
-// Command drone talks to a gateway as Drone's own clients do: drone OWNER REPO BUILD, with the gateway in
-// DRONE_SERVER and the token in DRONE_TOKEN. It prints each call with what it found, or with the error, as
-// a line of JSON.
+// Command drone talks to a gateway as Drone's own clients do, with the gateway in DRONE_SERVER and the token in
+// DRONE_TOKEN: drone OWNER REPO BUILD makes all calls of a visit, and with promote TARGET, rollback TARGET,
+// approve STAGE or decline STAGE behind it that one. It prints each call with what it found, or with the error,
+// as a line of JSON.
 package main
 
 import (
@@ -41,6 +42,40 @@ func main() {
 	token := &oauth2.Token{AccessToken: os.Getenv("DRONE_TOKEN")}
 	client := drone.NewClient(os.Getenv("DRONE_SERVER"), new(oauth2.Config).Client(context.Background(), token))
 
+	if len(os.Args) == 6 {
+		act(client, owner, repo, number, os.Args[4], os.Args[5])
+	} else {
+		visit(client, owner, repo, number)
+	}
+}
+
+func act(client drone.Client, owner, repo string, number int, verb, word string) {
+	params := map[string]string{"REGION": "eu-west-1"}
+	switch verb {
+	case "promote":
+		build, err := client.Promote(owner, repo, number, word, params)
+		tell("Promote", build, err)
+	case "rollback":
+		build, err := client.Rollback(owner, repo, number, word, params)
+		tell("Rollback", build, err)
+	case "approve":
+		tell("Approve", nil, client.Approve(owner, repo, number, stage(word)))
+	case "decline":
+		tell("Decline", nil, client.Decline(owner, repo, number, stage(word)))
+	default:
+		log.Fatalf("%s: wanted promote, rollback, approve or decline", verb)
+	}
+}
+
+func stage(word string) int {
+	number, err := strconv.Atoi(word)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return number
+}
+
+func visit(client drone.Client, owner, repo string, number int) {
 	user, err := client.Self()
 	tell("Self", user, err)
 	repos, err := client.RepoList()
