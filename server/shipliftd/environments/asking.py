@@ -67,6 +67,8 @@ _DECLARED = Compiled(
     Environment.select(Environment.name)
     .where(Environment.repo == arg(0), Environment.declared)
     .order_by(Environment.name)
+    # So many are compared with a name that is none of them.
+    .limit(200)
 )
 # The widest first: what stops more is told where several do.
 _HOLDS = Compiled(

@@ -1,7 +1,7 @@
 """Freezes: whether a moment lies in one. Pure.
 
 Their times are those that clocks show in a zone. Of an hour that comes twice, as clocks are set back, a
-freeze has all that it touches; one that is left out is read as if clocks had not been set.
+freeze has all that it touches; what clocks leave out is the moment in which they do.
 """
 
 import re
@@ -14,16 +14,22 @@ from shiplift.v1 import environments_pb2 as pb
 from shipliftd.environments.gates import Stop
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_WEEKLY = re.compile(rf"({'|'.join(DAYS)}) ([01]\d|2[0-3]):([0-5]\d)")
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
+_WEEKLY = re.compile(rf"({'|'.join(DAYS)}) ([01][0-9]|2[0-3]):([0-5][0-9])")
+# No offset leads out of what a datetime and a Timestamp hold.
+_YEARS = range(1970, 9999)
+_SECOND = timedelta(seconds=1)
 
 
 def parse_local(text: str) -> datetime | None:
-    """A time without a zone, such as `2026-12-20T00:00`; None where it is none."""
+    """A time without a zone, such as `2026-12-20T00:00`, of 1970 to 9998; None where it is none."""
+    if _LOCAL.fullmatch(text) is None:
+        return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo is None and "T" in text else None
+    return found if found.year in _YEARS else None
 
 
 def parse_weekly(text: str) -> tuple[int, time] | None:
@@ -70,10 +76,20 @@ def _spans(freeze: pb.Freeze, at: int) -> Iterator[tuple[int, int]]:
 
 
 def _instant(local: datetime, zone: ZoneInfo, fold: int) -> int:
-    """The moment when clocks in the zone show this; of two the first or the last."""
-    # What clocks leave out is read by the offset from before them, of `fold` 0 (PEP 495): never twice.
-    there = local.replace(tzinfo=zone, fold=fold)
-    back = there.astimezone(UTC).astimezone(zone).replace(tzinfo=None)
-    if back != local:
-        there = there.replace(fold=0)
-    return int(there.astimezone(UTC).timestamp() * 1000)
+    """The moment when clocks in the zone show this: of two the first or last; of none, when they jump."""
+    found = local.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+    if _clocks(found, zone) != local:
+        # They jump between what it is by the offset from after, and by that from before (PEP 495).
+        before, found = (local.replace(tzinfo=zone, fold=side).astimezone(UTC) for side in (1, 0))
+        while found - before > _SECOND:
+            middle = before + (found - before) // 2
+            if _clocks(middle, zone) < local:
+                before = middle
+            else:
+                found = middle
+        found = found.replace(microsecond=0)
+    return int(found.timestamp() * 1000)
+
+
+def _clocks(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(tzinfo=None)

@@ -62,7 +62,6 @@ class Facts(NamedTuple):
     # Who promotes, and why they may not ('' where they may).
     login: str
     is_admin: bool = False
-    is_machine: bool = False
     access: str = ""
     # What is promoted.
     build: int = 0
@@ -123,7 +122,10 @@ def environment(facts: Facts) -> Said:
         return f"{facts.environment} is declared"
     if not facts.declared:
         return f"{facts.slug} declares no environments, so any will do"
-    near = get_close_matches(facts.environment, facts.declared, n=1, cutoff=0.6)
+    # `prod` is not close to `production`, and what is often typed for it.
+    near = [name for name in facts.declared if name.startswith(facts.environment)] or get_close_matches(
+        facts.environment, facts.declared, n=1
+    )
     mean = f": did you mean {near[0]}?" if near else ""
     known = ", ".join(facts.declared[:20])
     return _No(
@@ -236,20 +238,29 @@ def approvals(facts: Facts) -> Said:
     told = f"{len(facts.approved)} of {wanted} approvals{given}"
     if len(facts.approved) >= wanted:
         return told
-    left = tuple(login for login in rules.approvers if login not in (*facts.approved, facts.login))
-    who = f"one of {_some(left)}" if rules.approvers else f"an admin of {facts.slug}"
     end = f", by {shown(facts.approvals_end)}" if facts.approvals_end else ""
-    return _No(
-        f"{told}; wanted is {who}, not {facts.login}{end}",
-        left if rules.approvers else (f"an admin of {facts.slug}",),
-        waits=True,
-    )
+    admin = f"an admin of {facts.slug}"
+    left = tuple(login for login in rules.approvers if login not in (*facts.approved, facts.login))
+    if not rules.approvers:
+        return _No(f"{told}; wanted is {admin}, not {facts.login}{end}", (admin,), waits=True)
+    if not left:
+        return _No(
+            f"{told}, and no approver of {facts.environment} is left but {facts.login}: {admin} can name"
+            f" more{end}",
+            (admin,),
+            waits=True,
+        )
+    return _No(f"{told}; wanted is one of {_some(left)}{end}", left, waits=True)
 
 
 def queue(facts: Facts) -> Said:
     """Waits, or fails where the environment says so: another promotion to it is under way."""
-    rules, ahead = facts.rules, facts.under_way or facts.queued
-    if rules is None or not ahead:
+    rules = facts.rules
+    if rules is None:
+        return f"{facts.environment} is not declared, and has no queue"
+    # Those that wait are replaced where the environment says so.
+    ahead = facts.under_way or (facts.queued if rules.queue != "supersede" else 0)
+    if not ahead:
         return f"no promotion to {facts.environment} is ahead"
     told = f"promotion {ahead} to {facts.environment} {'is under way' if facts.under_way else 'waits'}"
     if rules.queue == "reject":
@@ -327,13 +338,14 @@ def evaluate(
 def _verdict(
     gate: Gate, facts: Facts, override: Override | None, is_rollback: bool, passed: Verdict | None
 ) -> Verdict:
+    if passed is not None:
+        # Also where it would pass by now: it stays on record.
+        return passed
     said = gate.ask(facts)
     if isinstance(said, str):
         return Verdict(gate.name, "passed", said)
     if is_rollback and gate.is_skipped_by_rollback:
         return Verdict(gate.name, "skipped", f"a rollback passes it over: {said.reason}")
-    if passed is not None:
-        return passed
     if override is not None and gate.can_be_overridden and not said.waits:
         told = f"passed by {override.by}: {override.reason} ({said.reason})"
         return Verdict(gate.name, "overridden", told)
@@ -353,10 +365,9 @@ def shown(at: int) -> str:
 
 def length(milliseconds: int) -> str:
     """A length of time, in words."""
-    seconds = milliseconds // 1000
-    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            count = seconds // size
+    for name, size in (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000)):
+        if milliseconds >= size and milliseconds % size == 0:
+            count = milliseconds // size
             return f"{count} {name}{'s' if count > 1 else ''}"
     return f"{milliseconds / 1000:g} s"
 

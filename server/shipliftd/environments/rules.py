@@ -163,7 +163,10 @@ def check_freezes(field: str, freezes: Collection[pb.Freeze], faults: Faults) ->
         times = [parse_local(begin), parse_local(end)]
         for name, value, found in zip(("from", "to"), (begin, end), times, strict=True):
             if found is None:
-                faults.add(f"{at}.{name}", f"{shown(value)}: wanted such as '2026-12-20T00:00'")
+                faults.add(
+                    f"{at}.{name}",
+                    f"{shown(value)}: wanted a time such as '2026-12-20T00:00', of 1970 to 9998",
+                )
         if times[0] is not None and times[1] is not None and times[0] >= times[1]:
             faults.add(f"{at}.to", "is not after from")
 
