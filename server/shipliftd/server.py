@@ -141,7 +141,7 @@ async def _run(
         builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
-            EnvironmentService(store, runs), door
+            EnvironmentService(store, rules, runs), door
         )
         stages = StageService(store, runs, logins, link)
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)

@@ -210,7 +210,7 @@ class Inside:
         )
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
-            EnvironmentService(store, runs), door
+            EnvironmentService(store, ParameterRules(()), runs), door
         )
         stages = StageService(store, runs, Logins(None), "")
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)

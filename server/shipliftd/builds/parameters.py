@@ -69,6 +69,10 @@ class ParameterRules:
         ]
         self._refused = re.compile("|".join(patterns))
 
+    def refuses(self, name: str) -> bool:
+        """Whether no parameter may be called so, because something obeys it."""
+        return self._refused.fullmatch(name) is not None
+
     def check(self, params: Mapping[str, str], faults: Faults) -> None:
         """Adds the fault of every parameter that the caller gave, up to as many as are taken."""
         for name, value in islice(params.items(), MOST_COUNT):
@@ -77,7 +81,7 @@ class ParameterRules:
                 faults.add(field, f"the name has {len(name)} characters: at most {MOST_NAME}")
             elif PARAMETER.fullmatch(name) is None:
                 faults.add(field, "not a variable's name: wanted letters, digits, '_', no digit first")
-            elif self._refused.fullmatch(name) is not None:
+            elif self.refuses(name):
                 faults.add(
                     field,
                     "this name is refused, because a runner, a shell or a language obeys it:"
@@ -91,7 +95,7 @@ class ParameterRules:
     def check_inherited(self, names: Iterable[str], build: int, faults: Faults) -> None:
         """Adds the fault of every parameter of the promoted build that is refused by now."""
         for name in names:
-            if self._refused.fullmatch(name) is not None:
+            if self.refuses(name):
                 faults.add(
                     f"params[{shown(name)}]",
                     f"build {build} has it, and this name is refused by now: drop it (drop_params),"

@@ -95,7 +95,7 @@ def look(tx: Transaction, build: BuildRow) -> BuildRow:
         return build
     place = environments.place_of(tx, build.repo_id, build.deploy_to)
     asked = _asked(tx, place, build)
-    facts = environments.facts(tx, place, asked)
+    facts = environments.facts(tx, place, asked, uncertain=environments.lost_since(tx, build))
     before = environments.read(build.verdicts)
     verdicts = environments.evaluate(facts, is_rollback=build.event == "rollback", before=before)
     if facts.rules is not None and asked.at >= facts.approvals_end and _wants_people(verdicts):

@@ -5,6 +5,7 @@ promotion that waits.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -217,29 +218,20 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
     )
 
 
-def hold_on(reader: Reader, owner: str, repo: str, environment: str, at: int) -> tuple[str, Stop] | None:
-    """The scope and the hold that stops an environment; one of scope `all` before one of `automatic`."""
-    found: tuple[str, Stop] | None = None
-    for on_repo, on_environment, scope, by, reason, until in _HOLDS.run(
-        reader, owner, repo, environment
-    ).fetchall():
-        if until and until <= at:
-            continue
-        what = f"{owner}/*" if on_repo == "*" else environment if on_environment else f"{owner}/{repo}"
-        machines = " for machine users" if scope == "automatic" else ""
-        stop = Stop(f"{what} is held by {by}{machines}", reason, until)
-        if scope == "all":
-            return scope, stop
-        found = found or (scope, stop)
-    return found
-
-
 def _hold(reader: Reader, place: Place, asked: Asked) -> Stop | None:
-    found = hold_on(reader, place.owner, place.repo, asked.environment, asked.at)
-    if found is None:
-        return None
-    scope, stop = found
-    return stop if scope == "all" or _is_machine(reader, asked.login) else None
+    """The hold that stops a promotion: of several the one that lasts, and of these the widest."""
+    found = []
+    for on_repo, on_environment, scope, by, reason, until in _HOLDS.run(
+        reader, place.owner, place.repo, asked.environment
+    ).fetchall():
+        if until and until <= asked.at:
+            continue
+        if scope == "automatic" and not _is_machine(reader, asked.login):
+            continue
+        what = f"{place.owner}/*" if on_repo == "*" else asked.environment if on_environment else place.slug
+        machines = " for machine users" if scope == "automatic" else ""
+        found.append(Stop(f"{what} is held by {by}{machines}", reason, until))
+    return max(found, key=lambda stop: stop.until or math.inf, default=None)
 
 
 def _is_machine(reader: Reader, login: str) -> bool:

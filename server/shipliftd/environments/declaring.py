@@ -1,5 +1,7 @@
 """Declaring environments: their rules, and those of all of an owner's repositories."""
 
+from collections.abc import Callable
+
 from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd.access.callers import Caller
@@ -50,12 +52,12 @@ def not_declared(caller: Caller, name: str) -> NotFound:
 
 @write(load=_load, look=_in_it)
 def create(
-    tx: Transaction, caller: Caller, request: pb.CreateEnvironmentRequest
+    tx: Transaction, caller: Caller, request: pb.CreateEnvironmentRequest, refuses: Callable[[str], bool]
 ) -> Written[NamedEnvironment]:
-    """Declares an environment. Raises Invalid, Denied, AlreadyExists."""
+    """Declares an environment; `refuses` as for `rules.check`. Raises Invalid, Denied, AlreadyExists."""
     said, faults = request.environment, Faults()
     faults.target("environment.name", said.name)
-    said_rules.check(said, said_rules.SAID, faults, "environment.")
+    said_rules.check(said, said_rules.SAID, refuses, faults, "environment.")
     faults.refuse()
     moves.lock_repository(tx, caller.repo_id)
     there = tx.get(Environment, Environment.repo == caller.repo_id, Environment.name == said.name)
@@ -85,13 +87,13 @@ def create(
 
 @write(load=_load, look=_in_it)
 def update(
-    tx: Transaction, caller: Caller, request: pb.UpdateEnvironmentRequest
+    tx: Transaction, caller: Caller, request: pb.UpdateEnvironmentRequest, refuses: Callable[[str], bool]
 ) -> Written[NamedEnvironment]:
     """Changes what the mask names. Raises Invalid, Denied, NotFound, Aborted (another version)."""
     said, faults = request.environment, Faults()
     faults.target("environment.name", said.name)
     named = faults.mask("update_mask", request.update_mask, said_rules.SAID)
-    said_rules.check(said, named, faults, "environment.")
+    said_rules.check(said, named, refuses, faults, "environment.")
     faults.refuse()
     moves.lock_repository(tx, caller.repo_id)
     row = _declared(tx, caller, said.name)

@@ -44,6 +44,8 @@ def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) ->
     row_id = _put(
         tx, caller, request.repo, request.environment, _SCOPES[request.scope], request.reason, until
     )
+    # What waits says what for, and one that is narrower than before may let it go.
+    _tell(tx, caller)
     return Written(_load(tx, caller, row_id))
 
 
@@ -82,11 +84,15 @@ def resume(tx: Transaction, caller: Caller, request: pb.ResumeEnvironmentRequest
             metadata={"owner": request.owner, "repo": request.repo, "environment": request.environment},
         )
     tx.execute(Hold.delete().where(Hold.id == there.id))
+    _tell(tx, caller)
+    return Written(there)
+
+
+def _tell(tx: Transaction, caller: Caller) -> None:
     if caller.repo_id:
         tx.tell("gates", caller.repo_id)
     else:
-        tell_owner(tx, request.owner)
-    return Written(there)
+        tell_owner(tx, caller.owner)
 
 
 def _checked(request: _Request) -> Faults:

@@ -4,7 +4,7 @@ What is said is kept as the message's JSON, so that what a release does not know
 """
 
 import functools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal, NamedTuple
 from zoneinfo import available_timezones
 
@@ -41,6 +41,12 @@ _MOST_FREEZES = 50
 _MOST_WINDOWS = 20
 _MOST_PARAMS = 100
 _MOST_CHOICES = 100
+# As of what is promoted, in bytes.
+_MOST_VALUE = 32 * 1024
+_MOST_TOTAL = 128 * 1024
+# RE2 takes as long as value and pattern are large: a fraction of a second, with these.
+_MOST_MATCHED = 4096
+_MOST_PATTERN_BYTES = 256 * 1024
 _MOST_APPROVALS = 10
 _DAY_MS = 24 * 60 * 60 * 1000
 _WINDOW_MS = 7 * _DAY_MS
@@ -100,8 +106,17 @@ def said_owner(text: str) -> pb.OwnerRules:
     return json_format.Parse(text, pb.OwnerRules(), ignore_unknown_fields=True)
 
 
-def check(environment: pb.Environment, names: Collection[str], faults: Faults, at: str) -> None:
-    """Adds the faults of what these fields say; `at` stands before their names."""
+def check(
+    environment: pb.Environment,
+    names: Collection[str],
+    refuses: Callable[[str], bool],
+    faults: Faults,
+    at: str,
+) -> None:
+    """Adds the faults of what these fields say; `at` stands before their names.
+
+    `refuses` says whether no parameter may be called so.
+    """
     logins = {"promoters", "approvers", "overriders"}.intersection(names)
     for field in sorted(logins):
         for n, login in enumerate(faults.few(f"{at}{field}", getattr(environment, field), _MOST_LOGINS)):
@@ -133,7 +148,7 @@ def check(environment: pb.Environment, names: Collection[str], faults: Faults, a
     if "freezes" in names:
         check_freezes(f"{at}freezes", environment.freezes, faults)
     if "params" in names:
-        _check_params(f"{at}params", environment.params, faults)
+        _check_params(f"{at}params", environment.params, refuses, faults)
 
 
 def _check_length(field: str, length: int, least: int, faults: Faults) -> None:
@@ -176,17 +191,27 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _check_params(field: str, params: Collection[pb.ParameterRule], faults: Faults) -> None:
+def _check_params(
+    field: str, params: Collection[pb.ParameterRule], refuses: Callable[[str], bool], faults: Faults
+) -> None:
     few = faults.few(field, params, _MOST_PARAMS)
     _check_names(field, [rule.name for rule in few], faults)
+    if (size := _size_of({rule.name: rule.default for rule in few})) > _MOST_TOTAL:
+        faults.add(field, f"{size} bytes of names and defaults: at most {_MOST_TOTAL} (128 KiB)")
     for n, rule in enumerate(few):
         at = f"{field}[{n}]"
         if rule.name and PARAMETER.fullmatch(rule.name) is None:
             faults.add(
                 f"{at}.name", f"{shown(rule.name)} is not a parameter's name: [A-Za-z_][A-Za-z0-9_]*"
             )
+        elif refuses(rule.name):
+            faults.add(
+                f"{at}.name",
+                f"{shown(rule.name)} is refused as a parameter, because a runner, a shell or a language"
+                " obeys it: choose another",
+            )
         faults.text(f"{at}.description", rule.description, 2000)
-        faults.text(f"{at}.default", rule.default, 32 * 1024)
+        faults.long_text(f"{at}.default", rule.default, _MOST_VALUE)
         for m, choice in enumerate(faults.few(f"{at}.choices", rule.choices, _MOST_CHOICES)):
             faults.text(f"{at}.choices[{m}]", choice, 1000)
         faults.text(f"{at}.pattern", rule.pattern, 1000)
@@ -216,6 +241,10 @@ def completed(rules: Iterable[pb.ParameterRule], given: Mapping[str, str]) -> di
 def lacking(rules: Iterable[pb.ParameterRule], params: Mapping[str, str]) -> tuple[str, ...]:
     """What parameters lack, a sentence each; never a value, which may be secret."""
     found = []
+    if len(params) > _MOST_PARAMS:
+        found.append(f"with the defaults they are {len(params)}: at most {_MOST_PARAMS}")
+    elif (size := _size_of(params)) > _MOST_TOTAL:
+        found.append(f"with the defaults they have {size} bytes: at most {_MOST_TOTAL} (128 KiB)")
     for rule in rules:
         value = params.get(rule.name)
         if value is None:
@@ -230,16 +259,25 @@ def lacking(rules: Iterable[pb.ParameterRule], params: Mapping[str, str]) -> tup
 def _lack(rule: pb.ParameterRule, value: str) -> str:
     if rule.choices and value not in rule.choices:
         return f"is none of {', '.join(rule.choices[:20])}"
+    if rule.pattern and len(value) > _MOST_MATCHED:
+        return f"has {len(value)} characters: a pattern is for at most {_MOST_MATCHED}"
     if rule.pattern and _compiled(rule.pattern).fullmatch(value) is None:
         return f"does not match {rule.pattern}"
     return ""
 
 
-@functools.lru_cache(maxsize=1024)
+def _size_of(params: Mapping[str, str]) -> int:
+    return sum(len(name.encode()) + len(value.encode()) for name, value in params.items())
+
+
+@functools.lru_cache(maxsize=256)
 def _compiled(pattern: str) -> "re2._Regexp":
     options = re2.Options()
     # It would write to standard error itself.
     options.log_errors = False
+    options.max_mem = _MOST_PATTERN_BYTES
+    # With them RE2 is many times slower, and nobody asks for them.
+    options.never_capture = True
     return re2.compile(pattern, options)
 
 

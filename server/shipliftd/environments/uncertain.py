@@ -43,11 +43,7 @@ def accept_lost(reader: Reader, repo_id: int, environment: str, lost: int) -> li
     if row is None:
         return []
     number, stage, machine, at, _ = row
-    since = datetime.fromtimestamp(at // 1000, UTC).isoformat()
-    told = (
-        f"nobody knows what is in {environment}: promotion {number} to it was lost in stage {stage!r} on"
-        f" {machine or 'a machine without a name'} at {since}"
-    )
+    told = _told(environment, number, stage, machine, at)
     if lost == number:
         return [f"{told}. The success of this one settles it."]
     raise Precondition(
@@ -57,6 +53,20 @@ def accept_lost(reader: Reader, repo_id: int, environment: str, lost: int) -> li
         reason="ENVIRONMENT_UNCERTAIN",
         violations=[(environment, f"promotion {number} was lost on its way there")],
         metadata={"environment": environment, "lost": number, "stage": stage, "machine": machine},
+    )
+
+
+def lost_since(reader: Reader, build: BuildRow) -> str:
+    """Why nobody knows what is where a promotion is to go; '' where it was made in spite of the loss."""
+    row = _FIND.one(reader, build.repo_id, build.deploy_to)
+    return _told(build.deploy_to, *row[:4]) if row is not None and build.number <= row[4] else ""
+
+
+def _told(environment: str, number: int, stage: str, machine: str, at: int) -> str:
+    since = datetime.fromtimestamp(at // 1000, UTC).isoformat()
+    return (
+        f"nobody knows what is in {environment}: promotion {number} to it was lost in stage {stage!r} on"
+        f" {machine or 'a machine without a name'} at {since}"
     )
 
 

@@ -7,6 +7,7 @@ from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import environment_messages as to
 from shipliftd.api.services import Context, resource
 from shipliftd.api.services.runs import Runs
+from shipliftd.builds.parameters import ParameterRules
 from shipliftd.environments import declaring, deployments, holding
 from shipliftd.stages.known_runners import Roster
 from shipliftd.store import Store, pages
@@ -16,15 +17,16 @@ from shipliftd.store.transaction import Reader
 class EnvironmentService(EnvironmentServiceServicer):
     """What is where; see `environments.proto`."""
 
-    def __init__(self, store: Store, runs: Runs) -> None:
+    def __init__(self, store: Store, rules: ParameterRules, runs: Runs) -> None:
         self._store = store
+        self._refuses = rules.refuses
         self._runs = runs
 
     async def CreateEnvironment(
         self, request: pb.CreateEnvironmentRequest, context: Context
     ) -> pb.Environment:
         """Declares an environment."""
-        written = await self._store.write(declaring.create, CALLER.get(), request)
+        written = await self._store.write(declaring.create, CALLER.get(), request, self._refuses)
         return to.environment(resource(written, context))
 
     async def GetEnvironment(self, request: pb.GetEnvironmentRequest, context: Context) -> pb.Environment:
@@ -53,7 +55,7 @@ class EnvironmentService(EnvironmentServiceServicer):
         self, request: pb.UpdateEnvironmentRequest, context: Context
     ) -> pb.Environment:
         """Changes an environment."""
-        written = await self._store.write(declaring.update, CALLER.get(), request)
+        written = await self._store.write(declaring.update, CALLER.get(), request, self._refuses)
         return to.environment(resource(written, context))
 
     async def DeleteEnvironment(
