@@ -15,11 +15,11 @@ IN_STORE = $(or $(IN_STORE_$(STORE)),$(if $(filter sqlite,$(STORE)),,$(error STO
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.installed ## Promote the contract's build on a temporary server and show what comes back
-	@$(BIN)/python -m tests.support.demo
+demo: .venv/.installed ## Show a release that is refused, approved, fails and is rolled back, on a temporary server
+	@$(BIN)/python -m tests.support.story
 
 run: .venv/.installed ## Keep a server with the demo's data running, and print commands to paste
-	@$(BIN)/python -m tests.support.demo --keep-running
+	@$(BIN)/python -m tests.support.demo
 
 test: .venv/.installed ## Run the tests, or those of TESTS; on PostgreSQL: make test STORE=postgresql
 	$(IN_STORE) $(BIN)/pytest -n auto --dist loadfile $(TESTS)

@@ -193,7 +193,7 @@ def test_what_make_run_prints_can_be_pasted(grpcurl: Path) -> None:
         "PATH": f"{grpcurl.parent}:{os.environ['PATH']}",
     }
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.demo", "--keep-running"],
+        [sys.executable, "-m", "tests.support.demo"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

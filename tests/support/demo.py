@@ -1,8 +1,4 @@
-"""The contract's build on a server of its own: `make demo` promotes it, `make run` lets you.
-
-The server and its file are temporary. The demo exits with another code than 0 when anything does
-other than what it says.
-"""
+"""The contract's build on a server of its own, whose file is temporary: `make run` lets you promote it."""
 
 import json
 import os
@@ -11,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +19,6 @@ from tests.support.harness import Shipliftd
 
 OWNER, REPO = "octocat", "hello-world"
 PARAMS = {"REGION": "eu-west-1", "REPLICAS": "3"}
-FIELDS = ("number", "status", "deploy_to")
 PROMOTE = ["promote", "41", "production", "-p", "REGION=eu-west-1", "-p", "REPLICAS=3"]
 
 # The build as its CI system would have recorded it, but for its number: what a promotion copies.
@@ -141,46 +137,6 @@ def require(condition: bool, otherwise: str) -> None:
         raise SystemExit(f"The demo failed: {otherwise}.")
 
 
-def demo(directory: Path) -> None:
-    """Promotes, runs the promotion, shows what it printed and became, and what a reader is told."""
-    server = Shipliftd(directory / "shiplift.db").start()
-    try:
-        print(f"shipliftd listens on {server.address}; its store is {server.database}.")
-        tokens = fill(server, PIPELINE)
-        print(f"Build 41 of {OWNER}/{REPO} is recorded. octocat, who may write, promotes it:")
-        call(server, tokens.writer, *PROMOTE)
-        print("\nA runner takes its stage, and runs the steps of the pipeline file:")
-        call(server, tokens.runner, "runner", "--once", "--name", "demo")
-        check_log(call(server, tokens.writer, "log", "42"))
-        check_table(call(server, tokens.writer, "envs"))
-        check(json.loads(call(server, tokens.writer, "show", "42", f"--json={','.join(FIELDS)}")))
-        print("\nmona, who may only read, tries the same:")
-        refusal = call(server, tokens.reader, *PROMOTE, expected=1)
-        require("write" in refusal, "the refusal does not say that write access is missing")
-    finally:
-        code = server.stop()
-    require(code == 0, f"the server exited {code}")
-    print("\nThe server has stopped, and its store is gone.")
-
-
-def check_log(log: str) -> None:
-    """Looks whether the step found the parameters in its environment."""
-    for line in ("9fc1ad6ebf12 goes to production", "3 replicas in eu-west-1"):
-        require(line in log.splitlines(), f"the step did not print {line!r}")
-
-
-def check_table(table: str) -> None:
-    """Looks whether the promotion is in production."""
-    found = [line.split()[:3] for line in table.splitlines()[1:]]
-    require(found == [[f"{OWNER}/{REPO}", "production", "42"]], f"what is where is {found}")
-
-
-def check(build: dict[str, object]) -> None:
-    """Compares what is shown of the promotion with the contract."""
-    expected = dict(zip(FIELDS, (42, "success", "production"), strict=True))
-    require(build == expected, f"the promotion is {build}, not {expected}")
-
-
 def keep_running(directory: Path) -> None:
     """Prints commands to paste, and serves until it is interrupted."""
     listen = os.environ.pop("SHIPLIFTD_LISTEN", "127.0.0.1:50051")
@@ -231,22 +187,20 @@ def alone_before_the_terminal() -> None:
     os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
 
 
-def main() -> None:
-    """`python -m tests.support.demo`, or with `--keep-running`."""
+def alone(show: Callable[[Path], None]) -> None:
+    """Calls this with a temporary directory, and without what the user has logged in to."""
     for name in [name for name in os.environ if name.startswith("SHIPLIFT")]:
         if name not in ("SHIPLIFTD_LISTEN", "SHIPLIFTD_HTTP"):
             del os.environ[name]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if "--keep-running" in sys.argv:
-        alone_before_the_terminal()
-    # What the user may have logged in to is none of the demo's business.
     with tempfile.TemporaryDirectory(prefix="shiplift-demo-") as directory:
         os.environ["XDG_CONFIG_HOME"] = directory
         try:
-            (keep_running if "--keep-running" in sys.argv else demo)(Path(directory))
+            show(Path(directory))
         except KeyboardInterrupt:
             print("\nStopped.")
 
 
 if __name__ == "__main__":
-    main()
+    alone_before_the_terminal()
+    alone(keep_running)
