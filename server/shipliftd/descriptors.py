@@ -29,10 +29,8 @@ def path_of(method: MethodDescriptor) -> str:
 
 
 def writes(method: MethodDescriptor) -> bool:
-    """Whether the rpc changes something: those that do take a request_id.
-
-    So does what only explains what another one would do, for it takes the other one's request.
-    """
+    """Whether the rpc changes something: those that do take a request_id."""
+    # To explain a write takes the request that the write would.
     return "request_id" in method.input_type.fields_by_name and not only_reads(method)
 
 

@@ -46,6 +46,22 @@ NEEDS = {
     "WaitBuild": ("read", "READ"),
     "ListDeployments": ("self", "READ"),
     "SettleEnvironment": ("write", "PROMOTE"),
+    "RollbackBuild": ("write", "ROLLBACK"),
+    "ExplainPromotion": ("read", "READ"),
+    "ApproveBuild": ("judge", "APPROVE"),
+    "DeclineBuild": ("judge", "APPROVE"),
+    "CreateEnvironment": ("admin", "ADMIN"),
+    "GetEnvironment": ("read", "READ"),
+    "ListEnvironments": ("read", "READ"),
+    "UpdateEnvironment": ("admin", "ADMIN"),
+    "DeleteEnvironment": ("admin", "ADMIN"),
+    "HoldEnvironment": ("write", "PROMOTE"),
+    "HoldEnvironment owner/*": ("o-wri", "PROMOTE"),
+    "ResumeEnvironment": ("write", "PROMOTE"),
+    "ResumeEnvironment owner/*": ("o-wri", "PROMOTE"),
+    "GetOwnerRules": ("read", "READ"),
+    "GetOwnerRules owner/*": ("o-rea", "READ"),
+    "UpdateOwnerRules": ("owner", "ADMIN"),
     "AcquireStage": ("run", "RUN"),
     "AcceptStage": ("run", "RUN"),
     "GetLease": ("run", "RUN"),
@@ -58,27 +74,27 @@ NEEDS = {
 # For each of them the codes on a private, an internal and a public repository:
 # O OK, U UNAUTHENTICATED, P PERMISSION_DENIED, N NOT_FOUND.
 TABLE = """
-                                   read  write admin owner site  self  who   list  run   any
-anonymous                          UUO   UUU   UUU   UUU   UUU   UUU   UUU   OOO   UUU   OOO
-unknown token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
-expired token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
-revoked token                      UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU
-no grant                           NOO   NPP   NPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-read                               OOO   PPP   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-write                              OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-admin                              OOO   OOO   OOO   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-read of owner/*                    OOO   PPP   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-write of owner/*                   OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-admin of owner/*                   OOO   OOO   OOO   OOO   PPP   OOO   OOO   OOO   PPP   OOO
-site admin                         OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP   OOO
-admin, cut to another repository   NNO   NNP   NNP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-site admin, cut to another one     NNO   NNP   NNP   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-admin, cut to other actions        PPO   PPP   PPP   PPP   PPP   PPP   OOO   PPP   PPP   OOO
-site admin, cut to other actions   PPO   PPP   PPP   PPP   PPP   PPP   OOO   PPP   PPP   OOO
-site admin, cut to the repository  OOO   OOO   OOO   PPP   PPP   OOO   OOO   OOO   PPP   OOO
-site admin, cut to owner/*         OOO   OOO   OOO   OOO   PPP   OOO   OOO   OOO   PPP   OOO
-site admin, cut to the action      OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP   OOO
-write, cut to both                 OOO   OOO   PPP   PPP   PPP   OOO   OOO   OOO   OOO   OOO
+                                  read  write admin judge owner o-wri o-rea site  self who  list run  any
+anonymous                         UUO   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU  UUU  OOO  UUU  OOO
+unknown token                     UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU  UUU  UUU  UUU  UUU
+expired token                     UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU  UUU  UUU  UUU  UUU
+revoked token                     UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU   UUU  UUU  UUU  UUU  UUU
+no grant                          NOO   NPP   NPP   NPP   PPP   PPP   PPP   PPP   OOO  OOO  OOO  PPP  OOO
+read                              OOO   PPP   PPP   PPP   PPP   PPP   PPP   PPP   OOO  OOO  OOO  PPP  OOO
+write                             OOO   OOO   PPP   PPP   PPP   PPP   PPP   PPP   OOO  OOO  OOO  PPP  OOO
+admin                             OOO   OOO   OOO   OOO   PPP   PPP   PPP   PPP   OOO  OOO  OOO  PPP  OOO
+read of owner/*                   OOO   PPP   PPP   PPP   PPP   PPP   OOO   PPP   OOO  OOO  OOO  PPP  OOO
+write of owner/*                  OOO   OOO   PPP   PPP   PPP   OOO   OOO   PPP   OOO  OOO  OOO  PPP  OOO
+admin of owner/*                  OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP   OOO  OOO  OOO  PPP  OOO
+site admin                        OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO  OOO  OOO  PPP  OOO
+admin, cut to another repository  NNO   NNP   NNP   NNP   PPP   PPP   PPP   PPP   OOO  OOO  OOO  PPP  OOO
+site admin, cut to another one    NNO   NNP   NNP   NNP   PPP   PPP   PPP   PPP   OOO  OOO  OOO  PPP  OOO
+admin, cut to other actions       PPO   PPP   PPP   PPP   PPP   PPP   PPP   PPP   PPP  OOO  PPP  PPP  OOO
+site admin, cut to other actions  PPO   PPP   PPP   PPP   PPP   PPP   PPP   PPP   PPP  OOO  PPP  PPP  OOO
+site admin, cut to the repository OOO   OOO   OOO   OOO   PPP   PPP   PPP   PPP   OOO  OOO  OOO  PPP  OOO
+site admin, cut to owner/*        OOO   OOO   OOO   OOO   OOO   OOO   OOO   PPP   OOO  OOO  OOO  PPP  OOO
+site admin, cut to the action     OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO   OOO  OOO  OOO  PPP  OOO
+write, cut to both                OOO   OOO   PPP   PPP   PPP   PPP   PPP   PPP   OOO  OOO  OOO  OOO  OOO
 """
 CODES = {
     "O": grpc.StatusCode.OK,
@@ -146,7 +162,8 @@ def test_every_level_action_and_visibility_stands_in_the_tables() -> None:
     ]
     assert {f"VISIBILITY_{name.upper()}" for name in VISIBILITIES} == set(pb.Visibility.keys()[1:])
     assert pb.TokenAction.keys()[1:] == [
-        f"TOKEN_ACTION_{word}" for word in ("READ", "RECORD", "PROMOTE", "APPROVE", "RUN", "ADMIN")
+        f"TOKEN_ACTION_{word}"
+        for word in ("READ", "RECORD", "PROMOTE", "APPROVE", "RUN", "ADMIN", "ROLLBACK")
     ]
 
 
@@ -154,6 +171,10 @@ LEVELS = {
     "read": pb.ACCESS_LEVEL_READ,
     "write": pb.ACCESS_LEVEL_WRITE,
     "admin": pb.ACCESS_LEVEL_ADMIN,
+    # Whom the environment names judges; where it names nobody, admins do.
+    "judge": pb.ACCESS_LEVEL_READ,
+    "o-rea": pb.ACCESS_LEVEL_READ,
+    "o-wri": pb.ACCESS_LEVEL_WRITE,
     "owner": pb.ACCESS_LEVEL_ADMIN,
     "site": pb.ACCESS_LEVEL_SITE_ADMIN,
     "self": pb.ACCESS_LEVEL_USER,
@@ -163,8 +184,15 @@ LEVELS = {
     "run": pb.ACCESS_LEVEL_RUNNER,
 }
 SCOPES = {
-    "read": {pb.ACCESS_SCOPE_REPOSITORY, pb.ACCESS_SCOPE_REPOSITORY_OR_VISIBLE},
-    "write": {pb.ACCESS_SCOPE_REPOSITORY},
+    "read": {
+        pb.ACCESS_SCOPE_REPOSITORY,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_VISIBLE,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER,
+    },
+    "write": {pb.ACCESS_SCOPE_REPOSITORY, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
+    "judge": {pb.ACCESS_SCOPE_REPOSITORY},
+    "o-rea": {pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
+    "o-wri": {pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
     "admin": {pb.ACCESS_SCOPE_REPOSITORY, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
     "owner": {pb.ACCESS_SCOPE_OWNER, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
     "site": {pb.ACCESS_SCOPE_SITE},

@@ -23,7 +23,7 @@ ON_A_REPOSITORY = [
 
 def needed(rpc: str) -> str:
     """The action that a token must have."""
-    return pb.TokenAction.Name(rule(RPCS[rpc]).action).removeprefix("TOKEN_ACTION_")
+    return pb.TokenAction.Name(rule(RPCS[rpc.partition(" ")[0]]).action).removeprefix("TOKEN_ACTION_")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,19 @@ def test_the_scheme_is_taken_in_any_case(world: World, scheme: str) -> None:
             "PERMISSION_DENIED",
         ),
         (
+            "read of owner/*",
+            "HoldEnvironment owner/*",
+            "HoldEnvironment for all of matrix needs write on matrix/*; owner-reader has not got it: a site"
+            " admin can grant it",
+            "PERMISSION_DENIED",
+        ),
+        (
+            "write",
+            "ApproveBuild",
+            "promotions to guarded are approved by admins of matrix/private, and writer is none",
+            "NOT_AN_APPROVER",
+        ),
+        (
             "admin of owner/*",
             "CreateUser",
             "CreateUser needs a site admin; owner-boss is none",
@@ -135,7 +148,8 @@ def test_the_scheme_is_taken_in_any_case(world: World, scheme: str) -> None:
         (
             "admin, cut to other actions",
             "PromoteBuild",
-            "PromoteBuild needs the action promote; this token is cut to admin, approve, read, record, run",
+            "PromoteBuild needs the action promote; this token is cut to admin, approve, read, record,"
+            " rollback, run",
             "TOKEN_CUT_TO_ACTIONS",
         ),
         (
@@ -157,7 +171,8 @@ def test_a_refusal_names_what_is_missing(
     world: World, who: str, rpc: str, message: str, reason: str
 ) -> None:
     channel, token_id = world.channel(who, needed(rpc))
-    told = refusal(caller(channel, RPCS[rpc]), world.request(rpc, who, "private", token_id))
+    call = caller(channel, RPCS[rpc.partition(" ")[0]])
+    told = refusal(call, world.request(rpc, who, "private", token_id))
     assert told == Refusal(grpc.StatusCode.PERMISSION_DENIED, message, reason)
 
 

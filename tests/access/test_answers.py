@@ -10,19 +10,27 @@ from shiplift.v1 import environments_pb2 as env
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 
 from tests.support.repository import Repository
-from tests.support.rpcs import RPCS
+from tests.support.rpcs import RPCS, writes
 from tests.support.staged import SUCCESS
 
 # What a token without `read` is not shown, but for its own words, of each message that a write answers with
 # or that is in one; None: it is shown whole. A message or a field without an entry here fails.
 HIDDEN: dict[str, str | None] = {
     "Build": "error action link title message before ref source_repo source target author_login author_name"
-    " author_email author_avatar sender cron params debug timestamp external_id artifacts",
+    " author_email author_avatar sender cron params debug timestamp external_id artifacts"
+    " comment approvals",
     "Stage": "error errignore exit_code labels message link steps",
     "Deployment": "failed_step latest",
     "Uncertain": "",
     "Repository": "scm git_http_url git_ssh_url link default_branch config_path timeout counter"
     " active runner_secrets",
+    "Environment": "deployer promoters promoter_level required_approvals approvers approval_window requires"
+    " soak allow_failed queue_policy freezes params overriders link description confirm",
+    "OwnerRules": "freezes",
+    # What a promotion waits for, as its refusal would have told.
+    "Verdict": None,
+    "Hold": None,
+    "ActiveFreeze": None,
     "Permissions": None,
     "Timestamp": None,
     # Of users, tokens and grants, which are administered and not read.
@@ -34,12 +42,16 @@ HIDDEN: dict[str, str | None] = {
 }
 SHOWN = {
     "Build": "id repo_id owner repo number parent origin status event after release deploy_to trigger"
-    " retry_of started finished created updated version stages waiting_for warnings",
+    " retry_of started finished created updated version stages waiting_for warnings"
+    " rollback_of rolled_back_by superseded_by verdicts",
     "Stage": "id repo_id build_id number name kind type status machine os arch variant kernel limit"
     " throttle started stopped created updated version on_success on_failure depends_on",
-    "Deployment": "owner repo environment current in_flight last_failed uncertain",
+    "Deployment": "owner repo environment current in_flight last_failed uncertain waiting hold freeze"
+    " declared",
     "Uncertain": "build stage machine since",
     "Repository": "id user_id owner name slug visibility permissions created updated version",
+    "Environment": "owner repo name rules_version version created updated",
+    "OwnerRules": "owner version",
 }
 
 
@@ -57,7 +69,7 @@ def test_every_field_of_an_answer_is_shown_or_hidden() -> None:
                 look(field.message_type)
 
     for rpc in RPCS.values():
-        if "request_id" in rpc.input_type.fields_by_name:
+        if writes(rpc):
             look(rpc.output_type)
     assert set(found) == set(SHOWN)
 

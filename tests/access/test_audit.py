@@ -1,11 +1,13 @@
 """The audit: every write, and every write that a known caller was refused."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
+from shiplift.v1 import environments_pb2 as env
 
 from tests.support.beside import opened
 from tests.support.harness import Shipliftd
@@ -74,6 +76,64 @@ def test_every_write_stands_in_it(app: Repository) -> None:
         Entry("mona", "PromoteBuild", resource_id=promoted.id, target="production", request_id="r2"),
         Entry("mona", "UpdateBuild", resource_id=promoted.id, target="production", request_id="r3"),
     ]
+
+
+def test_the_rules_of_environments_and_what_passes_them_stand_in_it(app: Repository) -> None:
+    boss = app.of("dora", access_pb2.ACCESS_LEVEL_ADMIN)
+    rules = app.server.environments(boss.token)
+    where: dict[str, Any] = {"owner": "octocat", "repo": "app"}
+    app.record(status=pb.BUILD_STATUS_SUCCESS)
+    before = len(entries(app.server))
+    there = env.Environment(name="production", required_approvals=1)
+    rules.CreateEnvironment(env.CreateEnvironmentRequest(**where, environment=there))
+    again = refusal(rules.CreateEnvironment, env.CreateEnvironmentRequest(**where, environment=there))
+    app.promote(1, comment="for the fair")
+    boss.builds.ApproveBuild(pb.ApproveBuildRequest(**where, build=2, comment="looks good"))
+    app.report(2, pb.BUILD_STATUS_SUCCESS)
+    waits = app.promote(1, request_id="r1")
+    boss.builds.DeclineBuild(pb.DeclineBuildRequest(**where, build=3, comment="not today"))
+    production = {**where, "environment": "production"}
+    rules.HoldEnvironment(env.HoldEnvironmentRequest(**production, reason="a fire"))
+    rules.ResumeEnvironment(env.ResumeEnvironmentRequest(**production, comment="put out"))
+    unheld = refusal(rules.ResumeEnvironment, env.ResumeEnvironmentRequest(**production))
+    asked: dict[str, Any] = {**where, "target": "production", "build": 1, "comment": "as it was"}
+    rolled = boss.builds.RollbackBuild(pb.RollbackRequest(**asked))
+    rules.UpdateEnvironment(
+        env.UpdateEnvironmentRequest(
+            **where,
+            environment=env.Environment(name="production", confirm=True),
+            update_mask=FieldMask(paths=["confirm"]),
+        )
+    )
+    rules.DeleteEnvironment(env.DeleteEnvironmentRequest(**production))
+    found = entries(app.server, before)
+    # Holds and environments have ids that no answer tells.
+    assert all(entry.resource_id > 0 for entry in found if entry.code == "OK")
+    assert [entry._replace(resource_id=0) for entry in found] == [
+        Entry("dora", "CreateEnvironment", target="production"),
+        Entry(
+            *("dora", "CreateEnvironment", "octocat", "app", 0, "production"),
+            code="ALREADY_EXISTS",
+            reason=again.message,
+        ),
+        Entry("mona", "PromoteBuild", target="production", reason="for the fair"),
+        Entry("dora", "ApproveBuild", target="production", reason="looks good"),
+        Entry("mona", "UpdateBuild", target="production"),
+        Entry("mona", "PromoteBuild", target="production", request_id="r1"),
+        Entry("dora", "DeclineBuild", target="production", reason="not today"),
+        Entry("dora", "HoldEnvironment", target="production", reason="a fire"),
+        Entry("dora", "ResumeEnvironment", target="production", reason="put out"),
+        Entry(
+            *("dora", "ResumeEnvironment", "octocat", "app", 0, "production"),
+            code="NOT_FOUND",
+            reason=unheld.message,
+        ),
+        Entry("dora", "RollbackBuild", target="production", reason="as it was"),
+        Entry("dora", "UpdateEnvironment", target="production"),
+        Entry("dora", "DeleteEnvironment", target="production"),
+    ]
+    built = [entry.resource_id for entry in found if entry.method in ("DeclineBuild", "RollbackBuild")]
+    assert built == [waits.id, rolled.id]
 
 
 def test_every_refused_write_stands_in_it_with_its_reason(app: Repository) -> None:
@@ -157,6 +217,9 @@ def test_what_changes_nothing_does_not_stand_in_it(app: Repository) -> None:
     access.ListTokens(access_pb2.ListTokensRequest())
     refusal(app.get, 9)
     refusal(stranger.get, 1)
+    asked = app.promotion(1, request_id="r")
+    app.builds.ExplainPromotion(asked)
+    refusal(stranger.builds.ExplainPromotion, asked)
     refusal(access.ListTokens, access_pb2.ListTokensRequest(login="admin"))
     refusal(access.ListAccess, access_pb2.ListAccessRequest(owner="octocat", repo="app"))
     # Strangers: who they are nobody knows.

@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
+from shiplift.v1 import environments_pb2 as env
 from shiplift.v1 import stages_pb2
 
 from tests.support.harness import Shipliftd
@@ -43,6 +44,8 @@ class Scene:
         self.tokens["self"] = access.CreateToken(pb.CreateTokenRequest(login=self.of("root"), **self.cuts))
         for repo in ("sec", "web"):
             access.CreateRepository(pb.CreateRepositoryRequest(owner=self.name, repo=repo))
+            for environment in ("staging", "production"):
+                self.server.environments().CreateEnvironment(declare(self, repo, environment))
         for level in ("read", "write", "admin"):
             access.CreateUser(pb.CreateUserRequest(login=self.of(level)))
             for repo in ("sec", "*"):
@@ -65,6 +68,8 @@ class Scene:
                 ("tokens", "id, revoked"),
                 ("grants", "id, level"),
                 ("repositories", "id, version"),
+                ("environments", "id, declared, version"),
+                ("owner_rules", "id, version"),
             )
         ]
 
@@ -79,6 +84,15 @@ def revoke(scene: Scene, repo: str, login: str) -> pb.RevokeAccessRequest:
 
 def update(scene: Scene, repo: str) -> pb.UpdateRepositoryRequest:
     return changing(Repository(scene.server, scene.name, repo), active=False)
+
+
+def declare(scene: Scene, repo: str, name: str) -> env.CreateEnvironmentRequest:
+    return env.CreateEnvironmentRequest(owner=scene.name, repo=repo, environment=env.Environment(name=name))
+
+
+def rule_over(scene: Scene, repo: str, name: str) -> env.UpdateEnvironmentRequest:
+    mask, there = FieldMask(paths=["allow_failed"]), env.Environment(name=name, allow_failed=True)
+    return env.UpdateEnvironmentRequest(owner=scene.name, repo=repo, environment=there, update_mask=mask)
 
 
 def change(scene: Scene, login: str, **values: Any) -> pb.UpdateUserRequest:  # noqa: ANN401
@@ -127,6 +141,14 @@ EFFECTS: dict[str, Callable[[Scene], Any]] = {
     "UpdateRepository: of sec": lambda s: update(s, "sec"),
     "UpdateRepository: of web": lambda s: update(s, "web"),
     "CreateRepository: of another": lambda s: pb.CreateRepositoryRequest(owner=s.of("o"), repo="new"),
+    "UpdateEnvironment: staging of sec": lambda s: rule_over(s, "sec", "staging"),
+    "UpdateEnvironment: production of sec": lambda s: rule_over(s, "sec", "production"),
+    "UpdateEnvironment: staging of web": lambda s: rule_over(s, "web", "staging"),
+    "DeleteEnvironment: staging of sec": lambda s: env.DeleteEnvironmentRequest(
+        owner=s.name, repo="sec", environment="staging"
+    ),
+    "CreateEnvironment: staging of sec": lambda s: declare(s, "sec", "staging"),
+    "UpdateOwnerRules: of owner": lambda s: env.UpdateOwnerRulesRequest(owner=s.name),
 }
 
 TABLE = """
@@ -171,6 +193,12 @@ CreateRepository: of owner            O          P     O           O     O      
 CreateRepository: of another          O          P     P           O     O          O     O       O
 UpdateRepository: of sec              O          O     O           P     O          O     O       O
 UpdateRepository: of web              O          N     O           P     O          O     O       O
+UpdateEnvironment: staging of sec     O          O     O           O     O          O     O       O
+UpdateEnvironment: production of sec  O          O     O           P     O          O     O       O
+UpdateEnvironment: staging of web     O          N     O           O     O          O     O       O
+DeleteEnvironment: staging of sec     O          O     O           P     O          O     O       O
+CreateEnvironment: staging of sec     O          O     O           P     O          O     O       O
+UpdateOwnerRules: of owner            O          P     O           P     O          O     O       O
 """
 CODES = {
     "O": grpc.StatusCode.OK,
@@ -179,9 +207,9 @@ CODES = {
 }
 COLUMNS, *ROWS = TABLE.strip("\n").splitlines()
 ENTRIES = {
-    (row[:34].strip(), cut): code
+    (row[:37].strip(), cut): code
     for row in ROWS
-    for cut, code in zip(COLUMNS.split(), row[34:].split(), strict=True)
+    for cut, code in zip(COLUMNS.split(), row[37:].split(), strict=True)
 }
 
 
@@ -271,8 +299,8 @@ def test_a_list_shows_no_token_that_reaches_past_the_callers(scene: Scene, cut: 
         (
             "admin,read",
             "RevokeAccess: write of sec",
-            "RevokeAccess of write is about the actions approve, promote, record, run as well, and this"
-            " token is cut to admin, read: it can give and take back read at most",
+            "RevokeAccess of write is about the actions approve, promote, record, rollback, run as well,"
+            " and this token is cut to admin, read: it can give and take back read at most",
         ),
     ],
 )

@@ -22,7 +22,7 @@ from shiplift.v1 import stages_pb2
 from tests.support.harness import Shipliftd
 from tests.support.refusals import code_of
 from tests.support.repository import COMMIT, replayed
-from tests.support.rpcs import RPCS, caller, rule
+from tests.support.rpcs import RPCS, caller, rule, writes
 from tests.support.staged import stored
 
 ACTIONS = pb.TokenAction.values()[1:]
@@ -50,8 +50,11 @@ class Scene:
         """Where the user needs which level: repository, `*`, or nowhere."""
         option = rule(RPCS[self.rpc.partition(" ")[0]])
         level = pb.ACCESS_LEVEL_ADMIN if self.rpc == "CreateBuild numbered" else option.level
-        if option.scope == pb.ACCESS_SCOPE_OWNER:
-            return "*", pb.ACCESS_LEVEL_ADMIN
+        if option.scope == pb.ACCESS_SCOPE_OWNER or self.rpc.endswith("owner/*"):
+            return "*", option.level
+        if self.rpc in ("ApproveBuild", "DeclineBuild"):
+            # Its environment names nobody, so admins approve.
+            return "app", pb.ACCESS_LEVEL_ADMIN
         return "app", level if level in (
             pb.ACCESS_LEVEL_WRITE,
             pb.ACCESS_LEVEL_ADMIN,
@@ -67,6 +70,8 @@ class Scene:
         access.GrantAccess(pb.GrantAccessRequest(owner=self.name, repo=repo, login=self.login, level=level))
         builds.CreateBuild(api.CreateBuildRequest(**self.where, after=COMMIT))
         builds.PromoteBuild(api.PromoteRequest(**self.where, build=1, target="production"))
+        if self.rpc in FILLS:
+            FILLS[self.rpc](self)
 
     def token(self, **cuts: object) -> pb.Token:
         """Another token of the user, cut as told."""
@@ -102,6 +107,52 @@ def change(scene: Scene, flag: str, more: dict[str, Any]) -> pb.UpdateUserReques
     return pb.UpdateUserRequest(login=f"other-{scene.name}", update_mask=mask, user=user, **more)
 
 
+def declared(scene: Scene, name: str = "staging", **rules: Any) -> env.Environment:  # noqa: ANN401
+    request = env.CreateEnvironmentRequest(
+        **scene.where, environment=env.Environment(name=name, allow_failed=True, **rules)
+    )
+    return scene.server.environments().CreateEnvironment(request)
+
+
+def _blocked(scene: Scene) -> None:
+    declared(scene, "production", required_approvals=1)
+    scene.server.builds().PromoteBuild(api.PromoteRequest(**scene.where, build=1, target="production"))
+
+
+def _arrived(scene: Scene) -> None:
+    report = api.UpdateBuildRequest(**scene.where, build=2, status=api.BUILD_STATUS_SUCCESS)
+    scene.server.builds().UpdateBuild(report)
+
+
+def _held(repo: str) -> Callable[[Scene], None]:
+    def hold(scene: Scene) -> None:
+        scene.server.environments().HoldEnvironment(_hold(scene, repo, {}))
+
+    return hold
+
+
+def _hold(scene: Scene, repo: str, more: dict[str, Any]) -> env.HoldEnvironmentRequest:
+    where: dict[str, Any] = {"owner": scene.name, "repo": repo, "environment": "production"}
+    return env.HoldEnvironmentRequest(**where, reason="a test", **more)
+
+
+def _resume(scene: Scene, repo: str, more: dict[str, Any]) -> env.ResumeEnvironmentRequest:
+    where = {"owner": scene.name, "repo": repo, "environment": "production"}
+    return env.ResumeEnvironmentRequest(**where, **more)
+
+
+# What was there before some of the writes.
+FILLS: dict[str, Callable[[Scene], object]] = {
+    "RollbackBuild": _arrived,
+    "ApproveBuild": _blocked,
+    "DeclineBuild": _blocked,
+    "UpdateEnvironment": declared,
+    "DeleteEnvironment": declared,
+    "ResumeEnvironment": _held("app"),
+    "ResumeEnvironment owner/*": _held("*"),
+}
+
+
 def _stage(scene: Scene) -> int:
     build = scene.server.builds().GetBuild(api.GetBuildRequest(**scene.where, build=2))
     return build.stages[0].id
@@ -122,6 +173,24 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     "SettleEnvironment": lambda s, m: env.SettleEnvironmentRequest(
         **s.where, environment="production", build=0, **m
     ),
+    "RollbackBuild": lambda s, m: api.RollbackRequest(**s.where, build=2, target="production", **m),
+    "ApproveBuild": lambda s, m: api.ApproveBuildRequest(**s.where, build=3, **m),
+    "DeclineBuild": lambda s, m: api.DeclineBuildRequest(**s.where, build=3, **m),
+    "CreateEnvironment": lambda s, m: env.CreateEnvironmentRequest(
+        **s.where, environment=env.Environment(name="staging"), **m
+    ),
+    "UpdateEnvironment": lambda s, m: env.UpdateEnvironmentRequest(
+        **s.where,
+        environment=env.Environment(name="staging", confirm=True),
+        update_mask=FieldMask(paths=["confirm"]),
+        **m,
+    ),
+    "DeleteEnvironment": lambda s, m: env.DeleteEnvironmentRequest(**s.where, environment="staging", **m),
+    "HoldEnvironment": lambda s, m: _hold(s, "app", m),
+    "HoldEnvironment owner/*": lambda s, m: _hold(s, "*", m),
+    "ResumeEnvironment": lambda s, m: _resume(s, "app", m),
+    "ResumeEnvironment owner/*": lambda s, m: _resume(s, "*", m),
+    "UpdateOwnerRules": lambda s, m: env.UpdateOwnerRulesRequest(owner=s.name, **m),
     "AcceptStage": lambda s, m: stages_pb2.AcceptStageRequest(stage_id=_stage(s), machine="box", **m),
     "CreateRepository": lambda s, m: pb.CreateRepositoryRequest(owner=s.name, repo="new", **m),
     "UpdateRepository": lambda s, m: pb.UpdateRepositoryRequest(
@@ -146,28 +215,39 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
 # do not do, the one that does; its grant lowered, taken back, its site admin taken away.
 # O OK, P PERMISSION_DENIED, N NOT_FOUND, - does not apply.
 TABLE = """
-                      repository environment others only lowered revoked demoted
-PromoteBuild                   N           P      P    O       P       N       -
-CreateBuild                    N           O      P    O       P       N       -
-CreateBuild numbered           N           O      P    O       P       N       -
-UpdateBuild                    N           P      P    O       P       N       -
-UpdateBuild recorded           N           O      P    O       P       N       -
-RetryBuild                     N           P      P    O       P       N       -
-CancelBuild                    N           P      P    O       P       N       -
-SettleEnvironment              N           P      P    O       P       N       -
-AcceptStage                    N           N      P    O       N       N       -
-UpdateRepository               N           P      P    O       P       N       -
-CreateRepository               P           O      P    O       P       P       -
-CreateUser                     P           O      P    O       -       -       P
-CreateUser admin               P           P      P    P       -       -       P
-UpdateUser                     P           O      P    O       -       -       P
-UpdateUser disabled            P           P      P    P       -       -       P
-CreateToken                    P           P      P    P       O       O       -
-RevokeToken                    P           P      P    P       O       O       -
-GrantAccess read               N           O      P    O       P       N       -
-GrantAccess write              N           P      P    P       P       N       -
-GrantAccess admin              N           P      P    P       P       N       -
-RevokeAccess                   N           O      P    O       P       N       -
+                           repository environment others only lowered revoked demoted
+PromoteBuild                        N           P      P    O       P       N       -
+CreateBuild                         N           O      P    O       P       N       -
+CreateBuild numbered                N           O      P    O       P       N       -
+UpdateBuild                         N           P      P    O       P       N       -
+UpdateBuild recorded                N           O      P    O       P       N       -
+RetryBuild                          N           P      P    O       P       N       -
+CancelBuild                         N           P      P    O       P       N       -
+SettleEnvironment                   N           P      P    O       P       N       -
+RollbackBuild                       N           P      P    O       P       N       -
+ApproveBuild                        N           P      P    O       P       N       -
+DeclineBuild                        N           P      P    O       P       N       -
+CreateEnvironment                   N           P      P    O       P       N       -
+UpdateEnvironment                   N           P      P    O       P       N       -
+DeleteEnvironment                   N           P      P    O       P       N       -
+HoldEnvironment                     N           P      P    O       P       N       -
+HoldEnvironment owner/*             P           P      P    O       P       P       -
+ResumeEnvironment                   N           P      P    O       P       N       -
+ResumeEnvironment owner/*           P           P      P    O       P       P       -
+UpdateOwnerRules                    P           P      P    O       P       P       -
+AcceptStage                         N           N      P    O       N       N       -
+UpdateRepository                    N           P      P    O       P       N       -
+CreateRepository                    P           O      P    O       P       P       -
+CreateUser                          P           O      P    O       -       -       P
+CreateUser admin                    P           P      P    P       -       -       P
+UpdateUser                          P           O      P    O       -       -       P
+UpdateUser disabled                 P           P      P    P       -       -       P
+CreateToken                         P           P      P    P       O       O       -
+RevokeToken                         P           P      P    P       O       O       -
+GrantAccess read                    N           O      P    O       P       N       -
+GrantAccess write                   N           P      P    P       P       N       -
+GrantAccess admin                   N           P      P    P       P       N       -
+RevokeAccess                        N           O      P    O       P       N       -
 """
 CODES = {
     "O": grpc.StatusCode.OK,
@@ -176,9 +256,9 @@ CODES = {
 }
 COLUMNS, *ROWS = TABLE.strip("\n").splitlines()
 ENTRIES = {
-    (row[:22].strip(), way): code
+    (row[:27].strip(), way): code
     for row in ROWS
-    for way, code in zip(COLUMNS.split(), row[22:].split(), strict=True)
+    for way, code in zip(COLUMNS.split(), row[27:].split(), strict=True)
 }
 CUTS = ("repository", "environment", "others", "only")
 
@@ -210,8 +290,7 @@ def scene(server: Shipliftd, name: str, rpc: str) -> Scene:
 
 
 def test_every_write_stands_in_the_table() -> None:
-    writes = {name for name, rpc in RPCS.items() if "request_id" in rpc.input_type.fields_by_name}
-    assert {rpc.partition(" ")[0] for rpc in WRITES} == writes
+    assert {rpc.partition(" ")[0] for rpc in WRITES} == {name for name, rpc in RPCS.items() if writes(rpc)}
     assert {rpc for rpc, _ in ENTRIES} == set(WRITES)
 
 

@@ -1,9 +1,12 @@
 """A request_id makes a promotion safe to repeat."""
 
+from typing import Any
+
 import grpc
 import pytest
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
+from shiplift.v1 import environments_pb2 as env
 
 from tests.support.refusals import Refusal, invalid, refusal
 from tests.support.repository import Repository, replayed
@@ -124,3 +127,28 @@ def test_the_longest_request_id_is_taken(repository: Repository) -> None:
     repository.record()
     longest = repository.name.ljust(128, "~")
     assert repository.promote(1, request_id=longest) == repository.promote(1, request_id=longest)
+
+
+def test_a_repeat_says_which_hold_was_taken_back(repository: Repository) -> None:
+    channel = repository.server.environments()
+    where: dict[str, Any] = {
+        "owner": repository.owner,
+        "repo": repository.name,
+        "environment": "production",
+    }
+    held = channel.HoldEnvironment(env.HoldEnvironmentRequest(**where, reason="a fire"))
+    request = env.ResumeEnvironmentRequest(**where, request_id=repository.name)
+    assert channel.ResumeEnvironment(request) == held
+    again, call = channel.ResumeEnvironment.with_call(request)
+    assert (again, replayed(call)) == (held, True)
+    # It holds nothing any more.
+    told = refusal(channel.ResumeEnvironment, env.ResumeEnvironmentRequest(**where))
+    assert (told.code, told.reason) == (grpc.StatusCode.NOT_FOUND, "HOLD_NOT_FOUND")
+    repository.record()
+    assert repository.promote(1).status == pb.BUILD_STATUS_PENDING
+    shown = env.GetDeploymentRequest(**where)
+    assert not channel.GetDeployment(shown).HasField("hold")
+    # Held anew, it is what is there now.
+    anew = channel.HoldEnvironment(env.HoldEnvironmentRequest(**where, reason="a flood"))
+    assert channel.GetDeployment(shown).hold == anew
+    assert refusal(repository.promote, 1).reason == "PROMOTION_REFUSED"

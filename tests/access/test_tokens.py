@@ -16,7 +16,7 @@ from tests.support.tokens import future, listed, make
 
 ACTIONS = (
     "TOKEN_ACTION_READ, TOKEN_ACTION_RECORD, TOKEN_ACTION_PROMOTE, TOKEN_ACTION_APPROVE,"
-    " TOKEN_ACTION_RUN, TOKEN_ACTION_ADMIN"
+    " TOKEN_ACTION_RUN, TOKEN_ACTION_ADMIN, TOKEN_ACTION_ROLLBACK"
 )
 
 
@@ -90,7 +90,7 @@ def test_no_two_secrets_are_alike(server: Shipliftd, name: str) -> None:
         ({"name": "n" * 101}, ("name", "has 101 characters: at most 100 are taken")),
         ({"name": "\0"}, ("name", "has a NUL character: leave it out")),
         ({"actions": [0]}, ("actions", f"0 is not allowed here: wanted one of {ACTIONS}")),
-        ({"actions": [7]}, ("actions", f"7 is not allowed here: wanted one of {ACTIONS}")),
+        ({"actions": [8]}, ("actions", f"8 is not allowed here: wanted one of {ACTIONS}")),
         *(
             ({"repositories": [slug]}, ("repositories", f"{slug!r}: wanted owner/repo or owner/*"))
             for slug in (
@@ -154,7 +154,7 @@ def test_the_longest_cuts_are_taken(server: Shipliftd, name: str) -> None:
     )
     assert (len(made.name), len(made.actions), len(made.repositories), len(made.environments)) == (
         100,
-        6,
+        7,
         100,
         100,
     )

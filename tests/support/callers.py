@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1 import builds_pb2
+from shiplift.v1 import environments_pb2 as env
 
 from tests.support.harness import Shipliftd
 from tests.support.patience import until
@@ -99,6 +100,8 @@ class World:
     server: Shipliftd
     names: Callable[[], str]
     channels: dict[tuple[str, str], tuple[grpc.Channel, int]] = field(default_factory=dict)
+    # Of each repository a promotion that waits for more approvals than it will get.
+    blocked: dict[str, int] = field(default_factory=dict)
 
     def fill(self) -> None:
         access, builds = self.server.access(), self.server.builds()
@@ -113,12 +116,27 @@ class World:
                 builds.CreateBuild(
                     builds_pb2.CreateBuildRequest(owner=OWNER, repo=name, after=COMMIT, status=status)
                 )
-            builds.PromoteBuild(
-                builds_pb2.PromoteRequest(owner=OWNER, repo=name, build=2, target="production")
+            self._declare(name, "production", allow_failed=True)
+            self._declare(name, "guarded", required_approvals=10)
+            promoted = self._promote(name, "production")
+            builds.UpdateBuild(
+                builds_pb2.UpdateBuildRequest(
+                    owner=OWNER, repo=name, build=promoted, status=builds_pb2.BUILD_STATUS_SUCCESS
+                )
             )
+            self.blocked[name] = self._promote(name, "guarded")
         for login, (repo, level) in GRANTS.items():
             for name in [repo] if repo else VISIBILITIES:
                 access.GrantAccess(pb.GrantAccessRequest(owner=OWNER, repo=name, login=login, level=level))
+
+    def _declare(self, repo: str, name: str, **rules: object) -> None:
+        environment = env.Environment(name=name, **rules)  # type: ignore[arg-type]
+        request = env.CreateEnvironmentRequest(owner=OWNER, repo=repo, environment=environment)
+        self.server.environments().CreateEnvironment(request)
+
+    def _promote(self, repo: str, target: str) -> int:
+        request = builds_pb2.PromoteRequest(owner=OWNER, repo=repo, build=2, target=target)
+        return self.server.builds().PromoteBuild(request).number
 
     def token(self, login: str, **cuts: object) -> Made:
         request = pb.CreateTokenRequest(login=login, **cuts)  # type: ignore[arg-type]
@@ -165,7 +183,9 @@ class World:
         kind = RPCS[name].input_type
         fields: dict[str, object] = {}
         if "owner" in kind.fields_by_name and rule(RPCS[name]).scope != pb.ACCESS_SCOPE_VISIBLE:
-            fields = {"owner": OWNER, "repo": "*" if owner_wide else repo}
+            fields = {"owner": OWNER}
+            if "repo" in kind.fields_by_name:
+                fields["repo"] = "*" if owner_wide else repo
         if "build" in kind.fields_by_name:
             # The second one has ended.
             fields["build"] = 2 if name in ("RetryBuild", "CancelBuild") else 1
@@ -176,9 +196,10 @@ class World:
             fields["machine"] = "m1"
         if name == "SettleEnvironment":
             fields |= {"environment": "production", "build": 0}
-        if name == "GetDeployment":
+        if name in ("GetDeployment", "GetEnvironment"):
             fields["environment"] = "production"
-        if name == "PromoteBuild":
+        fields |= self._of_rules(name, str(fields.get("repo", "")))
+        if name in ("PromoteBuild", "ExplainPromotion"):
             fields["target"] = "production"
         elif name == "UpdateRepository":
             fields["update_mask"] = FieldMask(paths=["link"])
@@ -199,3 +220,33 @@ class World:
         if name == "GrantAccess":
             fields["level"] = pb.ACCESS_LEVEL_READ
         return message(kind, **fields)
+
+    def _of_rules(self, name: str, repo: str) -> dict[str, object]:
+        """What a request has that is about environments and what waits for them."""
+        if name == "CreateEnvironment":
+            return {"environment": env.Environment(name=self.names())}
+        if name == "UpdateEnvironment":
+            there = env.Environment(name="production", description=self.names())
+            return {"environment": there, "update_mask": FieldMask(paths=["description"])}
+        if name == "DeleteEnvironment":
+            environment = self.names()
+            if repo in VISIBILITIES:
+                self._declare(repo, environment)
+            return {"environment": environment}
+        # Nothing is promoted there.
+        if name == "HoldEnvironment":
+            return {"environment": "elsewhere", "reason": "a test"}
+        if name == "ResumeEnvironment":
+            if repo in (*VISIBILITIES, "*"):
+                held = env.HoldEnvironmentRequest(
+                    owner=OWNER, repo=repo, environment="elsewhere", reason="a test"
+                )
+                self.server.environments().HoldEnvironment(held)
+            return {"environment": "elsewhere"}
+        if name == "RollbackBuild":
+            return {"target": "production", "build": 2}
+        if name == "ApproveBuild":
+            return {"build": self.blocked.get(repo, 1)}
+        if name == "DeclineBuild":
+            return {"build": self._promote(repo, "guarded") if repo in VISIBILITIES else 1}
+        return {}

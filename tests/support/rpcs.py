@@ -9,6 +9,7 @@ import grpc
 import shiplift.v1
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from shiplift.v1 import access_pb2
 
@@ -35,6 +36,12 @@ def rule(rpc: MethodDescriptor) -> access_pb2.AccessRule:
     """What its option says that it needs."""
     found: access_pb2.AccessRule = rpc.GetOptions().Extensions[cast(Any, access_pb2.access)]
     return found
+
+
+def writes(rpc: MethodDescriptor) -> bool:
+    """Whether it changes something: what explains a write takes the write's request, too."""
+    only_reads = rpc.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+    return "request_id" in rpc.input_type.fields_by_name and not only_reads
 
 
 def message(kind: Descriptor, **fields: object) -> Message:

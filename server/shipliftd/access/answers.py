@@ -22,13 +22,18 @@ def _names(text: str) -> frozenset[str]:
 SHOWN = {
     "Build": _names(
         "id repo_id owner repo number parent origin status event after release deploy_to trigger retry_of"
-        " started finished created updated version stages waiting_for warnings"
+        " started finished created updated version stages waiting_for warnings rollback_of rolled_back_by"
+        " superseded_by verdicts"
     ),
     "Stage": _names(
         "id repo_id build_id number name kind type status machine os arch variant kernel limit throttle"
         " started stopped created updated version on_success on_failure depends_on"
     ),
-    "Deployment": _names("owner repo environment current in_flight last_failed uncertain"),
+    "Deployment": _names(
+        "owner repo environment current in_flight last_failed uncertain waiting hold freeze declared"
+    ),
+    "Environment": _names("owner repo name rules_version version created updated"),
+    "OwnerRules": _names("owner version"),
     "Uncertain": _names("build stage machine since"),
     "Repository": _names("id user_id owner name slug visibility permissions created updated version"),
 }

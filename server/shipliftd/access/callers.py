@@ -92,12 +92,12 @@ class Caller:
             )
 
     def require_environment(self, environment: str) -> None:
-        """Raises Denied when the token is cut to other environments."""
+        """Raises Denied when the token is cut to other environments; '' is about all of them."""
         cut = self.cut.environments if self.cut is not None else ()
         if cut and environment not in cut:
+            told = f"{environment[:100]} is not one of them" if environment else "this is about all of them"
             raise Denied(
-                f"this token is cut to the environments {', '.join(cut)}; {environment[:100]} is not one of"
-                " them",
+                f"this token is cut to the environments {', '.join(cut)}; {told}",
                 reason="TOKEN_CUT_TO_ENVIRONMENTS",
                 metadata={"environment": environment, "has": ", ".join(cut)},
             )

@@ -25,6 +25,7 @@ _OF_WRITERS = frozenset(
         pb.TOKEN_ACTION_PROMOTE,
         pb.TOKEN_ACTION_APPROVE,
         pb.TOKEN_ACTION_RUN,
+        pb.TOKEN_ACTION_ROLLBACK,
     }
 )
 # What a level lets its holder do, read aside: to say who may look is part of administering.

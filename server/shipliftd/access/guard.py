@@ -59,14 +59,14 @@ def admit(
         token.token_id,
         token.login,
         token.admin,
-        level=pb.ACCESS_LEVEL_ADMIN if token.admin or owner else pb.ACCESS_LEVEL_USER,
+        level=pb.ACCESS_LEVEL_ADMIN if token.admin else rule.level if owner else pb.ACCESS_LEVEL_USER,
         owner=owner,
         cut=token,
         reads=token.may(pb.TOKEN_ACTION_READ),
     )
     _require_action(token, rule, method)
     if scope in _OWNER_SCOPES:
-        _require_owner(reader, token, method, owner)
+        _require_owner(reader, token, method, rule.level, owner)
     elif rule.level == pb.ACCESS_LEVEL_SITE_ADMIN:
         _require_site(token, method)
     return caller
@@ -89,7 +89,7 @@ def _admit_to_repository(
             token, owner, repo, visibility, lambda: granted_level(reader, user_id, owner, repo)
         )
     if token is None:
-        if rule.level == pb.ACCESS_LEVEL_READ == level:
+        if _is_reading(rule) and level == pb.ACCESS_LEVEL_READ:
             return Caller(method, level=level, owner=owner, repo=repo, repo_id=repo_id)
         raise _token_needed(method)
     if level < pb.ACCESS_LEVEL_READ:
@@ -99,7 +99,7 @@ def _admit_to_repository(
             metadata={"owner": owner, "repo": repo},
         )
     # What anybody may do, a token does not take away.
-    if rule.level != pb.ACCESS_LEVEL_READ or visibility != "public":
+    if not _is_reading(rule) or visibility != "public":
         _require_action(token, rule, method)
     if level < rule.level:
         raise _too_little(reader, method, rule, token, f"{owner}/{repo}", cast(pb.AccessLevel, level))
@@ -116,6 +116,11 @@ def _admit_to_repository(
         token,
         visibility == "public" or token.may(pb.TOKEN_ACTION_READ),
     )
+
+
+def _is_reading(rule: pb.AccessRule) -> bool:
+    """Whether anybody may call it where anybody may read: to approve, too, a level of read will do."""
+    return rule.level == pb.ACCESS_LEVEL_READ and rule.action == pb.TOKEN_ACTION_READ
 
 
 class Guard:
@@ -211,20 +216,23 @@ def _require_site(token: ValidToken, method: str) -> None:
         raise _cut_to_repositories(f"{method} needs a site admin, and this token", method, token)
 
 
-def _require_owner(reader: Reader, token: ValidToken, method: str, owner: str) -> None:
+def _require_owner(
+    reader: Reader, token: ValidToken, method: str, needed: pb.AccessLevel, owner: str
+) -> None:
     if not is_within(token.repositories, owner, "*"):
         needs = f"{method} for all of {owner} needs a token that reaches {owner}/*; this one"
         raise _cut_to_repositories(needs, method, token)
     if token.admin:
         return
     level = granted_level(reader, token.user_id, owner, "*")
-    if level == pb.ACCESS_LEVEL_ADMIN:
+    if level >= needed:
         return
+    needs = LEVEL_WORD[needed]
     raise _denied(
-        f"{method} for all of {owner} needs admin on {owner}/*; {token.login} has not got it:"
-        " a site admin can grant it",
+        f"{method} for all of {owner} needs {needs} on {owner}/*; {token.login} has not got it: a site"
+        " admin can grant it",
         method,
-        "admin",
+        needs,
         LEVEL_WORD[cast(pb.AccessLevel, level or pb.ACCESS_LEVEL_USER)],
     )
 

@@ -146,7 +146,7 @@ def audit(
         getattr(made, "environment", "") or _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
         _text(request, "request_id", 128),
         code,
-        reason or _text(request, "comment", 2000),
+        reason or _text(request, "reason" if caller.method == "HoldEnvironment" else "comment", 2000),
     )
 
 
@@ -155,6 +155,8 @@ _TO_ENVIRONMENT = {
     "PromoteBuild": "target",
     "RollbackBuild": "target",
     "SettleEnvironment": "environment",
+    "CreateEnvironment": "environment.name",
+    "UpdateEnvironment": "environment.name",
     "DeleteEnvironment": "environment",
     "HoldEnvironment": "environment",
     "ResumeEnvironment": "environment",
@@ -162,7 +164,9 @@ _TO_ENVIRONMENT = {
 
 
 def _text(request: Message, field: str, most: int) -> str:
-    value: str = getattr(request, field, "") if field else ""
+    value: Any = request if field else ""
+    for name in field.split(".") if field else ():
+        value = getattr(value, name, "")
     return value[:most].replace("\0", "") if value else ""
 
 

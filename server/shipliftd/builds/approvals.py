@@ -26,7 +26,17 @@ class _Blocked(NamedTuple):
     said: Said
 
 
-@write(load=builds.load, look=builds.in_its_environment)
+def _may_judge(tx: Transaction, caller: Caller, request: _Request) -> None:
+    builds.in_its_environment(tx, caller, request)
+    build = builds.find(tx, caller.repo_id, request.build)
+    if build is None:
+        return
+    place = environments.place_of(tx, caller.repo_id, build.deploy_to)
+    if place.rules is not None:
+        _require_approver(tx, caller, build, place.rules)
+
+
+@write(load=builds.load, look=_may_judge)
 def approve(tx: Transaction, caller: Caller, request: pb.ApproveBuildRequest) -> Written[BuildWithStages]:
     """Notes an approval, and sets the promotion going with the last one. Twice is once.
 
@@ -40,7 +50,7 @@ def approve(tx: Transaction, caller: Caller, request: pb.ApproveBuildRequest) ->
     return Written(builds.load(tx, caller, build.id))
 
 
-@write(load=builds.load, look=builds.in_its_environment)
+@write(load=builds.load, look=_may_judge)
 def decline(tx: Transaction, caller: Caller, request: pb.DeclineBuildRequest) -> Written[BuildWithStages]:
     """Ends a promotion that waits for people. Raises what `approve` raises."""
     blocked = _blocked(tx, caller, request)
@@ -71,6 +81,7 @@ def _blocked(tx: Transaction, caller: Caller, request: _Request) -> _Blocked:
             violations=[("build", f"is {build.status}")],
             metadata={"build": build.number, "status": build.status},
         )
+    # Once more: until the lock the rules could change.
     _require_approver(tx, caller, build, place.rules)
     return _Blocked(build, place.rules)
 

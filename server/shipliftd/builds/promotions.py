@@ -2,6 +2,7 @@
 
 import json
 
+from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
@@ -81,7 +82,17 @@ def _wanted(
     return Wish(wanted, parent, stages, passed, request.despite_lost)
 
 
-@write(load=builds.load, look=builds.in_its_environment)
+def _may_try_again(tx: Transaction, caller: Caller, request: pb.RetryBuildRequest) -> None:
+    builds.in_its_environment(tx, caller, request)
+    if caller.cut is None or not caller.cut.actions:
+        return
+    build = builds.find(tx, caller.repo_id, request.build)
+    # It passes gates over, too.
+    if build is not None and build.event == "rollback":
+        caller.require_action(access_pb2.TOKEN_ACTION_ROLLBACK, f"another try of rollback {build.number}")
+
+
+@write(load=builds.load, look=_may_try_again)
 def retry(
     tx: Transaction,
     caller: Caller,

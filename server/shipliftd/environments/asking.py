@@ -38,7 +38,9 @@ _IS_DECLARED = fn.EXISTS(
     (_other := Environment.alias()).select(SQL("1")).where(_other.repo == Repository.id, _other.declared)
 )
 _IS_HELD = fn.EXISTS(
-    Hold.select(SQL("1")).where(Hold.owner == Repository.owner, Hold.repo.in_([Repository.name, "*"]))
+    Hold.select(SQL("1")).where(
+        Hold.owner == Repository.owner, Hold.repo.in_([Repository.name, "*"]), Hold.ended == SQL("0")
+    )
 )
 _PLACE = Compiled(
     Repository.select(
@@ -78,6 +80,7 @@ _HOLDS = Compiled(
         Hold.owner == arg(0),
         Hold.repo.in_([arg(1), "*"]),
         Hold.environment.in_([arg(2), ""]),
+        Hold.ended == SQL("0"),
     )
     .order_by(Hold.repo, Hold.environment)
 )

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from google.protobuf.message import Message
 from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd.access.callers import Caller
+from shipliftd.access.cuts import require_every_environment
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.environments import rules as said_rules
@@ -24,14 +26,13 @@ def _named(caller: Caller, row: Environment) -> NamedEnvironment:
     return NamedEnvironment(row, caller.owner, caller.repo)
 
 
-def _in_it(
-    _tx: Transaction, caller: Caller, request: pb.CreateEnvironmentRequest | pb.UpdateEnvironmentRequest
-) -> None:
+def _in_it(_tx: Transaction, caller: Caller, request: pb.UpdateEnvironmentRequest) -> None:
     caller.require_environment(request.environment.name)
 
 
-def _in_named(_tx: Transaction, caller: Caller, request: pb.DeleteEnvironmentRequest) -> None:
-    caller.require_environment(request.environment)
+def _in_every_one(_tx: Transaction, caller: Caller, _request: Message) -> None:
+    # With the first declaration all other environments are refused, and with the last one taken back none.
+    require_every_environment(caller)
 
 
 def _declared(reader: Reader, caller: Caller, name: str) -> Environment | None:
@@ -50,7 +51,7 @@ def not_declared(caller: Caller, name: str) -> NotFound:
     )
 
 
-@write(load=_load, look=_in_it)
+@write(load=_load, look=_in_every_one)
 def create(
     tx: Transaction, caller: Caller, request: pb.CreateEnvironmentRequest, refuses: Callable[[str], bool]
 ) -> Written[NamedEnvironment]:
@@ -123,7 +124,7 @@ def update(
     return Written(_load(tx, caller, row.id))
 
 
-@write(load=_load, look=_in_named)
+@write(load=_load, look=_in_every_one)
 def delete(
     tx: Transaction, caller: Caller, request: pb.DeleteEnvironmentRequest
 ) -> Written[NamedEnvironment]:
@@ -196,12 +197,7 @@ def _load_owner(reader: Reader, _caller: Caller, row_id: int) -> OwnerRules:
     return reader.by_id(OwnerRules, row_id)
 
 
-def _every_environment(_tx: Transaction, caller: Caller, request: pb.UpdateOwnerRulesRequest) -> None:
-    # What stops all environments is not for a token of some.
-    caller.require_environment("")
-
-
-@write(load=_load_owner, look=_every_environment)
+@write(load=_load_owner, look=_in_every_one)
 def update_owner_rules(
     tx: Transaction, caller: Caller, request: pb.UpdateOwnerRulesRequest
 ) -> Written[OwnerRules]:

@@ -20,8 +20,7 @@ _Request = pb.HoldEnvironmentRequest | pb.ResumeEnvironmentRequest
 
 
 def _load(reader: Reader, _caller: Caller, hold_id: int) -> Hold:
-    # It may have been taken back since.
-    return reader.get(Hold, Hold.id == hold_id) or Hold(id=hold_id)
+    return reader.by_id(Hold, hold_id)
 
 
 def _in_it(_tx: Transaction, caller: Caller, request: _Request) -> None:
@@ -52,7 +51,8 @@ def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) ->
 def hold_automatic(tx: Transaction, caller: Caller, environment: str, reason: str) -> None:
     """Keeps machines from an environment, unless everybody is kept from it already."""
     there = _find(tx, caller.owner, caller.repo, environment)
-    if there is None or there.scope == "automatic":
+    stands = there is not None and not there.ended and (not there.until or there.until > now())
+    if there is None or not stands or there.scope == "automatic":
         _put(tx, caller, caller.repo, environment, "automatic", reason, 0)
 
 
@@ -60,7 +60,14 @@ def _put(
     tx: Transaction, caller: Caller, repo: str, environment: str, scope: str, reason: str, until: int
 ) -> int:
     there = _find(tx, caller.owner, repo, environment)
-    said = {"scope": scope, "by": caller.login, "reason": reason, "since": now(), "until": until}
+    said = {
+        "scope": scope,
+        "by": caller.login,
+        "reason": reason,
+        "since": now(),
+        "until": until,
+        "ended": 0,
+    }
     if there is None:
         return tx.execute(Hold.insert(owner=caller.owner, repo=repo, environment=environment, **said))
     tx.execute(Hold.update(**said).where(Hold.id == there.id))
@@ -75,7 +82,7 @@ def resume(tx: Transaction, caller: Caller, request: pb.ResumeEnvironmentRequest
     faults.text("comment", request.comment, 2000)
     faults.refuse()
     there = _find(tx, request.owner, request.repo, request.environment)
-    if there is None:
+    if there is None or not _end(tx, there):
         what = request.environment or f"{request.owner}/{request.repo} as a whole"
         raise NotFound(
             f"nobody holds {what}: what stops it may be a hold of the repository or of all of"
@@ -83,7 +90,6 @@ def resume(tx: Transaction, caller: Caller, request: pb.ResumeEnvironmentRequest
             reason="HOLD_NOT_FOUND",
             metadata={"owner": request.owner, "repo": request.repo, "environment": request.environment},
         )
-    tx.execute(Hold.delete().where(Hold.id == there.id))
     _tell(tx, caller)
     return Written(there)
 
@@ -93,6 +99,11 @@ def _tell(tx: Transaction, caller: Caller) -> None:
         tx.tell("gates", caller.repo_id)
     else:
         tell_owner(tx, caller.owner)
+
+
+def _end(tx: Transaction, there: Hold) -> bool:
+    # Another call may have taken it back, now or long ago.
+    return tx.execute(Hold.update(ended=now()).where(Hold.id == there.id, Hold.ended == 0)) > 0
 
 
 def _checked(request: _Request) -> Faults:

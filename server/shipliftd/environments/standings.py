@@ -138,7 +138,7 @@ _WAITING = CompiledIn(
         .limit(_MOST_WAITING)
     )
 )
-_HOLDS = CompiledIn(lambda owners: Hold.select().where(Hold.owner.in_(owners)))
+_HOLDS = CompiledIn(lambda owners: Hold.select().where(Hold.owner.in_(owners), Hold.ended == 0))
 _HOLD_FIELDS = [field.name for field in Hold._meta.sorted_fields]
 
 

@@ -63,6 +63,7 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
         reason = TextField()
         since = BigIntegerField()
         until = BigIntegerField()
+        ended = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
         class Meta:
             table_name = "holds"

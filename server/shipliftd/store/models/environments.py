@@ -55,6 +55,8 @@ class Hold(Table):
     since = BigIntegerField()
     # 0: until it is taken back.
     until = BigIntegerField()
+    # When it was taken back, 0: not yet. The row stays, for whoever repeats that.
+    ended = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         table_name = "holds"
