@@ -8,6 +8,7 @@ import typer
 from shiplift.cli import (
     access,
     builds,
+    environments,
     envs,
     gates,
     holds,
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 for part in (
     *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, envs.app),
-    *(holds.app, take.app, runner.app, access.app, repos.app),
+    *(holds.app, environments.app, take.app, runner.app, access.app, repos.app),
 ):
     app.add_typer(part)
 
