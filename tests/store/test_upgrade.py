@@ -208,7 +208,7 @@ def test_the_copy_is_of_the_last_upgrade(database: Path, migrations: Path) -> No
 def test_each_of_several_migrations_has_its_copy(database: Path, migrations: Path) -> None:
     (migrations / "9001_next.py").write_text(NEXT)
     (migrations / "9002_more.py").write_text(
-        'def up(migrator, db):\n    db.execute_sql("CREATE TABLE holds (reason)")\n'
+        'def up(migrator, db):\n    db.execute_sql("CREATE TABLE more (reason)")\n'
     )
     assert migrate(database) == ["9001_next", "9002_more"]
     copies = sorted(path.name for path in database.parent.glob("*.before-*"))
@@ -275,6 +275,7 @@ def test_a_first_start_that_was_killed_after_making_the_tables_is_completed(tmp_
         request = access_pb2.CreateRepositoryRequest(owner="octocat", repo="app", request_id="one")
         assert server.access().CreateRepository(request) == server.access().CreateRepository(request)
     assert rows(database, "SELECT key, length(value) FROM settings ORDER BY key") == [
+        ("environments_noted", 1),
         ("oldest_release", len(schema.OLDEST_RELEASE)),
         ("secret", 64),
     ]

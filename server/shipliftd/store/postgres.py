@@ -142,6 +142,7 @@ class PostgresStore(Store):
         """Listens to the other replicas, too."""
         await self.open()
         with self._in_words():
+            await self._in_thread(lambda: schema.note_environments(self._session()))
             self.is_alone = await self._notices.start()
 
     async def _written(self, verb: Callable[[Transaction], T], made: Made) -> T:

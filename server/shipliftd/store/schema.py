@@ -14,14 +14,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from peewee import Database, SqliteDatabase
+from peewee import Database, SqliteDatabase, fn
 from playhouse.migrations import Runner
 
 from shipliftd import __version__
 from shipliftd.errors import Precondition
 from shipliftd.store import backups
 from shipliftd.store.failures import is_locked
-from shipliftd.store.models import Arrival, Setting
+from shipliftd.store.models import Arrival, Build, Environment, Setting
 from shipliftd.store.transaction import Reader, Transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,6 +29,11 @@ HISTORY = "schema_migrations"
 
 # Raised by a release whose migrations an older one could not live with.
 OLDEST_RELEASE = "0.1.0"
+
+# The setting that has the newest build whose environment was noted.
+_NOTED = "environments_noted"
+# So many before it are looked at again: another server may have been storing them just then.
+_LOOK_BACK = 1000
 
 # Any number, the same in all releases.
 _LOCK = 7_544_273_548
@@ -64,6 +69,8 @@ def migrate(database: Database) -> list[str]:
     _complete_settings(tx)
     if database.table_exists(Arrival):
         _take_over_deployments(tx)
+    if database.table_exists(Environment):
+        note_environments(tx)
     return taken
 
 
@@ -158,6 +165,29 @@ def _take_over_deployments(tx: Transaction) -> None:
     with tx.database.atomic():
         for statement in _TAKE_OVER:
             tx.database.execute_sql(statement)
+
+
+def note_environments(tx: Transaction) -> None:
+    """Has those listed to which the release before has promoted, which notes none; with every start.
+
+    There may be millions of builds, so only those are looked at that came since the last time.
+    """
+    with tx.database.atomic():
+        noted = tx.get(Setting, Setting.key == _NOTED)
+        after = int(noted.value) - _LOOK_BACK if noted is not None else 0
+        newest = tx.scalar(Build.select(fn.MAX(Build.id))) or 0
+        promoted = (
+            Build.select(Build.repo, Build.deploy_to)
+            .distinct()
+            .where(Build.id > after, Build.parent > 0, Build.deploy_to != "")
+        )
+        into = [Environment.repo, Environment.name]
+        tx.execute(Environment.insert_from(promoted, into).on_conflict_ignore())
+        tx.execute(
+            Setting.insert(key=_NOTED, value=str(newest)).on_conflict(
+                conflict_target=[Setting.key], preserve=[Setting.value]
+            )
+        )
 
 
 _NEWEST = """(

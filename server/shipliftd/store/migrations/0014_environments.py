@@ -117,7 +117,3 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
         f'CREATE INDEX "builds_under_way" ON "builds" ("repo_id", "deploy_to", "waits") WHERE {_UNENDED}'
     )
     db.execute_sql(f'CREATE INDEX "builds_waiting" ON "builds" ("waits") WHERE {_UNENDED} AND waits > 0')
-    db.execute_sql(
-        "INSERT INTO environments (repo_id, name) SELECT DISTINCT repo_id, deploy_to FROM builds"
-        " WHERE parent > 0"
-    )
