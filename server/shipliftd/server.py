@@ -300,15 +300,18 @@ async def _housekeep(
             log.warning("the store takes no writes" if failing else "the store takes writes again")
             health_now = health_pb2.HealthCheckResponse
             await _tell(healths, health_now.NOT_SERVING if failing else health_now.SERVING)
+        # A server that died may have left something, too.
+        is_thorough = seconds == 1 or seconds % _NOTE_SECONDS == 0
         try:
             if store.changed_elsewhere():
                 interceptor.access_changed()
                 runs.look_again()
+                is_thorough = True
         except Exception as error:
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
         looked = await _sweep(store, metrics, clock, looked, seconds % _NOTE_SECONDS == 0)
-        await _advance(store, runs, seconds % _NOTE_SECONDS == 0)
+        await _advance(store, runs, is_thorough)
         if seconds % _TEND_SECONDS == 0:
             await store.tend()
         if seconds % _NOTE_SECONDS == 0:

@@ -13,7 +13,7 @@ from tests.support.commands import refusal
 from tests.support.gateway import Answer, Caller
 from tests.support.harness import Gateway, Shipliftd
 from tests.support.repository import COMMIT, Repository
-from tests.support.ruled import change_rules, declare, second_person
+from tests.support.ruled import change_rules, declare, hold, second_person
 from tests.support.runner_wire import DroneRunner, Work
 from tests.support.staged import FAILURE, Staged
 
@@ -206,19 +206,19 @@ def test_what_was_superseded_leads_to_its_successor(caller: Caller, public: Repo
 def test_nothing_that_gates_and_people_say_is_run(caller: Caller, public: Repository) -> None:
     declare(public, required_approvals=1)
     public.record(status=pb.BUILD_STATUS_SUCCESS)
-    environments = public.server.environments()
-    named = {"owner": public.owner, "repo": public.name}
     public.promote(1, comment=HOSTILE)
-    environments.HoldEnvironment(environments_pb2.HoldEnvironmentRequest(**named, reason=HOSTILE))  # type: ignore[arg-type]
+    hold(public, "", HOSTILE)
     second = public.seen_by(second_person(public))
-    second.builds.ApproveBuild(pb.ApproveBuildRequest(**named, build=2, comment=HOSTILE))
+    second.builds.ApproveBuild(
+        pb.ApproveBuildRequest(owner=public.owner, repo=public.name, build=2, comment=HOSTILE)
+    )
     answer = caller.having("").get(f"/{public.slug}/2")
     page = Page(answer)
     assert b"<script" not in answer.body
     assert page.links == ["1"]
     assert ["comment", HOSTILE] in page.rows
-    [hold] = [cell for name, cell in page.rows if name == "hold"]
-    assert hold == (
+    [held] = [cell for name, cell in page.rows if name == "hold"]
+    assert held == (
         f"failed: {public.slug} is held by admin: {HOSTILE}; cleared by who may write to {public.slug}"
     )
     [said] = [cell for name, cell in page.rows if name == f"second-{public.name}"]

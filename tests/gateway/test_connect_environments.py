@@ -120,6 +120,8 @@ def test_an_update_changes_what_its_mask_names_in_camel_case(caller: Caller, dec
         ("promoterLevel", True),
         ("freezes", {"name": "x"}),
         ("requiredApprovals", 1.5),
+        # RE2 would not read it, were it shorter.
+        ("params", [{"name": "A", "pattern": "(" * 1001, "default": "x"}]),
     ],
 )
 def test_a_value_that_is_no_such_thing_is_refused(

@@ -7,8 +7,10 @@ from shiplift.v1 import access_pb2, environments_pb2
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.support.gateway import Answer, Caller
+from tests.support.harness import Shipliftd
 from tests.support.repository import Repository
-from tests.support.ruled import declare, second_person
+from tests.support.ruled import declare, hold, second_person
+from tests.support.runner_wire import FILTER, Work, answer_of, begun
 
 SUCCESS, FAILURE = pb.BUILD_STATUS_SUCCESS, pb.BUILD_STATUS_FAILURE
 
@@ -115,6 +117,29 @@ def test_what_waits_is_incomplete_and_in_no_runners_queue(caller: Caller, blocke
     assert [ids[stage["id"]] for stage in listed("/api/queue") if stage["id"] in ids] == [3]
 
 
+def test_a_restart_is_refused_by_the_same_gates(caller: Caller, recorded: Repository) -> None:
+    declare(recorded)
+    recorded.promote(1)
+    recorded.report(2, FAILURE)
+    hold(recorded, reason="an incident")
+    assert caller.post(path(recorded, "/2")).told == (
+        409,
+        f"{recorded.slug} may not go to production: hold: production is held by admin: an incident",
+    )
+    assert recorded.counter() == 2
+
+
+def test_what_waits_can_be_stopped(caller: Caller, blocked: Repository) -> None:
+    declare(blocked, "staging")
+    for _ in range(2):
+        blocked.promote(1, "staging")
+    for number in (2, 4):
+        stopped = caller.call("DELETE", path(blocked, f"/{number}"))
+        assert statuses(stopped) == (200, "killed", ["skipped"])
+        assert caller.get(path(blocked, f"/{number}")).json == stopped.json
+    assert statuses(caller.get(path(blocked, "/3"))) == (200, "pending", ["pending"])
+
+
 # Approving and declining.
 
 
@@ -124,6 +149,22 @@ def test_an_approval_is_204_and_sets_it_going(caller: Caller, second: Caller, bl
     assert statuses(caller.get(path(blocked, "/2"))) == (200, "pending", ["pending"])
     [approval] = blocked.get(2).approvals
     assert (approval.login, approval.declined) == (f"second-{blocked.name}", False)
+
+
+def test_a_drone_runner_gets_the_stage_once_it_is_approved(
+    server: Shipliftd, caller: Caller, name: str
+) -> None:
+    work = Work.at(server, caller.address, name)
+    declare(work.repository, required_approvals=1)
+    promotion = work.promoted()
+    second = caller.having(second_person(work.repository))
+    with work.runner.calling("POST", "/stage", FILTER) as waiting:
+        assert second.post(path(work.repository, "/2/approve/1")).status == 204
+        stage = answer_of(waiting).json
+    assert (stage["id"], stage["status"]) == (promotion.stages[0].id, "pending")
+    accepted = work.runner.accept(stage).json
+    assert work.runner.update({**begun(accepted), "status": "success"}).json["status"] == "success"
+    assert statuses(caller.get(path(work.repository, "/2"))) == (200, "success", ["success"])
 
 
 @pytest.mark.parametrize("route", ["/2/decline/1", "/2/decline"])
@@ -301,11 +342,7 @@ def test_a_rollback_goes_where_a_promotion_would_wait_and_be_refused(
     caller: Caller, deployed: Repository
 ) -> None:
     declare(deployed, required_approvals=2)
-    deployed.server.environments().HoldEnvironment(
-        environments_pb2.HoldEnvironmentRequest(
-            owner=deployed.owner, repo=deployed.name, environment="production", reason="an incident"
-        )
-    )
+    hold(deployed, reason="an incident")
     query = {"target": "production"}
     assert caller.post(path(deployed, "/1/promote"), query).told == (
         409,

@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from shiplift.v1 import access_pb2
 from shipliftd.descriptors import descriptor_set
+from shipliftd.gateway.absent import ABSENT
 
 from tests.support import demo
 from tests.support.gateway import Answer, Caller
@@ -316,37 +317,19 @@ def test_an_admin_of_an_owner_registers_there(caller: Caller, server: Shipliftd,
     assert boss.post(f"/api/repos/not-mine-{name}/app").status == 403
 
 
-# What is not in this release.
+# What is not here.
 
 
-NOT_YET = [
-    ("POST", "/builds/1/rollback", "rolling back"),
-    ("POST", "/builds/1/approve/1", "approving"),
-    ("POST", "/builds/1/decline/1", "declining"),
-]
-
-
-def not_yet(what: str) -> dict[str, object]:
-    return {"message": f"{what} is not in this release", "code": "UNIMPLEMENTED"}
-
-
-@pytest.mark.parametrize(("method", "rest", "what"), NOT_YET)
-def test_what_has_no_rpc_yet_says_so_to_who_may_read_the_repository(
-    recorded: Repository,
-    reader: Caller,
-    outsider: Caller,
-    stranger: Caller,
-    method: str,
-    rest: str,
-    what: str,
+def test_what_is_not_here_is_told_to_who_may_read_the_repository(
+    recorded: Repository, reader: Caller, outsider: Caller, stranger: Caller
 ) -> None:
     def call(who: Caller) -> Answer:
-        return who.call(method, path(recorded, rest), {"target": "production"})
+        return who.get(path(recorded, "/secrets"))
 
-    assert (call(reader).status, call(reader).json) == (501, not_yet(what))
+    told = ABSENT["/api/repos/{owner}/{repo}/secrets"]
+    assert (call(reader).status, call(reader).json) == (501, {"message": told, "code": "UNIMPLEMENTED"})
     assert call(outsider).told == hidden(recorded.slug)
     assert call(stranger).told == (401, f"GetRepository {NO_TOKEN}")
-    assert recorded.numbers() == [1]
 
 
 # The API's descriptors.

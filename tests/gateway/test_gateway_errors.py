@@ -7,6 +7,7 @@ from dataclasses import replace
 import grpc
 import pytest
 from shiplift.v1 import access_pb2
+from shipliftd.gateway.absent import ABSENT
 from shipliftd.gateway.failures import STATUS_OF
 
 from tests.support.beside import opened
@@ -194,10 +195,9 @@ def test_415_says_what_is_taken(caller: Caller, recorded: Repository) -> None:
     assert_failed(answer, 415, "INVALID_ARGUMENT", message)
 
 
-def test_501_says_what_is_not_there_yet(caller: Caller, recorded: Repository) -> None:
-    message = "rolling back is not in this release"
-    answer = caller.post(f"/api/repos/{recorded.slug}/builds/1/rollback", {"target": "a"})
-    assert_failed(answer, 501, "UNIMPLEMENTED", message)
+def test_501_says_what_to_use_instead(caller: Caller, recorded: Repository) -> None:
+    answer = caller.get(f"/api/repos/{recorded.slug}/secrets")
+    assert_failed(answer, 501, "UNIMPLEMENTED", ABSENT["/api/repos/{owner}/{repo}/secrets"])
 
 
 def test_500_tells_an_id_and_no_more(own_server: Shipliftd) -> None:
@@ -266,6 +266,9 @@ def test_nothing_that_can_go_wrong_is_answered_with_null(caller: Caller, reposit
         ("POST", f"{builds}/1"),
         ("POST", f"{builds}/1/promote"),
         ("POST", f"{builds}/1/rollback"),
+        ("POST", f"{builds}/1/approve/1"),
+        ("POST", f"{builds}/1/decline/1"),
+        ("POST", f"{builds}/1/decline"),
         ("DELETE", f"{builds}/1"),
         ("GET", "/api/queue"),
         ("GET", "/api/builds/incomplete"),

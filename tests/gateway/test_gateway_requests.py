@@ -282,6 +282,7 @@ ALLOWED = {
     "/builds/1/rollback": "POST",
     "/builds/1/approve/1": "POST",
     "/builds/1/decline/1": "POST",
+    "/builds/1/decline": "POST",
     "/builds/1/logs/1/1": "DELETE, GET, HEAD",
     "/builds/latest": "GET, HEAD",
     "/builds/deployments": "GET, HEAD",

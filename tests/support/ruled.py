@@ -1,4 +1,4 @@
-"""Environments with rules: declaring them, each in one line."""
+"""Environments with rules: declaring and holding them, each in one line."""
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from shiplift.v1 import access_pb2, environments_pb2
@@ -15,6 +15,17 @@ def declare(
             owner=repository.owner,
             repo=repository.name,
             environment=environments_pb2.Environment(name=name, **rules),  # type: ignore[arg-type]
+        )
+    )
+
+
+def hold(
+    repository: Repository, environment: str = "production", reason: str = "we look"
+) -> environments_pb2.Hold:
+    """HoldEnvironment, as the site admin."""
+    return repository.server.environments().HoldEnvironment(
+        environments_pb2.HoldEnvironmentRequest(
+            owner=repository.owner, repo=repository.name, environment=environment, reason=reason
         )
     )
 

@@ -46,7 +46,7 @@ def approve(tx: Transaction, caller: Caller, request: pb.ApproveBuildRequest) ->
     blocked = _blocked(tx, caller, request)
     build = blocked.build
     _note(tx, caller, request, blocked, declined=False)
-    waiting.look(tx, build)
+    waiting.look(tx, build.id)
     return Written(builds.load(tx, caller, build.id))
 
 

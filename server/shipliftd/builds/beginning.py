@@ -23,7 +23,7 @@ from shipliftd.fields import Faults
 from shipliftd.stages import again, lacking, said_by
 from shipliftd.store import moves
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
-from shipliftd.store.transaction import Transaction
+from shipliftd.store.transaction import Overtaken, Transaction
 
 _MOST_OVERRIDES = 10
 
@@ -120,6 +120,7 @@ def decide(tx: Transaction, caller: Caller, wish: Wish, *, to_begin: bool = True
         params=json.loads(build.params),
         at=at,
         created=at,
+        event=build.event,
     )
     told = {gate: refusals[gate].message for gate in ("uncertain", "stages") if gate in refusals}
     facts = environments.facts(tx, place, asked, **told)
@@ -146,12 +147,22 @@ def begin(tx: Transaction, caller: Caller, decision: Decision) -> BuildWithStage
     build, place = decision.build, decision.place
     ids = builds.ids(tx, len(decision.stages))
     number = builds.take_number(tx, caller).number
+    # The repository's row is locked from here on, and was not before: a hold may have been answered since.
+    if (
+        build.deploy_to
+        and not place.is_ruled
+        and environments.place_of(tx, caller.repo_id, build.deploy_to).is_ruled
+    ):
+        raise Overtaken
     # What was recorded begins a chain of its own.
     build = build._replace(number=number, origin=build.origin if build.parent else number)
     if build.deploy_to and place.environment_id is None:
         environments.note(tx, caller.repo_id, build.deploy_to)
     if place.rules is not None and place.rules.rules.queue == "supersede":
         waiting.supersede(tx, build)
+    if build.waits:
+        # What it waits for may have ended meanwhile, and told those of whom it was none yet.
+        tx.tell("gates", caller.repo_id)
     return builds.insert(tx, caller, build, decision.stages, ids)
 
 

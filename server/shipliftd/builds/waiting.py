@@ -1,7 +1,7 @@
 """Promotions that wait for their gates: setting them going, and ending those that wait in vain."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from peewee import SQL
 
@@ -15,7 +15,7 @@ from shipliftd.store.models import ENDED, IS_UNDER_WAY, Build
 from shipliftd.store.rows import BuildRow
 from shipliftd.store.transaction import Reader, Transaction
 
-# So many are looked at in one transaction.
+# So many repositories are looked at in a second.
 _MOST_AT_ONCE = 100
 # What no event tells of is looked at this often.
 _LOOK_MS = 60_000
@@ -23,25 +23,18 @@ _LOOK_MS = 60_000
 # With the environment named, or SQLite would go through all builds of the repository.
 _IN_REPOSITORY = (Build.repo == arg(0)) & (Build.deploy_to > SQL("''")) & (Build.waits > SQL("0"))
 _WAITING = Compiled(
-    Build.select()
+    Build.select(Build.id)
     .where(_IN_REPOSITORY, SQL(IS_UNDER_WAY))
     # A rollback goes before what it undoes, and those that people must look at come last.
     .order_by(Build.event.desc(), Build.status.desc(), Build.number)
-    .limit(_MOST_AT_ONCE)
 )
-_ANY = Compiled(Build.select(Build.id).where(_IN_REPOSITORY, SQL(IS_UNDER_WAY)).limit(1))
 _DUE = Compiled(
     Build.select(Build.repo)
     .distinct()
     .where(Build.waits > SQL("0"), Build.waits <= arg(0), SQL(IS_UNDER_WAY))
     .limit(_MOST_AT_ONCE)
 )
-_ALL = Compiled(
-    Build.select(Build.repo)
-    .distinct()
-    .where(Build.waits > SQL("0"), SQL(IS_UNDER_WAY))
-    .limit(_MOST_AT_ONCE)
-)
+_ALL = Compiled(Build.select(Build.repo).distinct().where(Build.waits > SQL("0"), SQL(IS_UNDER_WAY)))
 _IN_ENVIRONMENT = Compiled(
     Build.select()
     .where(Build.repo == arg(0), Build.deploy_to == arg(1), Build.waits > SQL("0"), SQL(IS_UNDER_WAY))
@@ -69,16 +62,16 @@ def next_look(verdicts: Sequence[Verdict], approvals_end: int, at: int) -> int:
     return max(min(times, default=at + _LOOK_MS), at + 1)
 
 
-def advance(tx: Transaction, repo_id: int) -> None:
-    """Sets going what waits in a repository and waits no more; its row is locked meanwhile."""
+def advance(tx: Transaction, repo_id: int, build_ids: Iterable[int]) -> None:
+    """Sets going those of the builds that wait no more; their repository is locked meanwhile."""
     moves.lock_repository(tx, repo_id)
-    for row in _WAITING.run(tx, repo_id).fetchall():
-        look(tx, BuildRow._make(row))
+    for build_id in build_ids:
+        look(tx, build_id)
 
 
-def any_in(reader: Reader, repo_id: int) -> bool:
-    """Whether anything waits in a repository."""
-    return _ANY.one(reader, repo_id) is not None
+def all_in(reader: Reader, repo_id: int) -> list[int]:
+    """The ids of what waits in a repository, in the order in which they go."""
+    return [row[0] for row in _WAITING.run(reader, repo_id).fetchall()]
 
 
 def due(reader: Reader, thoroughly: bool = False) -> list[int]:
@@ -87,15 +80,16 @@ def due(reader: Reader, thoroughly: bool = False) -> list[int]:
     return [row[0] for row in rows]
 
 
-def look(tx: Transaction, build: BuildRow) -> BuildRow:
+def look(tx: Transaction, build_id: int) -> BuildRow:
     """Asks the gates of a build that waits again, and does what they say; the repository is locked."""
-    moves.lock_build(tx, build.id)
-    build = builds.by_id(tx, build.id)
+    moves.lock_build(tx, build_id)
+    build = builds.by_id(tx, build_id)
     if build.status in ENDED or not build.waits:
         return build
     place = environments.place_of(tx, build.repo_id, build.deploy_to)
     asked = _asked(tx, place, build)
-    facts = environments.facts(tx, place, asked, uncertain=environments.lost_since(tx, build))
+    unknown = environments.unknown_to(tx, build.repo_id, build.deploy_to, build.number)
+    facts = environments.facts(tx, place, asked, unknown)
     before = environments.read(build.verdicts)
     verdicts = environments.evaluate(facts, is_rollback=build.event == "rollback", before=before)
     if facts.rules is not None and asked.at >= facts.approvals_end and _wants_people(verdicts):
@@ -130,11 +124,15 @@ def end(tx: Transaction, build: BuildRow, status: str, told: str) -> BuildRow:
 
 
 def supersede(tx: Transaction, newer: BuildRow) -> None:
-    """Ends those that wait for an environment, because of a newer promotion to it."""
+    """Ends those that wait for an environment, because of a newer promotion to it.
+
+    What is to be put back stays so, unless something else is to be.
+    """
     for row in _IN_ENVIRONMENT.run(tx, newer.repo_id, newer.deploy_to).fetchall():
         moves.lock_build(tx, row[0])
         build = builds.by_id(tx, row[0])
-        if build.status not in ENDED and build.waits:
+        is_spared = build.event == "rollback" and newer.event != "rollback"
+        if build.status not in ENDED and build.waits and not is_spared:
             tx.execute(Build.update(superseded_by=newer.number).where(Build.id == build.id))
             end(tx, build, "killed", f"superseded by {newer.number}")
 
@@ -156,6 +154,8 @@ def _asked(tx: Transaction, place: environments.Place, build: BuildRow) -> Asked
         params=json.loads(build.params),
         at=now(),
         created=build.created,
+        event=build.event,
+        number=build.number,
     )
 
 

@@ -19,7 +19,7 @@ from shipliftd.environments.current import becomes_current, current_number
 from shipliftd.environments.gates import OVERRIDABLE, Override, Verdict, against, evaluate, shown
 from shipliftd.environments.holding import hold_automatic
 from shipliftd.environments.rules import Said, completed
-from shipliftd.environments.uncertain import accept_lost, lose, lost_since, settle_by_success
+from shipliftd.environments.uncertain import accept_lost, lose, settle_by_success, unknown_to
 
 __all__ = [
     "OVERRIDABLE",
@@ -39,11 +39,11 @@ __all__ = [
     "facts",
     "hold_automatic",
     "lose",
-    "lost_since",
     "note",
     "place_of",
     "read",
     "settle_by_success",
     "shown",
     "stored",
+    "unknown_to",
 ]

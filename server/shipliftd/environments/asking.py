@@ -102,9 +102,21 @@ _UNDER_WAY = Compiled(
     .where(
         Build.repo == arg(0),
         Build.deploy_to == arg(1),
-        Build.waits == arg(2),
-        Build.id != arg(3),
+        Build.waits == SQL("0"),
+        Build.id != arg(2),
         SQL(IS_UNDER_WAY),
+    )
+    .limit(1)
+)
+# Rollbacks go before promotions, and then those that were asked for first.
+_QUEUED = Compiled(
+    Build.select(Build.number)
+    .where(
+        Build.repo == arg(0),
+        Build.deploy_to == arg(1),
+        Build.waits == QUEUED,
+        SQL(IS_UNDER_WAY),
+        (Build.event > arg(2)) | ((Build.event == arg(2)) & (Build.number < arg(3))),
     )
     .limit(1)
 )
@@ -168,6 +180,9 @@ class Asked(NamedTuple):
     params: Mapping[str, str]
     at: int
     created: int
+    event: str
+    # Of one that is not stored yet: behind all others.
+    number: int = 2**31 - 1
 
 
 def note(tx: Transaction, repo_id: int, environment: str) -> None:
@@ -215,9 +230,10 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
         succeeded=_succeeded(reader, asked, said.rules.requires),
         approved=_approved(reader, asked) if said.rules.required_approvals else (),
         approvals_end=asked.created + said.rules.approval_window,
-        under_way=_first(reader, asked, 0),
-        # Of those that wait, who is asked about in the order of their numbers goes first.
-        queued=0 if asked.id else _first(reader, asked, QUEUED),
+        under_way=_under_way(reader, asked),
+        # Though nothing is under way: it may have ended since those were asked about.
+        queued=_queued(reader, asked),
+        is_rollback=asked.event == "rollback",
     )
 
 
@@ -257,8 +273,13 @@ def _approved(reader: Reader, asked: Asked) -> tuple[str, ...]:
     return tuple(row[0] for row in _APPROVED.run(reader, asked.id).fetchall()) if asked.id else ()
 
 
-def _first(reader: Reader, asked: Asked, waits: int) -> int:
-    row = _UNDER_WAY.one(reader, asked.repo_id, asked.environment, waits, asked.id)
+def _under_way(reader: Reader, asked: Asked) -> int:
+    row = _UNDER_WAY.one(reader, asked.repo_id, asked.environment, asked.id)
+    return row[0] if row is not None else 0
+
+
+def _queued(reader: Reader, asked: Asked) -> int:
+    row = _QUEUED.one(reader, asked.repo_id, asked.environment, asked.event, asked.number)
     return row[0] if row is not None else 0
 
 

@@ -84,6 +84,7 @@ class Facts(NamedTuple):
     # The promotion that is under way, and the first that waits for it to end; 0 for none.
     under_way: int = 0
     queued: int = 0
+    is_rollback: bool = False
     # Why nobody knows what is there, '' where that is known or the loss is accepted.
     uncertain: str = ""
     # Why there is nothing to run.
@@ -263,7 +264,7 @@ def queue(facts: Facts) -> Said:
     if not ahead:
         return f"no promotion to {facts.environment} is ahead"
     told = f"promotion {ahead} to {facts.environment} {'is under way' if facts.under_way else 'waits'}"
-    if rules.queue == "reject":
+    if rules.queue == "reject" and not facts.is_rollback:
         return _No(f"{told}, and no other is taken meanwhile")
     return _No(f"{told}: this one goes when it has ended", waits=True)
 

@@ -42,8 +42,8 @@ def accept_lost(reader: Reader, repo_id: int, environment: str, lost: int) -> li
     row = _FIND.one(reader, repo_id, environment)
     if row is None:
         return []
-    number, stage, machine, at, _ = row
-    told = _told(environment, number, stage, machine, at)
+    number, stage, machine, _, _ = row
+    told = _told(environment, row)
     if lost == number:
         return [f"{told}. The success of this one settles it."]
     raise Precondition(
@@ -56,13 +56,22 @@ def accept_lost(reader: Reader, repo_id: int, environment: str, lost: int) -> li
     )
 
 
-def lost_since(reader: Reader, build: BuildRow) -> str:
-    """Why nobody knows what is where a promotion is to go; '' where it was made in spite of the loss."""
-    row = _FIND.one(reader, build.repo_id, build.deploy_to)
-    return _told(build.deploy_to, *row[:4]) if row is not None and build.number <= row[4] else ""
+def unknown_to(reader: Reader, repo_id: int, environment: str, number: int) -> str:
+    """Why nobody knows what is there, for a promotion that waits; '' where that is known.
+
+    One that was made after the loss was made by somebody who knew of it.
+    """
+    row = _FIND.one(reader, repo_id, environment)
+    if row is None or number > row[4]:
+        return ""
+    return (
+        f"{_told(environment, row)}. Look what is there, and say so: shiplift settle {environment}"
+        " --current NUMBER"
+    )
 
 
-def _told(environment: str, number: int, stage: str, machine: str, at: int) -> str:
+def _told(environment: str, row: tuple[int, str, str, int, int]) -> str:
+    number, stage, machine, at, _ = row
     since = datetime.fromtimestamp(at // 1000, UTC).isoformat()
     return (
         f"nobody knows what is in {environment}: promotion {number} to it was lost in stage {stage!r} on"

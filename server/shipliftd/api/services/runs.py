@@ -13,6 +13,11 @@ from shipliftd.store.transaction import Change
 
 log = logging.getLogger(__name__)
 
+# So many are looked at in one transaction, for which others wait.
+_MOST_AT_ONCE = 25
+# When what went wrong is tried again.
+_AGAIN_SECONDS = 5.0
+
 
 class Runs:
     """Is told of each change once it is on disk, and wakes whom it concerns."""
@@ -56,13 +61,15 @@ class Runs:
     async def _look_at(self, repo_id: int) -> None:
         try:
             while True:
-                if await self._store.read(waiting.any_in, repo_id):
-                    await self._store.write(waiting.advance, repo_id)
+                ids = await self._store.read(waiting.all_in, repo_id)
+                for start in range(0, len(ids), _MOST_AT_ONCE):
+                    some = ids[start : start + _MOST_AT_ONCE]
+                    await self._store.write(waiting.advance, repo_id, some)
                 if not self._looking[repo_id]:
                     return
                 self._looking[repo_id] = False
         except Exception as error:
-            # They are looked at again by the clock.
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self.look_at, repo_id)
             log.warning("gates not asked again", extra={"repo_id": repo_id, "error": str(error)})
         finally:
             del self._looking[repo_id]
