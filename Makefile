@@ -53,7 +53,8 @@ stubs: ## Generate a package of stubs into gen/: make stubs LANG=go|java|ts|rust
 bench: .venv/.installed ## Measure promotions against an echo server (takes minutes)
 	$(BIN)/python -m bench.promote
 
-check-deep: .venv/.installed ## Try the JSON gateway with 2,000 requests of each kind (takes an hour at most)
+check-deep: .venv/.installed ## Try the JSON gateway with 2,000 requests of each kind, and gates that always pass (takes an hour at most)
+	$(BIN)/python -m tests.support.mutate_gates
 	SHIPLIFT_DEEP=1 $(BIN)/pytest tests/gateway/test_openapi.py
 
 faults: .venv/.installed ## Kill servers, fill disks, set clocks, crowd, fuzz, and count what is lost (takes hours)
