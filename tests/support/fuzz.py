@@ -75,7 +75,22 @@ BY_NAME = {
     "after": [COMMIT],
     "pipeline": [PIPELINE, PIPELINE.replace("depends_on: [build]\n", "")],
     "request_id": ["one", "two"],
-    "paths": ["link", "email", "admin", "disabled", "active", "timeout", "*"],
+    "paths": [
+        *("link", "email", "admin", "disabled", "active", "timeout", "*"),
+        *("freezes", "params", "soak", "required_approvals", "approvers", "requires", "queue_policy"),
+    ],
+    "name": ["a", "one", "qa", "production", "A", "PATH"],
+    "requires": ["qa", "production", "staging"],
+    "promoters": ["admin", "ann"],
+    "approvers": ["admin", "ann"],
+    "overriders": ["admin", "ann"],
+    "zone": ["Europe/Berlin", "Australia/Lord_Howe", "Mars"],
+    "from": ["Fri 16:00", "2026-03-29T02:30", "0001-01-01T00:00", ""],
+    "to": ["Mon 08:00", "Fri 16:00", "9998-12-31T23:59:59", ""],
+    "default": ["a", "1"],
+    "choices": ["a", "1"],
+    "pattern": ["(a*)*b", "[a1]", "(", "\\pL{1000}"],
+    "gate": ["hold", "freeze", "success", "predecessor", "queue"],
     "kind": ["pipeline", "external"],
     "type": ["exec", "docker"],
     "repositories": ["octocat/app", "octocat/*"],
@@ -92,9 +107,13 @@ NAMING = {
     "status",
     "level",
     "id",
-} | {"stage_id", "step_id", "update_mask", "paths", "repository", "user"}
+    "name",
+    "zone",
+    "gate",
+} | {"stage_id", "step_id", "update_mask", "paths", "repository", "user", "reason", "rules"}
 NUMBERS = [0, 1, 1, 1, 2, 2, 3, 4, 5, -1, 100, 2**31 - 1, -(2**31), 2**53, 2**63 - 1, -(2**63)]
-# A store with something to ask for: builds 3 and 4 are promotions, and a runner has the stage of the first.
+# A store with something to ask for: builds 3 and 4 are promotions, and a runner has the stage of the first;
+# 5 waits for people, and 6 for its turn.
 APP: dict[str, Any] = {"owner": "octocat", "repo": "app"}
 BEFORE: list[tuple[str, dict[str, Any]]] = [
     ("CreateRepository", APP),
@@ -113,6 +132,10 @@ BEFORE: list[tuple[str, dict[str, Any]]] = [
         {"stage_id": 3, "status": "BUILD_STATUS_RUNNING", "steps": [{"number": 1, "name": "one"}]},
     ),
     ("AppendLog", {"step_id": 1, "lines": [{"text": "a"}]}),
+    ("CreateEnvironment", {**APP, "environment": {"name": "production", "required_approvals": 1}}),
+    ("CreateEnvironment", {**APP, "environment": {"name": "qa", "queue_policy": "QUEUE_POLICY_SUPERSEDE"}}),
+    ("PromoteBuild", {**APP, "build": 1, "target": "production"}),
+    ("PromoteBuild", {**APP, "build": 1, "target": "qa"}),
 ]
 # More than any enum has words.
 MOST_ENUM = 16
