@@ -205,6 +205,14 @@ def test_pages_are_by_name(declared: Declared) -> None:
         if not token:
             break
     assert found == [names[:2], names[2:4], names[4:]]
+    # Of more than 100 a page has 100.
+    for n in range(100):
+        declared.declare(f"more-{n:03}")
+    page = declared.stub.ListEnvironments(pb.ListEnvironmentsRequest(**declared.of, page_size=1000))
+    rest = declared.stub.ListEnvironments(
+        pb.ListEnvironmentsRequest(**declared.of, page_size=1000, page_token=page.next_page_token)
+    )
+    assert (len(page.environments), len(rest.environments), rest.next_page_token) == (100, 5, "")
     bad = pb.ListEnvironmentsRequest(**declared.of, page_token="x")
     assert refusal(declared.stub.ListEnvironments, bad).violations[0][0] == "page_token"
 

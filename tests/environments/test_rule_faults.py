@@ -124,6 +124,16 @@ def test_what_a_declaration_is_refused_for(declared: Declared, row: Row) -> None
     )
 
 
+def test_all_that_is_said_is_not_too_large(declared: Declared) -> None:
+    large: dict[str, Any] = {"params": [{"name": f"A{n}", "choices": ["x" * 1000] * 90} for n in range(2)]}
+    declared.declare(**large)
+    large["params"].append({"name": "B", "choices": ["x" * 1000] * 90})
+    (fault,) = refusal(declared.change, **large).violations
+    assert fault[0] == "environment"
+    assert fault[1].endswith(" bytes: at most 262144 are taken")
+    assert refusal(declared.declare, "qa", **large).violations == (fault,)
+
+
 def test_all_faults_are_told_together(declared: Declared) -> None:
     told = refusal(declared.declare, "a b", soak="-1s", confirm=True, queue_policy=9)
     assert [field for field, _ in told.violations] == [

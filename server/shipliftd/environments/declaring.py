@@ -17,6 +17,8 @@ from shipliftd.store.models import Approval, Build, Environment, OwnerRules, Rep
 from shipliftd.store.rows import NamedEnvironment
 from shipliftd.store.transaction import Reader, Transaction
 
+_MOST_LISTED = 100
+
 
 def _load(reader: Reader, caller: Caller, environment_id: int) -> NamedEnvironment:
     return _named(caller, reader.by_id(Environment, environment_id))
@@ -177,9 +179,14 @@ def page(reader: Reader, caller: Caller, request: pb.ListEnvironmentsRequest) ->
         Environment.select()
         .where(Environment.repo == caller.repo_id, Environment.declared, Environment.name > key[0])
         .order_by(Environment.name)
-        .limit(pages.size(request.page_size) + 1)
+        .limit(page_size(request) + 1)
     )
     return [_named(caller, row) for row in rows]
+
+
+def page_size(request: pb.ListEnvironmentsRequest) -> int:
+    """How many a page has at the most: each can be large."""
+    return min(pages.size(request.page_size), _MOST_LISTED)
 
 
 def key_of(row: NamedEnvironment) -> pages.Key:

@@ -44,6 +44,8 @@ _MOST_CHOICES = 100
 # As of what is promoted, in bytes.
 _MOST_VALUE = 32 * 1024
 _MOST_TOTAL = 128 * 1024
+# Of all that is said of an environment, as it is stored: the server remembers many of them.
+_MOST_SAID = 256 * 1024
 # RE2 takes as long as value and pattern are large: a fraction of a second, with these.
 _MOST_MATCHED = 4096
 _MOST_PATTERN_BYTES = 256 * 1024
@@ -66,16 +68,20 @@ class Said(NamedTuple):
 
 
 def stored(environment: pb.Environment) -> str:
-    """What the store keeps of a message: what its admins say."""
+    """What the store keeps of a message: what its admins say. Raises Invalid where that is too much."""
     kept = pb.Environment()
     kept.CopyFrom(environment)
     for field in pb.Environment.DESCRIPTOR.fields:
         if field.name not in SAID:
             kept.ClearField(field.name)
-    return json_format.MessageToJson(kept, preserving_proto_field_name=True, indent=None)
+    text = json_format.MessageToJson(kept, preserving_proto_field_name=True, indent=None)
+    faults = Faults()
+    faults.long_text("environment", text, _MOST_SAID)
+    faults.refuse()
+    return text
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def said(text: str, version: int) -> Said:
     """What the store has of an environment. The message is shared: it is read, and never changed."""
     message = json_format.Parse(text, pb.Environment(), ignore_unknown_fields=True)

@@ -42,7 +42,7 @@ class EnvironmentService(EnvironmentServiceServicer):
             page, token = pages.fill(
                 reader,
                 request,
-                pages.size(request.page_size),
+                declaring.page_size(request),
                 declaring.page(reader, caller, request),
                 to.environment,
                 declaring.key_of,
