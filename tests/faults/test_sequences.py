@@ -39,6 +39,8 @@ ABORTED, EXISTS = grpc.StatusCode.ABORTED, grpc.StatusCode.ALREADY_EXISTS
 UNKNOWN, PRECONDITION = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.FAILED_PRECONDITION
 LEVELS = ("", "read", "write", "admin")
 ENVIRONMENTS = st.sampled_from(["qa", "production", "eu/staging"])
+# All of them, too.
+PLACES = st.sampled_from(["", "qa", "production"])
 LOGINS = st.sampled_from(["ann", "bob"])
 REQUEST_IDS = st.sampled_from(["", "", "one", "two"])
 # Of a build that is there, counted from the newest; or of one that is not.
@@ -162,13 +164,44 @@ class Sequences(RuleBasedStateMachine):
         code = (
             NOT_FOUND if request.build not in self.model.builds else ABORTED if expected == "other" else OK
         )
+        if code == OK and self.model.is_held(environment):
+            code = PRECONDITION
         self.once("PromoteBuild", request, code, make)
 
     @rule(token=tokens, back=st.integers(0, 3), environment=ENVIRONMENTS, request_id=REQUEST_IDS)
     def promote_as(self, token: tuple[str, int], back: int, environment: str, request_id: str) -> None:
         """A user tries to promote."""
         request, make = self.promotion(back, environment, request_id)
-        self.once("PromoteBuild", request, self.model.needs_write(token[0]), make, token)
+        code = self.model.needs_write(token[0])
+        if code == OK and self.model.is_held(environment):
+            code = PRECONDITION
+        self.once("PromoteBuild", request, code, make, token)
+
+    @rule(back=BACK, environment=ENVIRONMENTS)
+    def explain(self, back: int, environment: str) -> None:
+        """Somebody asks what would become of a promotion, which makes nothing."""
+        request, _ = self.promotion(back, environment, "")
+        is_there = request.build in self.model.builds
+        answer = self.call("ExplainPromotion", request, OK if is_there else NOT_FOUND)
+        if is_there:
+            failed = [each.gate for each in answer.verdicts if each.result != builds_pb2.GATE_RESULT_PASSED]
+            assert failed == (["hold"] if self.model.is_held(environment) else [])
+
+    @rule(environment=PLACES)
+    def hold(self, environment: str) -> None:
+        """Somebody stops an environment, or all of them."""
+        request = environments_pb2.HoldEnvironmentRequest(
+            **self.named, environment=environment, reason="we look"
+        )
+        assert self.call("HoldEnvironment", request).reason == "we look"
+        self.model.held.add(environment)
+
+    @rule(environment=PLACES)
+    def resume(self, environment: str) -> None:
+        """Somebody takes a hold back, if there is one in just these words."""
+        request = environments_pb2.ResumeEnvironmentRequest(**self.named, environment=environment)
+        self.call("ResumeEnvironment", request, OK if environment in self.model.held else NOT_FOUND)
+        self.model.held.discard(environment)
 
     @rule(back=BACK, request_id=REQUEST_IDS)
     def retry(self, back: int, request_id: str) -> None:
@@ -179,7 +212,11 @@ class Sequences(RuleBasedStateMachine):
             **self.named, build=number, request_id=self.request_id(request_id)
         )
         code = NOT_FOUND if tried is None else OK
-        if tried is not None and tried.deploy_to and tried.status not in ENDED:
+        if (
+            tried is not None
+            and tried.deploy_to
+            and (tried.status not in ENDED or self.model.is_held(tried.deploy_to))
+        ):
             code = PRECONDITION
 
         def make() -> Made:

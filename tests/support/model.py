@@ -28,6 +28,8 @@ class Model:
     builds: dict[int, Made] = field(default_factory=dict)
     current: dict[str, int] = field(default_factory=dict)
     levels: dict[str, str] = field(default_factory=dict)
+    # The environments that are held, '' for all of them.
+    held: set[str] = field(default_factory=set)
     seen: dict[tuple[str, str, str], tuple[object, int]] = field(default_factory=dict)
 
     def number(self, back: int) -> int:
@@ -54,6 +56,10 @@ class Model:
         level = self.levels.get(login, "")
         codes = grpc.StatusCode
         return codes.PERMISSION_DENIED if level == "read" else codes.OK if level else codes.NOT_FOUND
+
+    def is_held(self, environment: str) -> bool:
+        """Whether promotions to an environment are refused."""
+        return bool(environment) and not self.held.isdisjoint(("", environment))
 
     def deployment(self, environment: str) -> dict[str, int]:
         """What is to be told of an environment that something was promoted to."""
