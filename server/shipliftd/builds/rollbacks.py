@@ -1,8 +1,8 @@
 """Rollbacks: putting back what was in an environment before."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from peewee import SQL
+from peewee import SQL, fn
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
@@ -16,21 +16,42 @@ from shipliftd.errors import Precondition
 from shipliftd.fields import Faults
 from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, IS_UNDER_WAY, Arrival, Build
+from shipliftd.store.models import ENDED, IS_UNDER_WAY, Arrival, Build, Stage
 from shipliftd.store.rows import BuildRow, BuildWithStages
 from shipliftd.store.transaction import Transaction
 
 # What came into the environment before is looked through so far.
 _MOST = 1000
 
+
+def _began(build: Any) -> Any:  # noqa: ANN401  # an alias, of which peewee's types know no columns
+    """Whether it may have changed its environment: it ran, or somebody had a stage of it."""
+    has_stage = Stage.select(SQL("1")).where(Stage.build == build.id, Stage.lease_hash.is_null(False))
+    return (build.waits == 0) & ((build.started > 0) | build.status.not_in(ENDED) | fn.EXISTS(has_stage))
+
+
+_other, _back = Build.alias(), Build.alias()
+# Or a newer try of the same was. What was stopped before it began replaced nothing.
+_IS_REPLACED = fn.EXISTS(
+    _other.select(SQL("1"))
+    .join(_back, on=(_back.repo == _other.repo) & (_back.number == _other.rolled_back_by))
+    .where(
+        _other.repo == Build.repo,
+        _other.origin == Build.origin,
+        _other.number >= Build.number,
+        _other.deploy_to == arg(1),
+        _other.rolled_back_by > 0,
+        _began(_back) | _back.status.not_in(ENDED),
+    )
+)
 _ARRIVED = Compiled(
-    Arrival.select(Build.number, Build.origin, Build.rolled_back_by)
+    Arrival.select(Build.number, Build.origin, _IS_REPLACED)
     .join(Build)
     .where(Arrival.repo == arg(0), Arrival.environment == arg(1), Build.status == "success")
     .order_by(Arrival.id.desc())
     .limit(_MOST)
 )
-# The newest that began, or was to, whatever became of it.
+# The newest that began or is to begin, unless it had ended when what is there came.
 _NEWEST = Compiled(
     Build.select()
     .where(
@@ -38,7 +59,8 @@ _NEWEST = Compiled(
         Build.deploy_to == arg(1),
         Build.parent > SQL("0"),
         Build.number > arg(2),
-        Build.started > 0,
+        _began(Build),
+        Build.status.not_in(ENDED) | (Build.updated >= arg(3)),
     )
     .order_by(Build.number.desc())
     .limit(1)
@@ -53,7 +75,7 @@ _GOES = Compiled(
 class _Arrived(NamedTuple):
     number: int
     origin: int
-    rolled_back_by: int
+    is_replaced: bool
 
 
 def _to_its_target(_tx: Transaction, caller: Caller, request: pb.RollbackRequest) -> None:
@@ -105,7 +127,8 @@ def roll_back(
     promoted = builds.find(tx, caller.repo_id, last.parent) or last
     made = begin(tx, caller, decide(tx, caller, Wish(wanted, promoted, stages)))
     if bad is not None:
-        tx.execute(Build.update(rolled_back_by=made.build.number).where(Build.id == bad.id))
+        moves.lock_build(tx, bad.id)
+        moves.replace_build(tx, builds.by_id(tx, bad.id), made.build.number)
     environments.hold_automatic(
         tx,
         caller,
@@ -118,8 +141,8 @@ def roll_back(
 
 def _replaced(tx: Transaction, caller: Caller, environment: str) -> BuildRow | None:
     """What a rollback replaces: the newest that began after what is there, else that."""
-    current = environments.current_number(tx, caller.repo_id, environment)
-    row = _NEWEST.one(tx, caller.repo_id, environment, current)
+    current, since = environments.newest_arrival(tx, caller.repo_id, environment)
+    row = _NEWEST.one(tx, caller.repo_id, environment, current, since)
     if row is not None:
         return BuildRow._make(row)
     return builds.find(tx, caller.repo_id, current) if current else None
@@ -152,7 +175,7 @@ def _newest_good(arrived: list[_Arrived], bad_origin: int) -> _Arrived | None:
     for each in arrived:
         if each.origin not in seen:
             seen.add(each.origin)
-            if not each.rolled_back_by:
+            if not each.is_replaced:
                 return each
     return None
 

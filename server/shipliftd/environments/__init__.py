@@ -15,7 +15,7 @@ from shipliftd.environments.asking import (
     read,
     stored,
 )
-from shipliftd.environments.current import becomes_current, current_number
+from shipliftd.environments.current import becomes_current, current_number, newest_arrival
 from shipliftd.environments.gates import OVERRIDABLE, Override, Verdict, against, evaluate, shown
 from shipliftd.environments.holding import hold_automatic
 from shipliftd.environments.rules import Said, completed
@@ -39,6 +39,7 @@ __all__ = [
     "facts",
     "hold_automatic",
     "lose",
+    "newest_arrival",
     "note",
     "place_of",
     "read",

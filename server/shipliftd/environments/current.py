@@ -6,7 +6,7 @@ from shipliftd.store.rows import BuildRow
 from shipliftd.store.transaction import Reader, Transaction
 
 _NEWEST = Compiled(
-    Arrival.select(Arrival.number)
+    Arrival.select(Arrival.number, Arrival.at)
     .where(Arrival.repo == arg(0), Arrival.environment == arg(1))
     .order_by(Arrival.id.desc())
     .limit(1)
@@ -16,8 +16,13 @@ _ARRIVES = inserting(Arrival)
 
 def current_number(reader: Reader, repo_id: int, environment: str) -> int:
     """The number of the build that is current there, 0 where there is none."""
-    row = _NEWEST.one(reader, repo_id, environment)
-    return row[0] if row is not None else 0
+    return newest_arrival(reader, repo_id, environment)[0]
+
+
+def newest_arrival(reader: Reader, repo_id: int, environment: str) -> tuple[int, int]:
+    """The number of the build that is current there, and since when; 0 where there is none."""
+    number, at = _NEWEST.one(reader, repo_id, environment) or (0, 0)
+    return number, at
 
 
 def becomes_current(tx: Transaction, build: BuildRow, said_by: str = "") -> None:

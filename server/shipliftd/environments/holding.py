@@ -8,6 +8,7 @@ from shipliftd.clock import now
 from shipliftd.environments.declaring import tell_owner
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
+from shipliftd.store import moves
 from shipliftd.store.models import Hold
 from shipliftd.store.transaction import Reader, Transaction
 
@@ -40,6 +41,7 @@ def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) ->
     if request.HasField("until") and until <= now():
         faults.add("until", "is not in the future")
     faults.refuse()
+    _lock(tx, caller, request.owner)
     row_id = _put(
         tx, caller, request.repo, request.environment, _SCOPES[request.scope], request.reason, until
     )
@@ -54,6 +56,14 @@ def hold_automatic(tx: Transaction, caller: Caller, environment: str, reason: st
     stands = there is not None and not there.ended and (not there.until or there.until > now())
     if there is None or not stands or there.scope == "automatic":
         _put(tx, caller, caller.repo, environment, "automatic", reason, 0)
+
+
+def _lock(tx: Transaction, caller: Caller, owner: str) -> None:
+    """Has what is about to go wait, so that nothing goes once the hold is answered."""
+    if caller.repo_id:
+        moves.lock_repository(tx, caller.repo_id)
+    else:
+        moves.lock_repositories(tx, owner)
 
 
 def _put(

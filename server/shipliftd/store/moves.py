@@ -37,6 +37,11 @@ _WAITING = Compiled(
         }
     ).where(Build.id == arg(0), Build.version == arg(1))
 )
+_REPLACED = Compiled(
+    Build.update({Build.rolled_back_by: arg(2), Build.version: Build.version + 1}).where(
+        Build.id == arg(0), Build.version == arg(1)
+    )
+)
 _STAGE = Compiled(
     Stage.update(
         {
@@ -126,6 +131,13 @@ def lock_repository(tx: Transaction, repo_id: int) -> None:
     _LOCK_REPOSITORY.run(tx, repo_id)
 
 
+def lock_repositories(tx: Transaction, owner: str) -> None:
+    """The same in all of an owner's, one after the other by id."""
+    mine = Repository.select(Repository.id).where(Repository.owner == owner).order_by(Repository.id)
+    for row in tx.rows(mine):
+        _LOCK_REPOSITORY.run(tx, row[0])
+
+
 def move_build(tx: Transaction, build: BuildRow) -> BuildRow:
     """Stores how far a build is; `build` has the version that was read."""
     _BUILD.move(
@@ -147,6 +159,12 @@ def move_build(tx: Transaction, build: BuildRow) -> BuildRow:
 def move_waiting(tx: Transaction, build: BuildRow) -> BuildRow:
     """Stores what a build waits for; `build` has the version that was read."""
     _WAITING.move(tx, build.id, build.version, build.status, build.verdicts, build.waits, build.updated)
+    return _has_moved(tx, build)
+
+
+def replace_build(tx: Transaction, build: BuildRow, by: int) -> BuildRow:
+    """Stores which rollback replaces a build; `build` has the version that was read."""
+    _REPLACED.move(tx, build.id, build.version, by)
     return _has_moved(tx, build)
 
 
