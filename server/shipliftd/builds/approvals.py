@@ -73,8 +73,10 @@ def _blocked(tx: Transaction, caller: Caller, request: _Request) -> _Blocked:
     moves.lock_build(tx, build.id)
     build = builds.by_id(tx, build.id)
     place = environments.place_of(tx, caller.repo_id, build.deploy_to)
-    if build.status != "blocked" or place.rules is None:
-        ended = " and has ended" if build.status in ENDED else ""
+    is_over = place.rules is not None and now() >= build.created + place.rules.rules.approval_window
+    if build.status != "blocked" or place.rules is None or is_over:
+        over = ", and the time to approve it is over" if build.status == "blocked" and is_over else ""
+        ended = " and has ended" if build.status in ENDED else over
         raise Precondition(
             f"build {build.number} is {build.status}{ended}: it waits for nobody's approval",
             reason="NOT_BLOCKED",

@@ -121,8 +121,8 @@ _QUEUED = Compiled(
     .limit(1)
 )
 _APPROVED = Compiled(
-    Approval.select(Approval.login)
-    .where(Approval.build == arg(0), ~Approval.void, ~Approval.declined)
+    Approval.select(Approval.login, Approval.void)
+    .where(Approval.build == arg(0), ~Approval.declined)
     .order_by(Approval.id)
 )
 _USER = Compiled(User.select(User.id, User.machine, User.admin, User.disabled).where(User.login == arg(0)))
@@ -223,12 +223,13 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
     if said is None:
         names = tuple(row[0] for row in _DECLARED.run(reader, asked.repo_id).fetchall())
         return found._replace(declared=names, freeze=active(freezes, asked.at))
+    if said.rules.required_approvals and asked.id:
+        found = _with_approvals(reader, asked, found)
     return found._replace(
         rules=said.rules,
         freeze=active([*freezes, *said.message.freezes], asked.at),
         parameters=said_rules.lacking(said.message.params, asked.params),
         succeeded=_succeeded(reader, asked, said.rules.requires),
-        approved=_approved(reader, asked) if said.rules.required_approvals else (),
         approvals_end=asked.created + said.rules.approval_window,
         under_way=_under_way(reader, asked),
         # Though nothing is under way: it may have ended since those were asked about.
@@ -269,8 +270,11 @@ def _succeeded(reader: Reader, asked: Asked, environment: str) -> int:
     return at or 0
 
 
-def _approved(reader: Reader, asked: Asked) -> tuple[str, ...]:
-    return tuple(row[0] for row in _APPROVED.run(reader, asked.id).fetchall()) if asked.id else ()
+def _with_approvals(reader: Reader, asked: Asked, found: Facts) -> Facts:
+    rows = _APPROVED.run(reader, asked.id).fetchall()
+    approved = tuple(login for login, is_void in rows if not is_void)
+    void = dict.fromkeys(login for login, is_void in rows if is_void and login not in approved)
+    return found._replace(approved=approved, void=tuple(void))
 
 
 def _under_way(reader: Reader, asked: Asked) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from google.protobuf.message import Message
+from peewee import SQL
 from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd.access.callers import Caller
@@ -13,7 +14,7 @@ from shipliftd.environments import rules as said_rules
 from shipliftd.errors import Aborted, AlreadyExists, NotFound
 from shipliftd.fields import Faults
 from shipliftd.store import moves, pages
-from shipliftd.store.models import Approval, Build, Environment, OwnerRules, Repository
+from shipliftd.store.models import IS_UNDER_WAY, Approval, Build, Environment, OwnerRules, Repository
 from shipliftd.store.rows import NamedEnvironment
 from shipliftd.store.transaction import Reader, Transaction
 
@@ -147,7 +148,7 @@ def delete(
 
 def _void_approvals(tx: Transaction, repo_id: int, environment: str) -> None:
     waiting = Build.select(Build.id).where(
-        Build.repo == repo_id, Build.deploy_to == environment, Build.waits > 0
+        Build.repo == repo_id, Build.deploy_to == environment, Build.waits > 0, SQL(IS_UNDER_WAY)
     )
     tx.execute(Approval.update(void=True).where(Approval.build.in_(waiting), ~Approval.void))
 
@@ -212,6 +213,8 @@ def update_owner_rules(
     faults = Faults()
     said_rules.check_freezes("rules.freezes", request.rules.freezes, faults)
     faults.refuse()
+    # What is about to go waits: nothing does once a freeze is answered.
+    moves.lock_repositories(tx, request.owner)
     row = tx.get(OwnerRules, OwnerRules.owner == request.owner)
     version = row.version if row is not None else 0
     if request.HasField("version") and request.version != version:

@@ -80,6 +80,8 @@ class Facts(NamedTuple):
     freeze: Stop | None = None
     # The logins of those who approved, and when nobody can any more.
     approved: tuple[str, ...] = ()
+    # Of those who did so under rules that have changed since.
+    void: tuple[str, ...] = ()
     approvals_end: int = 0
     # The promotion that is under way, and the first that waits for it to end; 0 for none.
     under_way: int = 0
@@ -236,7 +238,8 @@ def approvals(facts: Facts) -> Said:
     if rules is None or not wanted:
         return f"{facts.environment} asks for no approval"
     given = f" ({', '.join(facts.approved)})" if facts.approved else ""
-    told = f"{len(facts.approved)} of {wanted} approvals{given}"
+    void = f" (void since the rules changed: {', '.join(facts.void)})" if facts.void else ""
+    told = f"{len(facts.approved)} of {wanted} approvals{given}{void}"
     if len(facts.approved) >= wanted:
         return told
     end = f", by {shown(facts.approvals_end)}" if facts.approvals_end else ""
