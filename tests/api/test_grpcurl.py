@@ -76,6 +76,8 @@ def test_it_describes_the_rpc_with_what_it_needs_of_its_caller(grpcurl: Path, se
 def test_it_describes_the_request_in_the_words_of_its_proto(grpcurl: Path, server: Shipliftd) -> None:
     described = call(grpcurl, server, "describe", "shiplift.v1.PromoteRequest")
     words, _, fields = BUILDS.partition("message PromoteRequest {\n")
+    # It names messages in full.
+    fields = fields.replace("repeated Override ", "repeated .shiplift.v1.Override ")
     assert described.stdout == (
         f"shiplift.v1.PromoteRequest is a message:\n{words.splitlines()[-1]}\n"
         f"message PromoteRequest {{\n{fields.partition(END)[0]}{END}"

@@ -10,13 +10,14 @@ from zoneinfo import available_timezones
 
 import re2
 from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
 from shiplift.v1 import access_pb2
 from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd.environments.freezes import parse_local, parse_weekly
 from shipliftd.environments.gates import Rules
 from shipliftd.errors import shown
-from shipliftd.fields import PARAMETER, Faults, milliseconds
+from shipliftd.fields import PARAMETER, Faults, in_seconds, milliseconds
 
 # What an environment's admins say of it. A change of the first ones changes the rules.
 RULES = (
@@ -143,7 +144,7 @@ def check(
         )
     for field, least in (("approval_window", 60_000), ("soak", 0)):
         if field in names and environment.HasField(field):
-            _check_length(f"{at}{field}", milliseconds(getattr(environment, field)), least, faults)
+            _check_length(f"{at}{field}", getattr(environment, field), least, faults)
     if "requires" in names and environment.requires:
         faults.target(f"{at}requires", environment.requires)
         if environment.requires == environment.name:
@@ -157,9 +158,11 @@ def check(
         _check_params(f"{at}params", environment.params, refuses, faults)
 
 
-def _check_length(field: str, length: int, least: int, faults: Faults) -> None:
-    if not least <= length <= 365 * _DAY_MS:
-        faults.add(field, f"is {length / 1000:g} s: wanted {least // 1000} s to 365 days")
+def _check_length(field: str, length: Duration, least: int, faults: Faults) -> None:
+    if not least <= milliseconds(length) <= 365 * _DAY_MS:
+        faults.add(field, f"is {in_seconds(length)}: wanted {least // 1000} s to 365 days")
+    elif not 0 <= length.nanos < 1_000_000_000:
+        faults.add(field, f"has {length.nanos} nanoseconds beside its seconds: wanted 0 to 999999999")
 
 
 def check_freezes(field: str, freezes: Collection[pb.Freeze], faults: Faults) -> None:
