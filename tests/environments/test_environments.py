@@ -12,6 +12,7 @@ from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 from tests.support.patience import until
 from tests.support.refusals import BAD_TARGET, Refusal, code_of, invalid, refusal
 from tests.support.repository import Repository, replayed
+from tests.support.ruled import declare
 from tests.support.staged import ERROR, FAILURE, KILLED, RUNNING, SUCCESS, Staged, lose, stored
 
 BAD_REQUEST_ID = "'ä': wanted 1 to 128 printable ASCII characters"
@@ -278,6 +279,19 @@ def test_a_repeated_settling_does_nothing_again(repository: Repository) -> None:
     # As it stands now, and not as it was.
     assert (first.current.number, answer.current.number, replayed(call)) == (2, 3, True)
     assert refusal(settle, repository, 3, request_id="r").reason == "REQUEST_ID_TAKEN"
+
+
+def test_what_is_neither_declared_nor_promoted_to_is_not_settled(repository: Repository) -> None:
+    declare(repository)
+    assert settle(repository, 0, request_id=f"of {repository.name}").declared
+    environments(repository).DeleteEnvironment(
+        pb.DeleteEnvironmentRequest(owner=repository.owner, repo=repository.name, environment="production")
+    )
+    # A repeat is told of what there is now.
+    for request_id in ("", f"of {repository.name}"):
+        found = refusal(settle, repository, 0, request_id=request_id)
+        assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "ENVIRONMENT_NOT_FOUND")
+    assert listed(repository) == []
 
 
 def test_the_audit_has_who_settled_and_why(repository: Repository) -> None:

@@ -30,8 +30,8 @@ env_app = group(
     app,
     "env",
     "Declares environments, with the rules for promotions to them.",
-    "shiplift env set production --required-approvals 1 --requires staging --soak 10m",
-    "shiplift env export > environments.yml",
+    "shiplift env set production --required-approvals 1 --requires staging",
+    "shiplift env apply environments.yml --dry-run",
 )
 
 NameArgument = Annotated[
@@ -88,7 +88,7 @@ def env_show(session: Session, name: NameArgument, repository: RepositoryOption 
     env_app,
     "set",
     "shiplift env set staging",
-    "shiplift env set production --requires staging --soak 30m --required-approvals 1",
+    "shiplift env set production --requires staging --soak 30m",
     "shiplift env set production --approver mona --approver octocat --confirm",
     answers=pb.Environment,
 )
@@ -233,8 +233,8 @@ def env_delete(
 @command(
     env_app,
     "export",
-    "shiplift env export > environments.yml",
-    "shiplift env export -R 'octocat/*' > octocat.yml",
+    "shiplift env export",
+    "shiplift env export -R 'octocat/*'",
 )
 def env_export(session: Session, repository: WhereOption = None) -> None:
     """Puts out the environments of a repository with their rules, as YAML for `env apply`.

@@ -109,7 +109,9 @@ def key_of(row: Standing) -> pages.Key:
 def _load(reader: Reader, caller: Caller, environment_id: int) -> Standing:
     row = reader.by_id(Environment, environment_id)
     found = standings.of_one(reader, caller.repo_id, row.name)
-    assert found is not None  # noqa: S101  # something was promoted to it
+    if found is None:
+        # Its declaration was taken back, or what was promoted to it has been removed since.
+        raise _never_promoted_to(caller, row.name)
     return found
 
 
