@@ -5,12 +5,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from shiplift.cli import completing
+from shipliftd import environments
 
 from tests.support.cli import Cli
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, within
 from tests.support.repository import Repository
 from tests.support.shells import BIN, Typist
+from tests.support.staged import SUCCESS
 from tests.support.toolchains import need
 
 
@@ -46,6 +49,27 @@ def test_builds_environments_and_repositories_are_offered(cli: Cli, repository: 
     # Of the repository that stands on the line.
     assert offered(cli, "shiplift show -R no/such ") == []
     assert "promote" in offered(cli, "shiplift p")
+
+
+def test_what_waits_for_people_and_what_is_declared_are_offered(cli: Cli, repository: Repository) -> None:
+    for name, words in {"qa": (), "shop": ("--required-approvals", "1"), "production": ()}.items():
+        assert cli.run("env", "set", name, *words).code == 0
+    repository.report(1, SUCCESS)
+    blocked = repository.promote(1, "shop").number
+    for command in ("approve", "decline"):
+        assert offered(cli, f"shiplift {command} ") == [str(blocked)]
+    for line in ("explain 1 ", "hold ", "env show ", "rollback ", "env set x --requires "):
+        assert offered(cli, f"shiplift {line}") == ["production", "qa", "shop", "staging"]
+    assert offered(cli, "shiplift rollback shop ") == [str(n) for n in range(blocked, 0, -1)]
+    assert offered(cli, "shiplift hold -R oct") == offered(cli, "shiplift envs -R oct") != []
+
+
+def test_gates_that_can_be_overridden_are_offered(cli: Cli) -> None:
+    for command in ("promote", "retry", "explain"):
+        line = f"shiplift {command} --override "
+        assert offered(cli, line) == ["success=", "predecessor=", "hold=", "freeze="]
+        assert offered(cli, f"{line}ho") == ["hold="]
+    assert completing.OVERRIDABLE == environments.OVERRIDABLE
 
 
 def test_contexts_are_offered(cli: Cli, server: Shipliftd) -> None:

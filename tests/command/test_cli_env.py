@@ -8,6 +8,7 @@ from shiplift import Client
 from shiplift.v1 import access_pb2
 
 from tests.support.cli import Cli
+from tests.support.pages import block
 from tests.support.repository import Repository
 
 RULES = """\
@@ -188,6 +189,12 @@ def test_what_is_exported_is_what_was_applied(cli: Cli, repository: Repository) 
     )
 
 
+def test_the_file_that_the_docs_show_can_be_applied(cli: Cli, repository: Repository) -> None:
+    said = cli.run("env", "apply", file(cli, block("docs/command.md", "yaml")), "--prune")
+    slug = repository.slug
+    assert (said.code, said.err) == (0, f"{slug} staging: declared\n{slug} production: declared\n")
+
+
 def test_the_difference_is_shown_before_it_is_made(cli: Cli, repository: Repository) -> None:
     slug = repository.slug
     assert cli.run("env", "set", "production", "--required-approvals", "1", "--soak", "10m").code == 0
@@ -255,6 +262,8 @@ def test_what_is_refused_stops_it_and_is_named(cli: Cli, repository: Repository)
     assert said.err.startswith(
         "shiplift: environments.yml:3: environments: there is no 'sok': wanted some "
     )
+    (cli.home / "odd.yml").write_bytes(b"\xff")
+    assert cli.run("env", "apply", "odd.yml") == (2, "", "shiplift: odd.yml is no text in UTF-8\n")
     assert cli.run("env", "apply", "gone.yml").err == "shiplift: gone.yml: No such file or directory\n"
 
 

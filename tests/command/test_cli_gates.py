@@ -1,6 +1,7 @@
 """`shiplift explain`, `approve`, `decline`, `rollback`, and what `promote` says of gates."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -122,15 +123,38 @@ def test_explain_tells_what_would_wait_with_the_parameters(place: Place) -> None
     assert (there.code, lines(there.out)[0]) == (0, f"build 2 of {place.slug} may go to staging")
 
 
+def test_explain_tells_when_a_gate_clears_by_itself(place: Place) -> None:
+    place.declare({"name": "shop", "requires": "staging", "soak": timedelta(hours=1)})
+    place.arrived(2, "staging")
+    assert place.admin.run("hold", "shop", "--reason", "sales", "--until", "2h").code == 0
+    said = place.admin.run("explain", "2", "shop")
+    found = lines(said.out)
+    assert (said.code, found[2]) == (1, "GATE  RESULT  WHY  CLEARED BY  EARLIEST")
+    soak = "build 2 is to have been in staging for 1 hour, which it has at 2026-01-02 03:04:05 UTC"
+    assert f"soak  waiting  {soak}  2026-01-02 03:04" in found
+    held = "shop is held by admin until 2026-01-02 03:04:05 UTC: sales"
+    assert f"hold  failed  {held}  who may write to {place.slug}  2026-01-02 03:04" in found
+
+
 def test_explain_for_programs(place: Place) -> None:
     said = place.admin.run("explain", "1", "production", "-o", "name")
-    assert (said.code, said.out) == (1, "success\npredecessor\nparameters\napprovals\n")
+    assert said == (1, "success\npredecessor\nparameters\napprovals\n", "")
     words = ("explain", "2", "production", "-p", "REGION=eu", "--override", "predecessor=late")
     found = place.admin.run(*words, "--json=verdicts").json()["verdicts"]
     assert [(each["gate"], each["result"]) for each in found if each["result"] != "passed"] == [
         ("predecessor", "overridden"),
         ("approvals", "waiting"),
     ]
+    # It is stored nowhere, and neither it nor its stages have an id.
+    build = place.admin.run(*words, "--json=build").json()["build"]
+    (stage,) = build["stages"]
+    assert (build["id"], build["number"], stage["id"], stage["build_id"], stage["number"]) == (
+        0,
+        0,
+        0,
+        0,
+        1,
+    )
 
 
 def test_explain_fits_a_terminal_with_its_reasons_whole(place: Place) -> None:
@@ -172,7 +196,7 @@ def test_what_waits_for_people_is_approved_by_another(place: Place) -> None:
     assert (said.code, said.err) == (
         0,
         f"{slug}: promoted build 2, release v2, commit 9fc1ad6ebf12, to production as build 4\n"
-        f"It waits for others to say: shiplift approve 4 -R {slug}\n",
+        f"It waits for people to approve it: shiplift approve 4 -R {slug}\n",
     )
     assert "comment  v2 at last" in lines(said.out)
     wanted = f"0 of 1 approvals; wanted is an admin of {slug}, not admin, by 2026-01-02 03:04:05 UTC"

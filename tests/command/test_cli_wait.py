@@ -63,7 +63,13 @@ def test_a_build_that_fails_is_exit_code_1(fleet: Fleet) -> None:
     assert fleet.once().code == 1
     out, err = waiting.communicate(timeout=SECONDS)
     assert (waiting.returncode, out) == (1, "+ exit 3\n")
-    assert err.splitlines()[-1].startswith(f"{fleet.repository.slug}: build {build} is failure")
+    told = err.splitlines()
+    assert told[-4].startswith(f"{fleet.repository.slug}: build {build} is failure")
+    assert told[-3:] == [
+        "It failed at default/ship, exit code 3. It was promoted by admin.",
+        "--- the last lines of default/ship",
+        "+ exit 3",
+    ]
     # And again at once, for it has ended.
     again = fleet.person.run("wait", build)
     assert (again.code, again.out) == (1, "+ exit 3\n")

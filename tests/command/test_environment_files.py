@@ -120,6 +120,9 @@ ONE = "environments:\n- name: x\n  "
     [
         ("", " is empty: wanted environments, repositories, freezes"),
         ("- a", ":1: the file: wanted keys and values"),
+        ("? [a, b]\n: 1", ":1: the file: a key is a list or a mapping: wanted a name"),
+        ("a: \0", ": is no YAML: unacceptable character #x0000: special characters are not allowed"),
+        ("a: 1\n---\nb: 1", ":2: is no YAML: but found another document"),
         ("a: 1", ":1: the file: there is no 'a': wanted some of environments, repositories, freezes"),
         ("environments: [", ":1: is no YAML: expected the node content, but found '<stream end>'"),
         (

@@ -68,6 +68,13 @@ def test_what_was_recorded_does_not_steer_a_terminal(fleet: Fleet) -> None:
     shown(fleet.person, "envs")
     shown(fleet.person, "settle", "production", "--current", "0", "--comment", HOSTILE)
     shown(fleet.person, "retry", str(promoted))
+    assert "owned" in shown(fleet.person, "hold", "production", "--reason", HOSTILE)
+    assert "owned" in shown(fleet.person, "envs")
+    assert "owned" in shown(fleet.person, "explain", "1", "production")
+    assert "owned" in shown(fleet.person, "promote", "1", "production")
+    assert "owned" in shown(fleet.person, "promote", "1", "production", "--override", f"hold={HOSTILE}")
+    assert "owned" in shown(fleet.person, "resume", "production")
+    assert "owned" in shown(fleet.person, "env", "set", "production", "--description", HOSTILE)
 
 
 def test_what_a_step_is_called_and_prints_does_not_steer_a_terminal(fleet: Fleet) -> None:
@@ -103,6 +110,11 @@ def test_what_a_step_is_called_and_prints_does_not_steer_a_terminal(fleet: Fleet
         ("record", "--pipeline", HOSTILE),
         ("user", "add", HOSTILE),
         ("grant", "add", HOSTILE, HOSTILE, "-R", HOSTILE),
+        ("explain", HOSTILE, HOSTILE),
+        ("rollback", HOSTILE),
+        ("hold", HOSTILE, "--reason", HOSTILE, "--until", HOSTILE),
+        ("env", "set", HOSTILE, "--soak", HOSTILE),
+        ("env", "apply", HOSTILE),
     ],
     ids=lambda words: " ".join("HOSTILE" if HOSTILE in word else word for word in words),
 )

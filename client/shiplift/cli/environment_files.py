@@ -107,7 +107,7 @@ class _Reading:
             line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
             raise ValueError(f"{self._name}{line}: is no YAML: {error.problem}") from None
         except yaml.YAMLError as error:
-            raise ValueError(f"{self._name}: is no YAML: {error}") from None
+            raise ValueError(f"{self._name}: is no YAML: {str(error).splitlines()[0]}") from None
         if root is None:
             raise ValueError(f"{self._name} is empty: wanted {', '.join(_SECTIONS)}")
         found = self._entries(root, _SECTIONS, "the file")
@@ -176,10 +176,10 @@ class _Reading:
             self._fail(node, f"{at}: wanted keys and values")
         found: dict[str, yaml.Node] = {}
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._fail(key, f"{at}: a key is a list or a mapping: wanted a name")
             if known is not None and key.value not in known:
-                self._fail(
-                    key, f"{at}: there is no {str(key.value)[:60]!r}: wanted some of {', '.join(known)}"
-                )
+                self._fail(key, f"{at}: there is no {key.value[:60]!r}: wanted some of {', '.join(known)}")
             if key.value in found:
                 self._fail(key, f"{at}: {key.value} stands there twice")
             found[key.value] = value

@@ -268,7 +268,11 @@ def env_apply(
     see, under `repositories` for those that are named, and `freezes` for all.
     """
     owner, repo = session.repository(repository)
-    said = read(file.read_text(encoding="utf-8"), str(file))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} is no text in UTF-8") from None
+    said = read(text, str(file))
     found = applying.plan(session.client, owner, repo, said, prune=prune)
     for change in found.changes:
         put_lines("\n".join(change.diff(file.name)))

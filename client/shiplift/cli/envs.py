@@ -1,11 +1,13 @@
 """The commands about what is where: envs, settle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from shiplift.cli import completing
+from shiplift.cli.holds import WhereOption, told_hold
 from shiplift.cli.output import put, say, when, word
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.cli.tables import Column, put_table
@@ -13,6 +15,8 @@ from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import environments_pb2
 
 app = typer.Typer()
+
+_AGES = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 @command(
@@ -26,21 +30,22 @@ def envs(
             metavar="[ENVIRONMENT]", autocompletion=completing.environments, help="Only this one."
         ),
     ] = "",
-    repository: RepositoryOption = None,
+    repository: WhereOption = None,
     everywhere: Annotated[
         bool, typer.Option("--all", help="Of all repositories that the token may read.")
     ] = False,
 ) -> None:
-    """Shows what is in the environments."""
+    """Shows what is in the environments, since when and by whom, and what is on its way or in the way."""
     owner, repo = "", ""
     if not everywhere:
         try:
             owner, repo = session.repository(repository)
         except UsageError as error:
             raise UsageError(f"{error}; or --all") from None
-    found = list(session.client.iterate_deployments(owner=owner, repo=repo, environment=environment))
+    one = "" if repo == "*" else repo
+    found = list(session.client.iterate_deployments(owner=owner, repo=one, environment=environment))
     where = "any repository" if everywhere else f"{owner}/{repo}"
-    columns = (Column("REPOSITORY", 0 if everywhere else 6), *_COLUMNS)
+    columns = (Column("REPOSITORY", 6 if one else 0), *_COLUMNS)
     session.show(
         found,
         lambda: _put(columns, found, wide=session.wide),
@@ -58,12 +63,11 @@ def _put(columns: Sequence[Column], found: Sequence[environments_pb2.Deployment]
 _COLUMNS = (
     Column("ENVIRONMENT"),
     Column("CURRENT"),
-    Column("RELEASE", 1),
-    Column("COMMIT"),
-    Column("SINCE", 5),
-    Column("IN FLIGHT", 2),
-    Column("LAST FAILED", 4),
-    Column("UNCERTAIN", 3, is_text=True),
+    Column("RELEASE", 2),
+    Column("COMMIT", 4),
+    Column("AGE", 3),
+    Column("BY", 5),
+    Column("STATE", 1, is_text=True, is_folded=True),
 )
 
 
@@ -72,30 +76,49 @@ def _row(deployment: environments_pb2.Deployment) -> Sequence[str]:
     return (
         f"{deployment.owner}/{deployment.repo}",
         deployment.environment,
-        _number(current),
+        str(current.number or ""),
         current.release,
         current.after[:8],
-        when(current, "finished")[:16],
-        _with_status(deployment.in_flight),
-        " at ".join(filter(None, (_with_status(deployment.last_failed), deployment.failed_step))),
-        _uncertain(deployment),
+        _age(current),
+        current.trigger,
+        "; ".join(_state(deployment)),
     )
 
 
-def _number(build: pb.Build) -> str:
-    return str(build.number) if build.number else ""
+def _age(build: pb.Build) -> str:
+    """How long ago it ended, in the largest unit that it has one of."""
+    if not build.HasField("finished"):
+        return ""
+    seconds = (datetime.now(UTC) - build.finished.ToDatetime(UTC)).total_seconds()
+    return next((f"{seconds // size:.0f}{unit}" for unit, size in _AGES if seconds >= size), "now")
+
+
+def _state(deployment: environments_pb2.Deployment) -> Iterator[str]:
+    """What is on its way there, and what is in the way, the worst first."""
+    if deployment.HasField("uncertain"):
+        lost = deployment.uncertain
+        at = f"{lost.machine or 'its machine'} in {lost.stage}, {when(lost, 'since')[:16]}"
+        yield f"uncertain: {lost.build} was lost on {at}"
+    if deployment.HasField("hold"):
+        hold = deployment.hold
+        # One that stops more than this environment says what.
+        wide = "" if hold.environment and hold.repo == deployment.repo else f"{hold.owner}/{hold.repo} is "
+        yield f"{wide}{told_hold(hold)}"
+    if deployment.HasField("freeze"):
+        frozen = deployment.freeze
+        why = f": {frozen.reason}" if frozen.reason else ""
+        yield f"frozen by {frozen.name} until {when(frozen, 'until')[:16]}{why}"
+    if deployment.HasField("in_flight"):
+        yield _with_status(deployment.in_flight)
+    for build in deployment.waiting:
+        yield f"{build.number} waits for {build.waiting_for}"
+    if deployment.HasField("last_failed"):
+        at = f" at {deployment.failed_step}" if deployment.failed_step else ""
+        yield f"{_with_status(deployment.last_failed)}{at}"
 
 
 def _with_status(build: pb.Build) -> str:
-    return f"{build.number} {word(pb.BuildStatus, build.status)}" if build.number else ""
-
-
-def _uncertain(deployment: environments_pb2.Deployment) -> str:
-    if not deployment.HasField("uncertain"):
-        return ""
-    lost = deployment.uncertain
-    since = when(lost, "since")[:16]
-    return f"{lost.build} was lost on {lost.machine or 'its machine'} in {lost.stage}, {since}"
+    return f"{build.number} {word(pb.BuildStatus, build.status)}"
 
 
 @command(

@@ -12,6 +12,7 @@ import typer
 
 from shiplift import AsyncClient, Unavailable, WaitTimeout
 from shiplift._waiting import ENDED, PATIENCE_SECONDS, PAUSE_SECONDS
+from shiplift.cli.failing import say_failure
 from shiplift.cli.output import clean, say, word
 from shiplift.cli.session import REFUSED, UNREACHABLE, Session
 from shiplift.v1 import builds_pb2 as pb
@@ -74,6 +75,8 @@ async def _until_ended(session: Session, build: pb.Build, timeout: float | None)
             if build.status in ENDED:
                 await log
                 say(state(build))
+                on_terminal = sys.stdout.isatty() and not session.for_programs
+                await say_failure(client, build, shown.last if on_terminal else None)
         finally:
             log.cancel()
             await asyncio.gather(log, return_exceptions=True)
@@ -93,7 +96,8 @@ class Shown:
         self._place = Place(build.owner, build.repo, build.number)
         self._where = where
         self._json = as_json
-        self._last: tuple[int, int] | None = None
+        # The stage and the step that were shown last.
+        self.last: tuple[int, int] | None = None
 
     async def show(self, *, follow: bool) -> bool:
         """Shows them to their end; returns whether there is a step that is named."""
@@ -101,12 +105,12 @@ class Shown:
             stage, step = await self._step(part.stage, part.step)
             if not _is_named(stage, step, self._where):
                 continue
-            if self._last != (part.stage, part.step) and "/" not in self._where and not self._json:
+            if self.last != (part.stage, part.step) and "/" not in self._where and not self._json:
                 say(f"--- {stage.name}/{step.name} ({stage.number}/{step.number})")
-            self._last = (part.stage, part.step)
+            self.last = (part.stage, part.step)
             for line in part.lines:
                 self._put(part, line)
-        if self._last is None:
+        if self.last is None:
             await self._look()
         return any(
             _is_named(stage, step, self._where) for stage in self._build.stages for step in stage.steps

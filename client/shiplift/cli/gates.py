@@ -65,7 +65,8 @@ def explain(
     told = f"build {number} of {owner}/{repo} {_outcome(said.verdicts, environment)}"
     session.show(said, lambda: _put(said, told, wide=session.wide))
     failed = _gates(said.verdicts, pb.GATE_RESULT_FAILED)
-    if passable := [gate for gate in failed if gate in completing.OVERRIDABLE]:
+    passable = [gate for gate in failed if gate in completing.OVERRIDABLE]
+    if passable and not session.for_programs:
         say(f"A site admin, or whom {environment} names, can pass with --override: {', '.join(passable)}")
     if failed:
         raise typer.Exit(REFUSED)

@@ -69,7 +69,7 @@ def hold(
         until=_time(until) if until else None,
         request_id=request_id,
     )
-    session.show(held, lambda: put(f"{held.owner}/{held.repo}: {told_hold(held)}"))
+    session.show(held, lambda: put(f"{held.owner}/{held.repo}: {_what(environment)} is {told_hold(held)}"))
 
 
 @command(
@@ -97,10 +97,10 @@ def resume(
 
 
 def told_hold(held: pb.Hold) -> str:
-    """Who holds what, until when and why, in words."""
+    """Who holds it, until when and why, in words."""
     machines = " for machine users" if held.scope == pb.HOLD_SCOPE_AUTOMATIC else ""
     until = f" until {when(held, 'until')[:16]}" if held.HasField("until") else ""
-    return f"{_what(held.environment)} is held by {held.by}{machines}{until}: {held.reason}"
+    return f"held by {held.by}{machines}{until}: {held.reason}"
 
 
 def _what(environment: str) -> str:

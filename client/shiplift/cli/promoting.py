@@ -189,8 +189,8 @@ def rollback(
 ) -> None:
     """Puts back what was in an environment before, and shows the new build.
 
-    Holds, freezes, approvals and what else is asked of a promotion stand not in its way. Machine users
-    deploy there again after `resume`.
+    It passes over holds, freezes, approvals and whatever else an environment asks of promotions, which is
+    kept on the build. Machine users deploy there again after `resume`.
     """
     _look_at_timeout(timeout, wait=wait)
     owner, repo = session.repository(repository)
@@ -254,7 +254,9 @@ def _say_made(made: pb.Build, told: str) -> None:
     earlier = " (by an earlier call)" if was_replayed() else ""
     say(f"{made.owner}/{made.repo}: {told}{earlier}")
     if made.status == pb.BUILD_STATUS_BLOCKED:
-        say(f"It waits for others to say: shiplift approve {made.number} -R {made.owner}/{made.repo}")
+        say(
+            f"It waits for people to approve it: shiplift approve {made.number} -R {made.owner}/{made.repo}"
+        )
 
 
 def _show_or_wait(session: Session, made: pb.Build, timeout: float | None, *, wait: bool) -> None:

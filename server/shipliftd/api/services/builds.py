@@ -84,7 +84,9 @@ class BuildService(BuildServiceServicer):
         """Says what the gates say of a promotion."""
         caller = CALLER.get()
         decision = await self._store.write(promotions.explain, caller, request, self._rules)
-        whole = BuildWithStages(decision.build, caller.owner, caller.repo, tuple(decision.stages))
+        # Until they are stored they have the ids of those that they are made of.
+        stages = tuple(stage._replace(id=0, build_id=0) for stage in decision.stages)
+        whole = BuildWithStages(decision.build, caller.owner, caller.repo, stages)
         return pb.ExplainPromotionResponse(
             verdicts=map(messages.verdict, decision.verdicts), build=messages.build(whole)
         )
