@@ -322,7 +322,8 @@ def test_a_change_of_rules_voids_approvals(declared: Declared) -> None:
     assert [each.void for each in waits.approvals] == [True]
     assert second.approve(number).status == api.BUILD_STATUS_BLOCKED
     assert said(repository.get(number).verdicts)["approvals"].startswith(
-        f"waiting: 1 of 2 approvals (bob-{repository.name}); wanted is an admin of {repository.slug}"
+        f"waiting: 1 of 2 approvals (bob-{repository.name})"
+        f" (void since the rules changed: ann-{repository.name}); wanted is an admin of {repository.slug}"
     )
     assert first.approve(number).status == api.BUILD_STATUS_PENDING
     approvals = repository.get(number).approvals

@@ -65,7 +65,7 @@ FAULTS = [
     Row({"required_approvals": -1}, "required_approvals", "is -1: wanted 0 to 10"),
     Row({"approval_window": "59s"}, "approval_window", "is 59 s: wanted 60 s to 365 days"),
     Row({"approval_window": "0s"}, "approval_window", "is 0 s: wanted 60 s to 365 days"),
-    Row({"approval_window": "40000000s"}, "approval_window", "is 4e+07 s: wanted 60 s to 365 days"),
+    Row({"approval_window": "40000000s"}, "approval_window", "is 40000000 s: wanted 60 s to 365 days"),
     Row({"soak": "-1s"}, "soak", "is -1 s: wanted 0 s to 365 days"),
     Row({"requires": "a b"}, "requires", "'a b' " + BAD_TARGET),
     Row({"requires": "production"}, "requires", "is the environment itself: name another one"),

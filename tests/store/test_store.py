@@ -78,7 +78,9 @@ async def together(*writes: Coroutine[object, object, object]) -> list[object]:
 def kept(store: SqliteStore) -> list[str]:
     """The keys that are in the file, as another process sees them."""
     with closing(sqlite3.connect(store.path)) as other:
-        rows = other.execute("SELECT key FROM settings WHERE key NOT IN ('secret', 'oldest_release')")
+        rows = other.execute(
+            "SELECT key FROM settings WHERE key NOT IN ('secret', 'oldest_release', 'environments_noted')"
+        )
         return sorted(row[0] for row in rows)
 
 

@@ -30,22 +30,23 @@ def _began(build: Any) -> Any:  # noqa: ANN401  # an alias, of which peewee's ty
     return (build.waits == 0) & ((build.started > 0) | build.status.not_in(ENDED) | fn.EXISTS(has_stage))
 
 
-_other, _back = Build.alias(), Build.alias()
-# Or a newer try of the same was. What was stopped before it began replaced nothing.
-_IS_REPLACED = fn.EXISTS(
-    _other.select(SQL("1"))
-    .join(_back, on=(_back.repo == _other.repo) & (_back.number == _other.rolled_back_by))
+_back = Build.alias()
+# It, or a newer try of the same. What was stopped before it began replaced nothing.
+_REPLACED = Compiled(
+    Build.select(Build.id)
+    .join(_back, on=(_back.repo == Build.repo) & (_back.number == Build.rolled_back_by))
     .where(
-        _other.repo == Build.repo,
-        _other.origin == Build.origin,
-        _other.number >= Build.number,
-        _other.deploy_to == arg(1),
-        _other.rolled_back_by > 0,
+        Build.repo == arg(0),
+        Build.deploy_to == arg(1),
+        Build.origin == arg(2),
+        Build.number >= arg(3),
+        Build.rolled_back_by > 0,
         _began(_back) | _back.status.not_in(ENDED),
     )
+    .limit(1)
 )
 _ARRIVED = Compiled(
-    Arrival.select(Build.number, Build.origin, _IS_REPLACED)
+    Arrival.select(Build.number, Build.origin)
     .join(Build)
     .where(Arrival.repo == arg(0), Arrival.environment == arg(1), Build.status == "success")
     .order_by(Arrival.id.desc())
@@ -75,7 +76,6 @@ _GOES = Compiled(
 class _Arrived(NamedTuple):
     number: int
     origin: int
-    is_replaced: bool
 
 
 def _to_its_target(_tx: Transaction, caller: Caller, request: pb.RollbackRequest) -> None:
@@ -157,7 +157,7 @@ def _chosen(tx: Transaction, caller: Caller, request: pb.RollbackRequest, bad: B
         chosen = next(named, None)
         told = f"build {request.build} has not succeeded in {request.target}"
     else:
-        chosen = _newest_good(arrived, bad.origin if bad is not None else 0)
+        chosen = _newest_good(tx, caller, request.target, arrived, bad.origin if bad is not None else 0)
         told = f"nothing else has succeeded in {request.target} that was not rolled back itself"
     if chosen is not None:
         return chosen
@@ -169,13 +169,15 @@ def _chosen(tx: Transaction, caller: Caller, request: pb.RollbackRequest, bad: B
     )
 
 
-def _newest_good(arrived: list[_Arrived], bad_origin: int) -> _Arrived | None:
+def _newest_good(
+    tx: Transaction, caller: Caller, environment: str, arrived: list[_Arrived], bad_origin: int
+) -> _Arrived | None:
     """The newest of an origin that is not to be replaced, and has not been since it was last there."""
     seen = {bad_origin}
     for each in arrived:
         if each.origin not in seen:
             seen.add(each.origin)
-            if not each.is_replaced:
+            if _REPLACED.one(tx, caller.repo_id, environment, each.origin, each.number) is None:
                 return each
     return None
 
