@@ -1,6 +1,7 @@
 """Promotions that wait for their gates: setting them going, and ending those that wait in vain."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from peewee import SQL
@@ -17,13 +18,15 @@ from shipliftd.store.transaction import Reader, Transaction
 
 # So many repositories are looked at in a second.
 _MOST_AT_ONCE = 100
+# So many of a queue are asked again when one ends, as many as ListDeployments tells of.
+_MOST_QUEUED = 10
 # What no event tells of is looked at this often.
 _LOOK_MS = 60_000
 
 # With the environment named, or SQLite would go through all builds of the repository.
 _IN_REPOSITORY = (Build.repo == arg(0)) & (Build.deploy_to > SQL("''")) & (Build.waits > SQL("0"))
 _WAITING = Compiled(
-    Build.select(Build.id)
+    Build.select(Build.id, Build.deploy_to, Build.waits)
     .where(_IN_REPOSITORY, SQL(IS_UNDER_WAY))
     # A rollback goes before what it undoes, and those that people must look at come last.
     .order_by(Build.event.desc(), Build.status.desc(), Build.number)
@@ -70,8 +73,20 @@ def advance(tx: Transaction, repo_id: int, build_ids: Iterable[int]) -> None:
 
 
 def all_in(reader: Reader, repo_id: int) -> list[int]:
-    """The ids of what waits in a repository, in the order in which they go."""
-    return [row[0] for row in _WAITING.run(reader, repo_id).fetchall()]
+    """The ids of what waits in a repository, in the order in which they go.
+
+    Of those that wait for nothing but the ones before them the first few of each environment: one goes at a
+    time, and a long queue would be gone through at each end.
+    """
+    found: list[int] = []
+    queued: Counter[str] = Counter()
+    for build_id, environment, waits in _WAITING.run(reader, repo_id).fetchall():
+        if waits == QUEUED:
+            queued[environment] += 1
+            if queued[environment] > _MOST_QUEUED:
+                continue
+        found.append(build_id)
+    return found
 
 
 def due(reader: Reader, thoroughly: bool = False) -> list[int]:
