@@ -14,7 +14,7 @@ from tests.support.gated import REJECT, SUPERSEDE, Gated, both, goes, verdicts
 from tests.support.patience import until
 from tests.support.refusals import Refusal, refusal
 from tests.support.repository import Repository
-from tests.support.staged import ERROR, FAILURE, KILLED, RUNNING, SUCCESS, lose, runner_of
+from tests.support.staged import ERROR, FAILURE, KILLED, RUNNING, SUCCESS, lose, pipelines, runner_of
 
 WRITE = access_pb2.ACCESS_LEVEL_WRITE
 FAILED, SKIPPED = api.GATE_RESULT_FAILED, api.GATE_RESULT_SKIPPED
@@ -306,3 +306,27 @@ def test_where_nothing_went_there_is_nothing_to_go_back_to(gated: Gated) -> None
     gated.delivered(1)
     assert refusal(gated.rollback).reason == "NOTHING_TO_ROLL_BACK_TO"
     assert gated.stands().HasField("hold") is False
+
+
+def test_a_file_that_knows_no_rollbacks_does_what_it_does_for_a_promotion(
+    repository: Repository, name: str
+) -> None:
+    gated = Gated.caller_of(repository)
+    step = {"name": "deploy", "commands": ["true"], "when": {"event": "promote"}}
+    runs_both = {**step, "name": "tell", "when": {"event": ["promote", "rollback"]}}
+    file = {"name": "deploy", "trigger": {"event": "promote"}, "steps": [step]}
+    knows = {"name": "deploy", "trigger": {"event": ["promote", "rollback"]}, "steps": [step, runs_both]}
+    for each in (file, knows):
+        gated.released(pipeline=pipelines(each))
+        gated.released(pipeline=pipelines(each))
+    gated.declare()
+    runner = runner_of(repository, f"runner-{name}")
+    done = []
+    for older, newer in ((1, 2), (3, 4)):
+        gated.delivered(older)
+        gated.delivered(newer)
+        back = gated.rollback()
+        lease = runner.accept(back.stages[0].id)
+        done.append([planned.name for planned in lease.plan.steps])
+        gated.report(back.number, SUCCESS)
+    assert done == [["deploy"], ["tell"]]

@@ -117,9 +117,12 @@ def _is_small(leased: Leased) -> bool:
 
 
 def _steps(leased: Leased, common: dict[str, str]) -> stages_pb2.Plan:
-    pipeline = leased.said.find(leased.stage.name) if leased.said is not None else None
-    facts = build_stages.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}")
-    return messages.plan(pipeline, () if pipeline is None else plans.steps(pipeline, facts, common))
+    said = leased.said
+    pipeline = said.find(leased.stage.name) if said is not None else None
+    if said is None or pipeline is None:
+        return messages.plan(None, ())
+    facts = build_stages.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}", said)
+    return messages.plan(pipeline, plans.steps(pipeline, facts, common))
 
 
 def _inputs(leased: Leased, system: plans.SystemFacts) -> plans.Inputs:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from shipliftd.pipelines import conditions
+from shipliftd.pipelines import conditions, globs
 from shipliftd.pipelines.conditions import ALWAYS, WHEN, Asked, Conditions
 
 # Types whose pipelines do nothing but their steps.
@@ -80,6 +80,12 @@ class Pipelines:
             for each in self._conditions()
         )
         return looked_at + self.size_of_patterns
+
+    @cached_property
+    def speaks_of_rollbacks(self) -> bool:
+        """Whether a condition on the event has a pattern that a rollback matches."""
+        patterns = {pattern for each in self._conditions() for pattern in each.event.patterns}
+        return any(globs.matches(pattern, "rollback") for pattern in patterns)
 
     @property
     def size_of_patterns(self) -> int:

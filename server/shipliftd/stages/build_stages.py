@@ -81,11 +81,16 @@ class _Remembered:
 _loaded = _Remembered(8 * 1024 * 1024).loaded
 
 
-def facts(build: BuildRow, slug: str) -> Facts:
-    """What the conditions of a file ask of a build."""
+def facts(build: BuildRow, slug: str, said: Pipelines) -> Facts:
+    """What the conditions of a file ask of a build.
+
+    A file that knows no rollbacks does for one what it does for a promotion. Drone would do nothing, but
+    whoever rolls back has no time to change the file.
+    """
+    is_known = build.event != "rollback" or said.speaks_of_rollbacks
     return Facts(
         branch=build.target,
-        event=build.event,
+        event=build.event if is_known else "promote",
         action=build.action,
         ref=build.ref,
         repo=slug,
@@ -104,7 +109,7 @@ def again(
     if parsed is None:
         begun = flow.begin([_fresh(stage, at) for stage in stages])
     else:
-        matched = _matched(parsed, facts(build, slug))
+        matched = _matched(parsed, facts(build, slug, parsed))
         begun = flow.begin([_of_file(stage, build.repo_id, at) for stage in matched])
     if not any(stage.status == "pending" for stage in begun):
         names = [stage.name for stage in begun]
@@ -139,7 +144,7 @@ def lacking(place: Place, build: BuildRow, stages: Iterable[StageRow], said: Pip
     found = [pipeline for pipeline in named if pipeline is not None]
     slug = place.slug
     if not place.runner_secrets:
-        asked = facts(build, slug)
+        asked = facts(build, slug, said)
         wanted = beside(said, ("secrets", asked), functools.partial(needs.secrets, said, found, asked))
         needs.require_secrets(slug, wanted)
     warning = "" if place.git_http_url else needs.clone_warning(slug, found)
