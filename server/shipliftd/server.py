@@ -350,7 +350,7 @@ async def _advance(store: Store, runs: Runs, thoroughly: bool) -> None:
         for repo_id in await store.read(waiting.due, thoroughly):
             runs.look_at(repo_id)
     except Exception as error:
-        log.exception("gates not asked again", extra={"error": str(error)})
+        _not_done("gates not asked again", store, error)
 
 
 async def _learn(store: Store, known: KnownRunners) -> None:

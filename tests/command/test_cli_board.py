@@ -68,7 +68,7 @@ def test_the_board_has_all_that_is_on_its_way_or_in_it(cli: Cli, repository: Rep
     assert found[0] == f"REPOSITORY{pad}  ENVIRONMENT  CURRENT  RELEASE  COMMIT    AGE  BY     STATE"
     assert found[1].startswith(
         f"{slug}  production                                           frozen by rest until {by}: for good;"
-        " 5 waits for approvals: 0 of 1 approvals; wanted is one of mona, not admin, by "
+        " 5 waits for approvals: 0 of 1 approvals; wanted is one of mona, by "
     )
     assert found[2:] == [
         f"{slug}  qa                                                   6 failure at default",

@@ -235,7 +235,7 @@ def test_a_promotion_is_approved_declined_and_rolled_back(caller: Caller, reposi
     again = second.rpc("BuildService/DeclineBuild", **named(repository, build=3))
     assert (again.status, again.json["code"]) == (400, "failed_precondition")
     mine = caller.rpc("BuildService/ApproveBuild", **named(repository, build=2))
-    assert (mine.status, mine.json["code"]) == (400, "failed_precondition")
+    assert (mine.status, mine.json["code"]) == (403, "permission_denied")
 
     repository.report(2, pb.BUILD_STATUS_SUCCESS)
     rollback = named(repository, target="production", build=1, cancelRunning=True, params={"A": "1"})
