@@ -20,7 +20,7 @@ from playhouse.migrations import Runner
 from shipliftd import __version__
 from shipliftd.errors import Precondition
 from shipliftd.store import backups
-from shipliftd.store.failures import is_locked
+from shipliftd.store.failures import is_damaged, is_locked
 from shipliftd.store.models import Arrival, Build, Environment, Setting
 from shipliftd.store.transaction import Reader, Transaction
 
@@ -70,7 +70,13 @@ def migrate(database: Database) -> list[str]:
     if database.table_exists(Arrival):
         _take_over_deployments(tx)
     if database.table_exists(Environment):
-        note_environments(tx)
+        try:
+            note_environments(tx)
+        except Exception as error:
+            # What is damaged keeps no server from the rest.
+            if not is_damaged(error):
+                raise
+            log.warning("environments not noted", extra={"error": str(error)})
     return taken
 
 
