@@ -53,8 +53,6 @@ class Decision(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     # What a gate would have said by itself, where it is the only one against it.
     refusals: Mapping[str, Precondition] = MappingProxyType({})
-    # When the gates of one that waits are asked again.
-    waits: int = 0
 
 
 def overrides(given: Iterable[pb.Override], caller: Caller, faults: Faults) -> dict[str, Override]:
@@ -125,10 +123,10 @@ def decide(tx: Transaction, caller: Caller, wish: Wish, *, to_begin: bool = True
     told = {gate: refusals[gate].message for gate in ("uncertain", "stages") if gate in refusals}
     facts = environments.facts(tx, place, asked, **told)
     verdicts = environments.evaluate(facts, wish.overrides, wish.is_rollback)
-    return waits_for(Decision(build, stages, place, verdicts, refusals), facts.approvals_end)
+    return _as_it_waits(Decision(build, stages, place, verdicts, refusals), facts.approvals_end)
 
 
-def waits_for(decision: Decision, approvals_end: int) -> Decision:
+def _as_it_waits(decision: Decision, approvals_end: int) -> Decision:
     """The decision on a build that is to wait, where a gate says so."""
     waits = waiting.next_look(decision.verdicts, approvals_end, decision.build.created)
     build = decision.build
@@ -138,7 +136,7 @@ def waits_for(decision: Decision, approvals_end: int) -> Decision:
         return decision._replace(build=build)
     status, of_stage = waiting.standing(decision.verdicts)
     stages = [stage._replace(status=of_stage) for stage in decision.stages]
-    return decision._replace(build=build._replace(status=status), stages=stages, waits=waits)
+    return decision._replace(build=build._replace(status=status), stages=stages)
 
 
 def begin(tx: Transaction, caller: Caller, decision: Decision) -> BuildWithStages:
