@@ -185,6 +185,16 @@ class Defect(Refusal):
     reason = "INTERNAL"
 
 
+def stale(resource: str, version: int, expected: int) -> Aborted:
+    """What a caller is told who changes a resource, such as `build 42`, as it no longer is."""
+    return Aborted(
+        f"{resource} is at version {version}, not {expected}: read it again",
+        reason="STALE_VERSION",
+        violations=[("version", f"{resource} is at version {version}")],
+        metadata={"resource": resource, "expected": expected, "version": version},
+    )
+
+
 def shown(value: str) -> str:
     """A caller's value as it stands in an error: quoted, printable, at most 60 characters."""
     return repr(value if len(value) <= 60 else value[:57] + "...")

@@ -11,9 +11,9 @@ from shipliftd.access.write_once import Written, write
 from shipliftd.builds.recording import check_status
 from shipliftd.clock import now
 from shipliftd.enum_words import STATUS_WORD
-from shipliftd.errors import Denied, Precondition
+from shipliftd.errors import Denied, Precondition, stale
 from shipliftd.fields import Faults
-from shipliftd.stages import carry_on, end_steps, holds, keep_all, stale
+from shipliftd.stages import carry_on, end_steps, holds, keep_all
 from shipliftd.store import moves
 from shipliftd.store.models import ENDED, FAILED, Stage
 from shipliftd.store.rows import BuildRow, BuildWithStages
@@ -70,7 +70,7 @@ def update(tx: Transaction, caller: Caller, request: pb.UpdateBuildRequest) -> W
     if row is None:
         raise builds.not_found(caller, request.build)
     if request.HasField("version") and request.version != row.version:
-        raise stale("build", row.number, row.version, request.version)
+        raise stale(f"build {row.number}", row.version, request.version)
     if row.waits and row.status not in ENDED:
         raise Precondition(
             f"promotion {row.number} waits, so nothing can be reported of it yet: {builds.waits_for(row)}",

@@ -11,7 +11,7 @@ from shipliftd.access.cuts import require_every_environment
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.environments import rules as said_rules
-from shipliftd.errors import Aborted, AlreadyExists, NotFound
+from shipliftd.errors import AlreadyExists, NotFound, stale
 from shipliftd.fields import Faults
 from shipliftd.store import moves, pages
 from shipliftd.store.models import IS_UNDER_WAY, Approval, Build, Environment, OwnerRules, Repository
@@ -104,7 +104,7 @@ def update(
     if row is None:
         raise not_declared(caller, said.name)
     if request.HasField("version") and request.version != row.version:
-        raise _stale(f"environment {said.name}", row.version, request.version)
+        raise stale(f"environment {said.name}", row.version, request.version)
     before = said_rules.said(row.said, row.rules_version).message
     message = pb.Environment()
     message.CopyFrom(before)
@@ -151,15 +151,6 @@ def _void_approvals(tx: Transaction, repo_id: int, environment: str) -> None:
         Build.repo == repo_id, Build.deploy_to == environment, Build.waits > 0, SQL(IS_UNDER_WAY)
     )
     tx.execute(Approval.update(void=True).where(Approval.build.in_(waiting), ~Approval.void))
-
-
-def _stale(what: str, version: int, expected: int) -> Aborted:
-    return Aborted(
-        f"{what} is at version {version}, not {expected}: read it again",
-        reason="STALE_VERSION",
-        violations=[("version", f"{what} is at version {version}")],
-        metadata={"resource": what, "expected": expected, "version": version},
-    )
 
 
 def get(reader: Reader, caller: Caller, request: pb.GetEnvironmentRequest) -> NamedEnvironment:
@@ -218,7 +209,7 @@ def update_owner_rules(
     row = tx.get(OwnerRules, OwnerRules.owner == request.owner)
     version = row.version if row is not None else 0
     if request.HasField("version") and request.version != version:
-        raise _stale(f"rules of {request.owner}", version, request.version)
+        raise stale(f"rules of {request.owner}", version, request.version)
     said = said_rules.stored_owner(request.rules)
     if row is None:
         row_id = tx.execute(OwnerRules.insert(owner=request.owner, said=said, version=1))
@@ -226,7 +217,7 @@ def update_owner_rules(
         row_id = row.id
         changed = OwnerRules.update(said=said, version=version + 1)
         if not tx.execute(changed.where(OwnerRules.id == row_id, OwnerRules.version == version)):
-            raise _stale(f"rules of {request.owner}", version + 1, version)
+            raise stale(f"rules of {request.owner}", version + 1, version)
     tell_owner(tx, request.owner)
     return Written(_load_owner(tx, caller, row_id))
 

@@ -6,7 +6,7 @@ moves its build on.
 
 from shipliftd.stages.build_stages import again, lacking, said_by, store_pipeline
 from shipliftd.stages.flow import begin, carry_on, follow
-from shipliftd.stages.holders import end_stage, end_steps, stale
+from shipliftd.stages.holders import end_stage, end_steps
 from shipliftd.stages.leases import LEASE_MS, holds, keep_all
 
 __all__ = [
@@ -21,6 +21,5 @@ __all__ = [
     "keep_all",
     "lacking",
     "said_by",
-    "stale",
     "store_pipeline",
 ]

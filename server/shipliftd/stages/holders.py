@@ -10,7 +10,7 @@ from shipliftd import builds
 from shipliftd.access.callers import Caller
 from shipliftd.clock import now
 from shipliftd.enum_words import STATUS_WORD, as_json
-from shipliftd.errors import Aborted
+from shipliftd.errors import stale
 from shipliftd.fields import Faults, milliseconds
 from shipliftd.stages import flow, leases
 from shipliftd.store import moves
@@ -45,7 +45,7 @@ def update_stage(
     if stage.status in ENDED:
         return stage, builds.steps_of_stage(tx, stage.id)
     if request.HasField("version") and request.version != stage.version:
-        raise stale("stage", stage.id, stage.version, request.version)
+        raise stale(f"stage {stage.id}", stage.version, request.version)
     # Not before it was made, where the clock was set back.
     at = max(now(), stage.created)
     steps = _report_steps(tx, stage, request.steps, at)
@@ -67,7 +67,7 @@ def update_step(tx: Transaction, caller: Caller, request: pb.UpdateStepRequest) 
     if step.status in ENDED:
         return step, stage
     if request.HasField("version") and request.version != step.version:
-        raise stale("step", step.id, step.version, request.version)
+        raise stale(f"step {step.id}", step.version, request.version)
     if not report.says_something and not request.HasField("schema"):
         return step, stage
     moved = _moved(step, report, now())
@@ -248,13 +248,3 @@ def end_stage(tx: Transaction, stage: StageRow, status: str, error: str, at: int
     stage = moves.move_stage(tx, stage._replace(status=status, error=error, stopped=stopped, updated=at))
     end_steps(tx, stage, at)
     return stage
-
-
-def stale(what: str, number: int, version: int, expected: int) -> Aborted:
-    """What a caller is told who changes a build, stage or step as it no longer is."""
-    return Aborted(
-        f"{what} {number} is at version {version}, not {expected}: read it again",
-        reason="STALE_VERSION",
-        violations=[("version", f"{what} {number} is at version {version}")],
-        metadata={"resource": f"{what} {number}", "expected": expected, "version": version},
-    )
