@@ -379,9 +379,21 @@ def test_who_has_passed_a_gate_has_passed_it_while_the_promotion_waits() -> None
         "hold", "overridden", "passed by root: it burns (production is held by bob: first)"
     )
     assert before[NAMES.index("hold")] == overridden
-    # Also once nobody holds it any more, or it is held again: it stays on record.
-    for hold in (None, Stop("production is held by cem", "second", 0)):
+    # Also once nobody holds it any more: it stays on record.
+    for hold in (held.hold, None):
         assert verdict("hold", held._replace(hold=hold), before=before) == overridden
+    # Another hold is not what was passed: by somebody else, for other reasons, until another time.
+    for hold, told in (
+        (Stop("production is held by cem", "first", 0), "production is held by cem: first"),
+        (Stop("production is held by bob", "second", 0), "production is held by bob: second"),
+        (
+            Stop("production is held by bob", "first", AT + HOUR),
+            "production is held by bob until 2026-07-01 13:00:00 UTC: first",
+        ),
+        (Stop("held by bob", "first", 0), "held by bob: first"),
+    ):
+        again = verdict("hold", held._replace(hold=hold), before=before)
+        assert again == Verdict("hold", "failed", told, WRITER, hold.until)
     # What passed by itself, failed or waited is asked again.
     clear = evaluate(CLEAR)
     assert verdict("hold", held, before=clear).result == "failed"

@@ -22,7 +22,7 @@ from tests.support.repository import Repository
 from tests.support.staged import SUCCESS
 
 ALL, AUTOMATIC = pb.HOLD_SCOPE_ALL, pb.HOLD_SCOPE_AUTOMATIC
-FAILED = api.GATE_RESULT_FAILED
+FAILED, OVERRIDDEN = api.GATE_RESULT_FAILED, api.GATE_RESULT_OVERRIDDEN
 ROUNDS = form(10, 200)
 
 
@@ -142,6 +142,25 @@ def test_what_runs_goes_on_and_what_waits_waits_on(gated: Gated) -> None:
     assert not goes(gated.get(3))
     gated.resume("", repo="*")
     gated.went(3)
+
+
+@pytest.mark.parametrize("later", ["", "second"])
+def test_an_override_is_of_the_hold_that_there_was(gated: Gated, later: str) -> None:
+    gated.declare()
+    gated.promote(1)
+    gated.hold(reason="first")
+    waits = gated.promote(1, overrides=[api.Override(gate="hold", reason="it burns")])
+    passed = {"hold": "passed by admin: it burns (production is held by admin: first)"}
+    assert verdicts(waits, OVERRIDDEN) == passed
+    if later:
+        gated.hold(reason=later)
+    gated.report(2, SUCCESS)
+    if later:
+        told = {"hold": f"production is held by admin: {later}"}
+        until(lambda: verdicts(gated.get(3), FAILED) == told)
+        assert (goes(gated.get(3)), verdicts(gated.get(3), OVERRIDDEN)) == (False, {})
+        gated.resume()
+    assert verdicts(gated.went(3), OVERRIDDEN) == ({} if later else passed)
 
 
 @pytest.mark.parametrize("what", ["environment", "owner"])

@@ -330,7 +330,7 @@ def evaluate(
     """The verdict of every gate, in their order. An override of what does not fail has no effect.
 
     Of a promotion that waits, `before` is what they said when they were asked last: who passed a gate then
-    has passed it.
+    has passed it, unless another reason stands against it now.
     """
     passed = {verdict.gate: verdict for verdict in before if verdict.result == "overridden"}
     return tuple(
@@ -342,10 +342,10 @@ def evaluate(
 def _verdict(
     gate: Gate, facts: Facts, override: Override | None, is_rollback: bool, passed: Verdict | None
 ) -> Verdict:
-    if passed is not None:
+    said = gate.ask(facts)
+    if passed is not None and (isinstance(said, str) or passed.reason.endswith(f" ({said.reason})")):
         # Also where it would pass by now: it stays on record.
         return passed
-    said = gate.ask(facts)
     if isinstance(said, str):
         return Verdict(gate.name, "passed", said)
     if is_rollback and gate.is_skipped_by_rollback:
