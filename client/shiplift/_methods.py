@@ -1044,9 +1044,11 @@ class Methods:
     ) -> builds_pb2.Build:
         """Puts back what was in an environment before: a new build of event `rollback`, by the same
         rules as a promotion, but for those of hold, freeze, predecessor, soak and approvals, which
-        are passed over and recorded. Without a `build` it takes the newest that succeeded there, of
-        another origin than what is to be replaced, and was not itself rolled back. Leaves a hold of
-        scope AUTOMATIC in the environment, so that no machine deploys over it.
+        are passed over and recorded. Approvals are asked for where its parameters are others than
+        those with which the origin succeeded there. Without a `build` it takes the newest that
+        succeeded there, of another origin than what is to be replaced, and was not itself rolled
+        back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over
+        it.
 
         FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
 
@@ -3308,9 +3310,11 @@ class AsyncMethods:
     ) -> builds_pb2.Build:
         """Puts back what was in an environment before: a new build of event `rollback`, by the same
         rules as a promotion, but for those of hold, freeze, predecessor, soak and approvals, which
-        are passed over and recorded. Without a `build` it takes the newest that succeeded there, of
-        another origin than what is to be replaced, and was not itself rolled back. Leaves a hold of
-        scope AUTOMATIC in the environment, so that no machine deploys over it.
+        are passed over and recorded. Approvals are asked for where its parameters are others than
+        those with which the origin succeeded there. Without a `build` it takes the newest that
+        succeeded there, of another origin than what is to be replaced, and was not itself rolled
+        back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over
+        it.
 
         FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
 

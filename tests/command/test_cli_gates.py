@@ -291,12 +291,12 @@ def test_rollback_puts_back_what_was_there(place: Place) -> None:
     assert "params  REGION=eu" in shown
     assert any(line.startswith("approvals  skipped  a rollback passes it over: 0 of 1") for line in shown)
     assert f"rolled back by  {bad + 1}" in lines(place.admin.run("show", str(bad)).out)
-    # What is on its way is stopped, and another parameter given to the build that is named.
+    # What is on its way is stopped, and the build that is named waits for people: it had another parameter.
     words = ("rollback", "production", str(there), "--cancel-running", "-p", "REGION=us", "--json")
     build = place.admin.run(*words)._replace(err="").json()
     assert (build["parent"], build["params"], build["status"]) == (
         2,
         {"REGION": "us"},
-        "BUILD_STATUS_PENDING",
+        "BUILD_STATUS_BLOCKED",
     )
     assert place.repository.get(bad + 1).status == pb.BUILD_STATUS_KILLED

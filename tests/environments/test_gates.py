@@ -362,6 +362,9 @@ def test_what_an_override_and_a_rollback_pass(row: Row) -> None:
         assert rolled_back == Verdict(row.gate, "skipped", f"a rollback passes it over: {row.reason}")
     else:
         assert rolled_back == verdict(row.gate, row.facts)
+    # With other parameters than were there, approvals are asked for as well.
+    other = verdict(row.gate, row.facts._replace(changes_parameters=True), is_rollback=True)
+    assert other == (verdict(row.gate, row.facts) if row.gate == "approvals" else rolled_back)
 
 
 def test_what_can_be_overridden() -> None:
@@ -468,6 +471,7 @@ FACTS = st.builds(
     approvals_end=TIMES,
     under_way=NUMBERS,
     queued=NUMBERS,
+    changes_parameters=st.booleans(),
     uncertain=WORDS,
     stages=WORDS,
 )

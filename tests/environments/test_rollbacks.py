@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import grpc
 import pytest
@@ -17,7 +18,12 @@ from tests.support.repository import Repository
 from tests.support.staged import ERROR, FAILURE, KILLED, RUNNING, SUCCESS, lose, pipelines, runner_of
 
 WRITE = access_pb2.ACCESS_LEVEL_WRITE
-FAILED, SKIPPED = api.GATE_RESULT_FAILED, api.GATE_RESULT_SKIPPED
+FAILED, SKIPPED, WAITING = (
+    api.GATE_RESULT_FAILED,
+    api.GATE_RESULT_SKIPPED,
+    api.GATE_RESULT_WAITING,
+)
+BLOCKED = api.BUILD_STATUS_BLOCKED
 
 
 @pytest.fixture
@@ -214,6 +220,48 @@ def test_it_passes_over_the_gates_that_would_keep_it(gated: Gated) -> None:
     assert verdicts(back, FAILED, api.GATE_RESULT_WAITING) == {}
     # Everybody is kept from it already, and stays so.
     assert (gated.stands().hold.scope, gated.stands().hold.reason) == (pb.HOLD_SCOPE_ALL, "incident")
+
+
+def test_other_parameters_than_were_there_want_approvals(gated: Gated, name: str) -> None:
+    gated.delivered(1, params={"A": "1", "B": "1"})
+    gated.delivered(1, params={"A": "2"})
+    gated.delivered(2)
+    boss = gated.by(gated.server.user(f"boss-{name}", gated.slug, access_pb2.ACCESS_LEVEL_ADMIN))
+    # A default is what the environment asks for, not the caller.
+    gated.change(required_approvals=1, params=[pb.ParameterRule(name="REGION", default="eu")])
+    others: list[dict[str, Any]] = [
+        {"params": {"A": "3"}},
+        {"params": {"C": "1"}},
+        {"drop_params": ["A"]},
+        {"params": {"REGION": "us"}},
+    ]
+    for other in others:
+        back = gated.rollback(build=1, **other)
+        assert (back.status, list(verdicts(back, WAITING))) == (BLOCKED, ["approvals"])
+        boss.decline(back.number)
+    # A declined one has replaced nothing, and so the same may be asked for.
+    same: list[dict[str, Any]] = [{}, {"params": {"A": "2"}}, {"params": {"A": "1", "B": "1"}}]
+    for each in same:
+        back = gated.rollback(build=1, **each)
+        assert (goes(back), list(verdicts(back, SKIPPED))) == (True, ["approvals"])
+        gated.report(back.number, FAILURE)
+    # Another try is asked as well, and once somebody has approved it goes.
+    again = gated.retry(back.number, params={"A": "3"})
+    assert (again.status, list(verdicts(again, WAITING))) == (BLOCKED, ["approvals"])
+    assert goes(boss.approve(again.number))
+
+
+def test_what_waits_in_the_queue_is_asked_for_approvals_by_the_parameters_it_had(gated: Gated) -> None:
+    gated.delivered(1, params={"A": "1"})
+    gated.delivered(2)
+    first = gated.promote(3).number
+    gated.change(required_approvals=1)
+    same = gated.rollback(build=1)
+    gated.rollback(build=1, params={"A": "2"})
+    gated.report(first, FAILURE)
+    assert verdicts(gated.went(same.number), SKIPPED).keys() == {"approvals"}
+    gated.report(same.number, SUCCESS)
+    assert gated.get(same.number + 1).status == BLOCKED
 
 
 def test_who_promotes_and_what_must_be_given_are_asked_of_it_as_well(gated: Gated) -> None:

@@ -220,9 +220,8 @@ def test_a_promotion_is_approved_declined_and_rolled_back(caller: Caller, reposi
     second = caller.having(second_person(repository))
     login = f"second-{repository.name}"
     for number in (2, 3):
-        made = done(
-            caller.rpc("BuildService/PromoteBuild", **named(repository, build=1, target="production"))
-        )
+        wanted = named(repository, build=1, target="production", params={"A": "1"})
+        made = done(caller.rpc("BuildService/PromoteBuild", **wanted))
         assert (made["number"], made["status"]) == (number, "BUILD_STATUS_BLOCKED")
     approved = done(
         second.rpc("BuildService/ApproveBuild", **named(repository, build=2, comment="go", requestId="a"))

@@ -190,7 +190,8 @@ def rollback(
     """Puts back what was in an environment before, and shows the new build.
 
     It passes over holds, freezes, approvals and whatever else an environment asks of promotions, which is
-    kept on the build. Machine users deploy there again after `resume`.
+    kept on the build; with other parameters than it had there, it waits for approvals. Machine users deploy
+    there again after `resume`.
     """
     _look_at_timeout(timeout, wait=wait)
     owner, repo = session.repository(repository)

@@ -165,6 +165,7 @@ class BuildServiceServicer(object):
     def RollbackBuild(self, request, context):
         """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
         promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+        Approvals are asked for where its parameters are others than those with which the origin succeeded there.
         Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
         not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 

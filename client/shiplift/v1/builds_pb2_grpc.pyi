@@ -72,6 +72,7 @@ class BuildServiceStub:
     RollbackBuild: _grpc.UnaryUnaryMultiCallable[_builds_pb2.RollbackRequest, _builds_pb2.Build]
     """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
     promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+    Approvals are asked for where its parameters are others than those with which the origin succeeded there.
     Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
     not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 
@@ -160,6 +161,7 @@ class BuildServiceAsyncStub(BuildServiceStub):
     RollbackBuild: _aio.UnaryUnaryMultiCallable[_builds_pb2.RollbackRequest, _builds_pb2.Build]  # type: ignore[assignment]
     """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
     promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+    Approvals are asked for where its parameters are others than those with which the origin succeeded there.
     Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
     not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 
@@ -275,6 +277,7 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_builds_pb2.Build, _abc.Awaitable[_builds_pb2.Build]]:
         """Puts back what was in an environment before: a new build of event `rollback`, by the same rules as a
         promotion, but for those of hold, freeze, predecessor, soak and approvals, which are passed over and recorded.
+        Approvals are asked for where its parameters are others than those with which the origin succeeded there.
         Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
         not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 

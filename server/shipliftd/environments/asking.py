@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from peewee import JOIN, SQL, fn
 from shiplift.v1 import access_pb2
+from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd.access.reach import granted_level
 from shipliftd.enum_words import as_json
@@ -87,6 +88,11 @@ _HOLDS = Compiled(
 # Of an origin there are few promotions, to an environment there may be any number.
 _SUCCEEDED = Compiled(
     Build.select(fn.MIN(Build.finished)).where(
+        Build.repo == arg(0), Build.origin == arg(2), Build.deploy_to == arg(1), Build.status == "success"
+    )
+)
+_SUCCEEDED_WITH = Compiled(
+    Build.select(Build.params).where(
         Build.repo == arg(0), Build.origin == arg(2), Build.deploy_to == arg(1), Build.status == "success"
     )
 )
@@ -223,8 +229,11 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
     if said is None:
         names = tuple(row[0] for row in _DECLARED.run(reader, asked.repo_id).fetchall())
         return found._replace(declared=names, freeze=active(freezes, asked.at))
+    is_rollback = asked.event == "rollback"
     if said.rules.required_approvals and asked.id:
         found = _with_approvals(reader, asked, found)
+    if said.rules.required_approvals and is_rollback:
+        found = found._replace(changes_parameters=_changes_parameters(reader, asked, said.message))
     return found._replace(
         rules=said.rules,
         freeze=active([*freezes, *said.message.freezes], asked.at),
@@ -234,7 +243,7 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
         under_way=_under_way(reader, asked),
         # Though nothing is under way: it may have ended since those were asked about.
         queued=_queued(reader, asked),
-        is_rollback=asked.event == "rollback",
+        is_rollback=is_rollback,
     )
 
 
@@ -268,6 +277,12 @@ def _succeeded(reader: Reader, asked: Asked, environment: str) -> int:
         there = _SETTLED.one(reader, asked.repo_id, environment)
         at = there[1] if there is not None and there[0] == asked.origin else 0
     return at or 0
+
+
+def _changes_parameters(reader: Reader, asked: Asked, said: pb.Environment) -> bool:
+    """Whether the origin has never succeeded there with these parameters, but for defaults."""
+    rows = _SUCCEEDED_WITH.run(reader, asked.repo_id, asked.environment, asked.origin).fetchall()
+    return all(said_rules.completed(said.params, json.loads(row[0])) != asked.params for row in rows)
 
 
 def _with_approvals(reader: Reader, asked: Asked, found: Facts) -> Facts:

@@ -87,6 +87,8 @@ class Facts(NamedTuple):
     under_way: int = 0
     queued: int = 0
     is_rollback: bool = False
+    # A rollback with parameters that what it puts back has never succeeded with there.
+    changes_parameters: bool = False
     # Why nobody knows what is there, '' where that is known or the loss is accepted.
     uncertain: str = ""
     # Why there is nothing to run.
@@ -292,8 +294,10 @@ class Gate(NamedTuple):
     ask: Callable[[Facts], Said]
     # Somebody who may do so passes it by name, with a reason.
     can_be_overridden: bool = False
-    # A rollback passes it by.
+    # A rollback passes it by,
     is_skipped_by_rollback: bool = False
+    # but not where its parameters are others than were there: nobody has approved those.
+    is_asked_of_other_parameters: bool = False
 
     @property
     def name(self) -> str:
@@ -313,7 +317,7 @@ GATES = (
     Gate(parameters),
     Gate(hold, can_be_overridden=True, is_skipped_by_rollback=True),
     Gate(freeze, can_be_overridden=True, is_skipped_by_rollback=True),
-    Gate(approvals, is_skipped_by_rollback=True),
+    Gate(approvals, is_skipped_by_rollback=True, is_asked_of_other_parameters=True),
     Gate(queue),
     Gate(uncertain, is_skipped_by_rollback=True),
     Gate(stages),
@@ -348,7 +352,8 @@ def _verdict(
         return passed
     if isinstance(said, str):
         return Verdict(gate.name, "passed", said)
-    if is_rollback and gate.is_skipped_by_rollback:
+    is_asked = gate.is_asked_of_other_parameters and facts.changes_parameters
+    if is_rollback and gate.is_skipped_by_rollback and not is_asked:
         return Verdict(gate.name, "skipped", f"a rollback passes it over: {said.reason}")
     if override is not None and gate.can_be_overridden and not said.waits:
         told = f"passed by {override.by}: {override.reason} ({said.reason})"
