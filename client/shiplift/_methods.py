@@ -1693,10 +1693,13 @@ class Methods:
         repo: str,
         environment: str,
         request_id: str | None = None,
+        version: int | None = None,
         timeout: float | None = None,
     ) -> environments_pb2.Environment:
         """Takes back the declaration, and returns what it was. What was promoted to it stays, and is
         listed. Where it was the last one, the repository takes any target again.
+        FAILED_PRECONDITION (ENVIRONMENT_IN_USE) while promotions wait there: nothing would hold
+        them back any more.
 
         Args:
             owner: The repository's owner.
@@ -1704,6 +1707,7 @@ class Methods:
             environment: The environment.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
+            version: The version that the caller has seen: another one is ABORTED, naming it.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -1713,6 +1717,7 @@ class Methods:
                 repo=repo,
                 environment=environment,
                 request_id=request_id or str(uuid4()),
+                version=version,
             ),
             timeout,
         )
@@ -3961,10 +3966,13 @@ class AsyncMethods:
         repo: str,
         environment: str,
         request_id: str | None = None,
+        version: int | None = None,
         timeout: float | None = None,
     ) -> environments_pb2.Environment:
         """Takes back the declaration, and returns what it was. What was promoted to it stays, and is
         listed. Where it was the last one, the repository takes any target again.
+        FAILED_PRECONDITION (ENVIRONMENT_IN_USE) while promotions wait there: nothing would hold
+        them back any more.
 
         Args:
             owner: The repository's owner.
@@ -3972,6 +3980,7 @@ class AsyncMethods:
             environment: The environment.
             request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
                 UUID when None.
+            version: The version that the caller has seen: another one is ABORTED, naming it.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -3981,6 +3990,7 @@ class AsyncMethods:
                 repo=repo,
                 environment=environment,
                 request_id=request_id or str(uuid4()),
+                version=version,
             ),
             timeout,
         )

@@ -232,6 +232,25 @@ def test_the_difference_is_shown_before_it_is_made(cli: Cli, repository: Reposit
     assert cli.run("env", "list", "-o", "name").out == "production\nqa\n"
 
 
+def test_what_promotions_wait_for_stays(cli: Cli, repository: Repository) -> None:
+    slug = repository.slug
+    assert cli.run("env", "set", "production", "--required-approvals", "1").code == 0
+    repository.record(status="BUILD_STATUS_SUCCESS")
+    number = repository.promote(1).number
+    refused = (
+        "shiplift: refused (FAILED_PRECONDITION): promotions wait for the gates of production, and would go"
+        f" without them: {number}. Cancel or decline them first\n"
+    )
+    deleted = cli.run("env", "delete", "production")
+    assert (deleted.code, deleted.out, deleted.err) == (1, "", refused)
+    pruned = cli.run("env", "apply", file(cli, "environments: []\n"), "--prune")
+    stays = f"{slug} production: not done; what was done before it stays. Apply the file again to go on.\n"
+    assert (pruned.code, pruned.err) == (1, stays + refused)
+    assert cli.run("env", "list", "-o", "name").out == "production\n"
+    assert cli.run("cancel", str(number)).code == 0
+    assert cli.run("env", "apply", "environments.yml", "--prune").err == f"{slug} production: deleted\n"
+
+
 def test_a_change_in_between_is_not_undone(cli: Cli, repository: Repository) -> None:
     from shiplift.cli import applying
     from shiplift.cli.environment_files import read

@@ -1,6 +1,7 @@
 """Environments and their rules over the API: declared, changed, listed, and what is refused."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -11,10 +12,12 @@ from shiplift.v1 import environments_pb2 as pb
 from shipliftd.environments import rules as said_rules
 
 from tests.support.declared import Declared, ruled, said, without_times
+from tests.support.faults import form
 from tests.support.refusals import BAD_TARGET, Refusal, code_of, invalid, refusal
 from tests.support.repository import Repository
 from tests.support.staged import SUCCESS
 
+ROUNDS = form(10, 200)
 ALL: dict[str, Any] = {
     "deployer": "DEPLOYER_EXTERNAL",
     "promoters": ["ann", "bob"],
@@ -187,6 +190,61 @@ def test_what_is_declared_again_counts_on(declared: Declared) -> None:
     assert without_times(again) == ruled(
         "production", required_approvals=1, **declared.of, version=3, rules_version=2
     )
+
+
+def test_what_has_changed_since_is_not_taken_back(declared: Declared) -> None:
+    declared.declare()
+    request = pb.DeleteEnvironmentRequest(**declared.of, environment="production", version=2)
+    assert refusal(declared.stub.DeleteEnvironment, request) == Refusal(
+        grpc.StatusCode.ABORTED,
+        "environment production is at version 1, not 2: read it again",
+        "STALE_VERSION",
+        (("version", "environment production is at version 1"),),
+    )
+    request.version = 1
+    assert declared.stub.DeleteEnvironment(request).version == 2
+
+
+@pytest.mark.parametrize("count", [1, 11])
+def test_what_promotions_wait_for_is_not_taken_back(declared: Declared, count: int) -> None:
+    repository = declared.repository
+    declared.declare(required_approvals=1)
+    declared.declare("staging")
+    build = repository.record(status=SUCCESS).number
+    numbers = [repository.promote(build).number for _ in range(count)]
+    named = ", ".join(map(str, numbers[:10])) + (" and more" if count > 10 else "")
+    assert refusal(declared.delete) == Refusal(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        f"promotions wait for the gates of production, and would go without them: {named}. Cancel or"
+        " decline them first",
+        "ENVIRONMENT_IN_USE",
+        tuple(("environment", f"promotion {number} waits there") for number in numbers[:10]),
+    )
+    # What goes, or waits elsewhere, is in nobody's way.
+    repository.promote(build, "staging")
+    declared.delete("staging")
+    for number in numbers:
+        cancelling = api.CancelBuildRequest(**declared.of, build=number)
+        repository.builds.CancelBuild(cancelling)
+    assert declared.delete().version == 2
+
+
+def test_nothing_waits_without_an_environment_that_is_taken_back_meanwhile(declared: Declared) -> None:
+    repository = declared.repository
+    build = repository.record(status=SUCCESS).number
+    outcomes = set()
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(ROUNDS):
+            declared.declare(required_approvals=1)
+            promoting = threads.submit(repository.promote, build)
+            deleting = threads.submit(code_of, declared.delete)
+            made, code = promoting.result(), deleting.result()
+            outcomes.add((made.status, code))
+            repository.builds.CancelBuild(api.CancelBuildRequest(**declared.of, build=made.number))
+            if code != grpc.StatusCode.OK:
+                declared.delete()
+    waits = (api.BUILD_STATUS_BLOCKED, grpc.StatusCode.FAILED_PRECONDITION)
+    assert outcomes <= {waits, (api.BUILD_STATUS_PENDING, grpc.StatusCode.OK)}
 
 
 def test_pages_are_by_name(declared: Declared) -> None:

@@ -159,8 +159,8 @@ def _updating(
 def _deleted(client: Client, owner: str, repo: str, gone: Iterable[pb.Environment]) -> Iterator[Change]:
     for environment in gone:
 
-        def make(name: str = environment.name) -> str:
-            client.delete_environment(owner=owner, repo=repo, environment=name)
+        def make(name: str = environment.name, version: int = environment.version) -> str:
+            client.delete_environment(owner=owner, repo=repo, environment=name, version=version)
             return "deleted"
 
         yield Change(f"{owner}/{repo} {environment.name}", written_one(environment), "", make)

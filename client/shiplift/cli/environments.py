@@ -224,7 +224,10 @@ def env_delete(
     repository: RepositoryOption = None,
     request_id: RequestIdOption = None,
 ) -> None:
-    """Takes the declaration of an environment back; what was promoted to it stays. Needs admin."""
+    """Takes the declaration of an environment back; what was promoted to it stays. Needs admin.
+
+    It is refused while promotions wait there, which would go without its gates.
+    """
     owner, repo = session.repository(repository)
     was = session.client.delete_environment(owner=owner, repo=repo, environment=name, request_id=request_id)
     session.show(was, lambda: put(f"{was.owner}/{was.repo}: {was.name} is declared no more"))

@@ -260,16 +260,18 @@ class UpdateEnvironmentRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., version: _Optional[int] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class DeleteEnvironmentRequest(_message.Message):
-    __slots__ = ("owner", "repo", "environment", "request_id")
+    __slots__ = ("owner", "repo", "environment", "request_id", "version")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     environment: str
     request_id: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    version: int
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., request_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class HoldEnvironmentRequest(_message.Message):
     __slots__ = ("owner", "repo", "environment", "scope", "reason", "until", "request_id")

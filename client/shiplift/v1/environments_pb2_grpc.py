@@ -135,7 +135,8 @@ class EnvironmentServiceServicer(object):
 
     def DeleteEnvironment(self, request, context):
         """Takes back the declaration, and returns what it was. What was promoted to it stays, and is listed. Where it was the
-        last one, the repository takes any target again.
+        last one, the repository takes any target again. FAILED_PRECONDITION (ENVIRONMENT_IN_USE) while promotions wait there:
+        nothing would hold them back any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,8 @@ class EnvironmentServiceStub:
     """
     DeleteEnvironment: _grpc.UnaryUnaryMultiCallable[_environments_pb2.DeleteEnvironmentRequest, _environments_pb2.Environment]
     """Takes back the declaration, and returns what it was. What was promoted to it stays, and is listed. Where it was the
-    last one, the repository takes any target again.
+    last one, the repository takes any target again. FAILED_PRECONDITION (ENVIRONMENT_IN_USE) while promotions wait there:
+    nothing would hold them back any more.
     """
     HoldEnvironment: _grpc.UnaryUnaryMultiCallable[_environments_pb2.HoldEnvironmentRequest, _environments_pb2.Hold]
     """Stops promotions to an environment, declared or not, to all of a repository or all of an owner, until
@@ -97,7 +98,8 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     """
     DeleteEnvironment: _aio.UnaryUnaryMultiCallable[_environments_pb2.DeleteEnvironmentRequest, _environments_pb2.Environment]  # type: ignore[assignment]
     """Takes back the declaration, and returns what it was. What was promoted to it stays, and is listed. Where it was the
-    last one, the repository takes any target again.
+    last one, the repository takes any target again. FAILED_PRECONDITION (ENVIRONMENT_IN_USE) while promotions wait there:
+    nothing would hold them back any more.
     """
     HoldEnvironment: _aio.UnaryUnaryMultiCallable[_environments_pb2.HoldEnvironmentRequest, _environments_pb2.Hold]  # type: ignore[assignment]
     """Stops promotions to an environment, declared or not, to all of a repository or all of an owner, until
@@ -172,7 +174,8 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_environments_pb2.Environment, _abc.Awaitable[_environments_pb2.Environment]]:
         """Takes back the declaration, and returns what it was. What was promoted to it stays, and is listed. Where it was the
-        last one, the repository takes any target again.
+        last one, the repository takes any target again. FAILED_PRECONDITION (ENVIRONMENT_IN_USE) while promotions wait there:
+        nothing would hold them back any more.
         """
 
     @_abc_1.abstractmethod

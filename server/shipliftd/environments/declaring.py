@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from google.protobuf.message import Message
-from peewee import SQL
+from peewee import SQL, Expression
 from shiplift.v1 import environments_pb2 as pb
 
 from shipliftd.access.callers import Caller
@@ -11,7 +11,7 @@ from shipliftd.access.cuts import require_every_environment
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
 from shipliftd.environments import rules as said_rules
-from shipliftd.errors import AlreadyExists, NotFound, stale
+from shipliftd.errors import AlreadyExists, NotFound, Precondition, stale
 from shipliftd.fields import Faults
 from shipliftd.store import moves, pages
 from shipliftd.store.models import IS_UNDER_WAY, Approval, Build, Environment, OwnerRules, Repository
@@ -19,6 +19,8 @@ from shipliftd.store.rows import NamedEnvironment
 from shipliftd.store.transaction import Reader, Transaction
 
 _MOST_LISTED = 100
+# Of what waits so many are named.
+_MOST_NAMED = 10
 
 
 def _load(reader: Reader, caller: Caller, environment_id: int) -> NamedEnvironment:
@@ -131,7 +133,10 @@ def update(
 def delete(
     tx: Transaction, caller: Caller, request: pb.DeleteEnvironmentRequest
 ) -> Written[NamedEnvironment]:
-    """Takes a declaration back. Raises Invalid, Denied, NotFound."""
+    """Takes a declaration back.
+
+    Raises Invalid, Denied, NotFound, Aborted (another version), Precondition (promotions wait there).
+    """
     faults = Faults()
     faults.target("environment", request.environment)
     faults.refuse()
@@ -139,17 +144,52 @@ def delete(
     row = _declared(tx, caller, request.environment)
     if row is None:
         raise not_declared(caller, request.environment)
-    _void_approvals(tx, caller.repo_id, row.name)
+    if request.HasField("version") and request.version != row.version:
+        raise stale(f"environment {row.name}", row.version, request.version)
+    _require_unused(tx, caller, row.name)
     changes = {"declared": False, "updated": now(), "version": row.version + 1}
     tx.execute(Environment.update(**changes).where(Environment.id == row.id))
     tx.tell("gates", caller.repo_id)
     return Written(_load(tx, caller, row.id))
 
 
-def _void_approvals(tx: Transaction, repo_id: int, environment: str) -> None:
-    waiting = Build.select(Build.id).where(
-        Build.repo == repo_id, Build.deploy_to == environment, Build.waits > 0, SQL(IS_UNDER_WAY)
+def _waiting(repo_id: int, environment: str) -> Expression:
+    return (
+        (Build.repo == repo_id)
+        & (Build.deploy_to == environment)
+        & (Build.waits > SQL("0"))
+        & SQL(IS_UNDER_WAY)
     )
+
+
+def _require_unused(tx: Transaction, caller: Caller, environment: str) -> None:
+    """Raises Precondition while promotions wait there: without gates they would go unapproved."""
+    waiting = tx.rows(
+        Build.select(Build.number)
+        .where(_waiting(caller.repo_id, environment))
+        .order_by(Build.number)
+        .limit(_MOST_NAMED + 1)
+    )
+    if not waiting:
+        return
+    numbers = [str(row[0]) for row in waiting[:_MOST_NAMED]]
+    told = ", ".join(numbers) + (" and more" if len(waiting) > _MOST_NAMED else "")
+    raise Precondition(
+        f"promotions wait for the gates of {environment}, and would go without them: {told}. Cancel or"
+        " decline them first",
+        reason="ENVIRONMENT_IN_USE",
+        violations=[("environment", f"promotion {number} waits there") for number in numbers],
+        metadata={
+            "owner": caller.owner,
+            "repo": caller.repo,
+            "environment": environment,
+            "builds": ", ".join(numbers),
+        },
+    )
+
+
+def _void_approvals(tx: Transaction, repo_id: int, environment: str) -> None:
+    waiting = Build.select(Build.id).where(_waiting(repo_id, environment))
     tx.execute(Approval.update(void=True).where(Approval.build.in_(waiting), ~Approval.void))
 
 
