@@ -1051,6 +1051,8 @@ class Methods:
         it.
 
         FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+        FAILED_PRECONDITION (ROLLBACK_UNDER_WAY): neither `build` nor `cancel_running` is set while
+        another rollback of the environment is under way or waits.
 
         Args:
             owner: The repository's owner.
@@ -1064,7 +1066,8 @@ class Methods:
                 UUID when None.
             expected_current: As PromoteRequest's.
             cancel_running: Stops what is in flight there, and goes at once; without it the rollback
-                waits for that.
+                waits for that. Rollbacks are stopped that wait, too: what they were to put back is
+                put back again, unless a `build` is named.
             comment: Why, at most 2,000 characters; kept on the build.
             drop_params: As PromoteRequest's.
             timeout: How long the call may take, in seconds; the client's when None.
@@ -3322,6 +3325,8 @@ class AsyncMethods:
         it.
 
         FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+        FAILED_PRECONDITION (ROLLBACK_UNDER_WAY): neither `build` nor `cancel_running` is set while
+        another rollback of the environment is under way or waits.
 
         Args:
             owner: The repository's owner.
@@ -3335,7 +3340,8 @@ class AsyncMethods:
                 UUID when None.
             expected_current: As PromoteRequest's.
             cancel_running: Stops what is in flight there, and goes at once; without it the rollback
-                waits for that.
+                waits for that. Rollbacks are stopped that wait, too: what they were to put back is
+                put back again, unless a `build` is named.
             comment: Why, at most 2,000 characters; kept on the build.
             drop_params: As PromoteRequest's.
             timeout: How long the call may take, in seconds; the client's when None.

@@ -291,6 +291,16 @@ def test_rollback_puts_back_what_was_there(place: Place) -> None:
     assert "params  REGION=eu" in shown
     assert any(line.startswith("approvals  skipped  a rollback passes it over: 0 of 1") for line in shown)
     assert f"rolled back by  {bad + 1}" in lines(place.admin.run("show", str(bad)).out)
+    # Somebody else does so as well, and is told.
+    assert place.mona.run("rollback", "production") == (
+        1,
+        "",
+        f"shiplift: refused (FAILED_PRECONDITION): rollback {bad + 1} of production, which puts back build"
+        " 2, is under way: wait for its end, name the build to put back, or have what is on its way stopped"
+        " (cancel_running)\n"
+        f"To wait for it: shiplift wait {bad + 1} -R {slug}\n"
+        f"To stop it and put back the same: shiplift rollback production --cancel-running -R {slug}\n",
+    )
     # What is on its way is stopped, and the build that is named waits for people: it had another parameter.
     words = ("rollback", "production", str(there), "--cancel-running", "-p", "REGION=us", "--json")
     build = place.admin.run(*words)._replace(err="").json()

@@ -159,7 +159,7 @@ def test_a_build_is_named_by_either_number(gated: Gated) -> None:
     by_promotion = gated.rollback(build=first, cancel_running=True)
     assert (by_promotion.origin, by_promotion.params["A"], by_promotion.rollback_of) == (1, "1", third)
     by_origin = gated.rollback(build=1, cancel_running=True)
-    assert (by_origin.params["A"], by_origin.rollback_of) == ("2", by_promotion.number)
+    assert (by_origin.params["A"], by_origin.rollback_of) == ("2", third)
     assert newer == first + 1
     for number in (99, by_origin.number):
         told = f"build {number} has not succeeded in production"
@@ -187,6 +187,83 @@ def test_what_is_in_flight_is_stopped_where_that_is_asked_for(gated: Gated) -> N
     # At once, though another one waits.
     assert (goes(back), back.waiting_for.startswith("queue")) == (True, False)
     assert not goes(gated.get(waits))
+
+
+def in_flight(gated: Gated, state: str) -> tuple[int, api.Build]:
+    """What is bad, and the rollback of it that does not get to its end."""
+    gated.delivered(1)
+    gated.delivered(2)
+    bad = gated.delivered(3)
+    if state == "waits":
+        bad = gated.promote(3).number
+    first = gated.rollback()
+    if state == "running":
+        gated.report(first.number, RUNNING)
+    assert (first.rollback_of, first.origin, goes(gated.get(first.number))) == (bad, 2, state == "pending")
+    return bad, first
+
+
+STATES = ["pending", "running", "waits"]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_second_one_meanwhile_is_refused_unless_it_says_what_it_means(gated: Gated, state: str) -> None:
+    bad, first = in_flight(gated, state)
+    waits = "waits" if state == "waits" else "is under way"
+    assert refusal(gated.rollback) == Refusal(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        f"rollback {first.number} of production, which puts back build 2, {waits}: wait for its end, name"
+        " the build to put back, or have what is on its way stopped (cancel_running)",
+        "ROLLBACK_UNDER_WAY",
+        (("target", f"rollback {first.number} {waits}"),),
+    )
+    # Elsewhere nothing is in the way, and a build that is named is meant.
+    assert refusal(gated.rollback, "staging").reason == "NOTHING_TO_ROLL_BACK_TO"
+    assert gated.rollback(build=1).origin == 1
+    assert gated.get(bad).rolled_back_by in (first.number, first.number + 1)
+
+
+def test_a_repeat_of_the_same_call_is_no_second_one(gated: Gated) -> None:
+    gated.delivered(1)
+    gated.delivered(2)
+    first = gated.rollback(request_id="r")
+    assert gated.rollback(request_id="r").number == first.number
+    assert refusal(gated.rollback, request_id="other").reason == "ROLLBACK_UNDER_WAY"
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_one_that_stops_another_puts_back_the_same(gated: Gated, state: str) -> None:
+    bad, first = in_flight(gated, state)
+    second = gated.rollback(cancel_running=True)
+    assert (second.origin, second.rollback_of, goes(second)) == (2, bad, True)
+    stopped = gated.get(first.number)
+    assert (stopped.status, stopped.error, stopped.rolled_back_by) == (
+        KILLED,
+        "cancelled by admin, who rolled back",
+        0,
+    )
+    assert gated.get(bad).rolled_back_by == second.number
+    # Twice as well.
+    third = gated.rollback(cancel_running=True)
+    assert (third.origin, third.rollback_of, goes(third)) == (2, bad, True)
+    gated.report(third.number, SUCCESS)
+    # Further back, and never to what was bad.
+    further = gated.rollback()
+    assert (further.origin, further.rollback_of) == (1, third.number)
+    gated.report(further.number, SUCCESS)
+    assert refusal(gated.rollback).reason == "NOTHING_TO_ROLL_BACK_TO"
+
+
+def test_all_that_were_to_be_put_back_are_stopped_and_what_was_bad_stays_so(gated: Gated) -> None:
+    bad, first = in_flight(gated, "running")
+    named = gated.rollback(build=1)
+    assert (named.rollback_of, goes(named)) == (first.number, False)
+    last = gated.rollback(cancel_running=True)
+    # Whoever named 1 did not want what was on its way.
+    assert (last.origin, last.rollback_of, goes(last)) == (1, bad, True)
+    assert [gated.get(each.number).status for each in (first, named)] == [KILLED, KILLED]
+    gated.report(last.number, SUCCESS)
+    assert gated.rollback().origin == 2
 
 
 @pytest.mark.parametrize("policy", [pb.QUEUE_POLICY_QUEUE, REJECT, SUPERSEDE])

@@ -258,5 +258,10 @@ def test_a_promotion_is_approved_declined_and_rolled_back(caller: Caller, reposi
     )
     assert (there["current"]["number"], there["inFlight"]["number"]) == (2, 4)
     assert there["hold"]["scope"] == "HOLD_SCOPE_AUTOMATIC"
+    another = caller.rpc("BuildService/RollbackBuild", **named(repository, target="production"))
+    assert (another.status, another.json["code"]) == (400, "failed_precondition")
+    assert another.json["message"].startswith(
+        "rollback 4 of production, which puts back build 1, is under way"
+    )
     nothing = caller.rpc("BuildService/RollbackBuild", **named(repository, target="staging"))
     assert (nothing.status, nothing.json["code"]) == (400, "failed_precondition")

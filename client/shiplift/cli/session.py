@@ -430,6 +430,15 @@ def _say_refused(error: ShipliftError) -> None:
         say("Run `shiplift login`, or set SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE.")
     if error.reason == "PROMOTION_REFUSED":
         say(f"All gates, and who clears them: shiplift explain BUILD {error.metadata.get('environment')}")
+    if error.reason == "ROLLBACK_UNDER_WAY":
+        build, environment, owner, repo = (
+            error.metadata.get(key, "") for key in ("build", "environment", "owner", "repo")
+        )
+        say(f"To wait for it: shiplift wait {build} -R {owner}/{repo}")
+        say(
+            f"To stop it and put back the same: shiplift rollback {environment} --cancel-running"
+            f" -R {owner}/{repo}"
+        )
     if error.reason == "REPOSITORY_NOT_FOUND" and {"owner", "repo"} <= error.metadata.keys():
         slug = f"{error.metadata['owner']}/{error.metadata['repo']}"
         say(f"If it is new here: shiplift repo add {slug}")

@@ -169,7 +169,8 @@ class BuildServiceServicer(object):
         Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
         not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 
-        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there. FAILED_PRECONDITION (ROLLBACK_UNDER_WAY):
+        neither `build` nor `cancel_running` is set while another rollback of the environment is under way or waits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

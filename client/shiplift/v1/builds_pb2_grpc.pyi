@@ -76,7 +76,8 @@ class BuildServiceStub:
     Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
     not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 
-    FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+    FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there. FAILED_PRECONDITION (ROLLBACK_UNDER_WAY):
+    neither `build` nor `cancel_running` is set while another rollback of the environment is under way or waits.
     """
     ExplainPromotion: _grpc.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.ExplainPromotionResponse]
     """Says what PromoteBuild would answer to the same request by the same caller: the verdict of each gate, the
@@ -165,7 +166,8 @@ class BuildServiceAsyncStub(BuildServiceStub):
     Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
     not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 
-    FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+    FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there. FAILED_PRECONDITION (ROLLBACK_UNDER_WAY):
+    neither `build` nor `cancel_running` is set while another rollback of the environment is under way or waits.
     """
     ExplainPromotion: _aio.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.ExplainPromotionResponse]  # type: ignore[assignment]
     """Says what PromoteBuild would answer to the same request by the same caller: the verdict of each gate, the
@@ -281,7 +283,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         Without a `build` it takes the newest that succeeded there, of another origin than what is to be replaced, and was
         not itself rolled back. Leaves a hold of scope AUTOMATIC in the environment, so that no machine deploys over it.
 
-        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there.
+        FAILED_PRECONDITION (NOTHING_TO_ROLL_BACK_TO): nothing else succeeded there. FAILED_PRECONDITION (ROLLBACK_UNDER_WAY):
+        neither `build` nor `cancel_running` is set while another rollback of the environment is under way or waits.
         """
 
     @_abc_1.abstractmethod

@@ -66,10 +66,12 @@ _NEWEST = Compiled(
     .order_by(Build.number.desc())
     .limit(1)
 )
-_GOES = Compiled(
-    Build.select()
-    # In no order, or SQLite would go through all that was ever promoted there.
-    .where(Build.repo == arg(0), Build.deploy_to == arg(1), Build.waits == SQL("0"), SQL(IS_UNDER_WAY))
+# In no order, or SQLite would go through all that was ever promoted there.
+_IN_IT = (Build.repo == arg(0)) & (Build.deploy_to == arg(1)) & SQL(IS_UNDER_WAY)
+_ROLLBACK = Compiled(Build.select().where(_IN_IT, Build.event == "rollback").limit(1))
+# What goes, and rollbacks that wait, which would go before the new one.
+_IN_THE_WAY = Compiled(
+    Build.select(Build.id).where(_IN_IT, (Build.waits == SQL("0")) | (Build.event == "rollback"))
 )
 
 
@@ -93,8 +95,8 @@ def roll_back(
     """Makes a new build of event rollback: what was there before, with the parameters that it had then.
 
     `traceparent` is the trace that the call is part of. Raises Invalid, Denied (the token is cut to other
-    environments), NotFound, Aborted, Precondition (there is nothing to roll back to, or a gate failed that
-    a rollback does not pass over).
+    environments), NotFound, Aborted, Precondition (there is nothing to roll back to, another rollback is
+    under way, or a gate failed that a rollback does not pass over).
     """
     faults = Faults()
     faults.target("target", request.target)
@@ -105,7 +107,11 @@ def roll_back(
     faults.text("comment", request.comment, 2000)
     faults.refuse()
     moves.lock_repository(tx, caller.repo_id)
+    if not request.HasField("build") and not request.cancel_running:
+        _require_none_under_way(tx, caller, request.target)
     bad = _replaced(tx, caller, request.target)
+    if request.cancel_running:
+        bad = _undone(tx, caller, bad)
     there = _chosen(tx, caller, request, bad)
     found = builds.find_whole(tx, caller.repo_id, there.number)
     assert found is not None  # noqa: S101  # it arrived
@@ -114,8 +120,9 @@ def roll_back(
     faults.refuse()
     if request.HasField("expected_current"):
         expect_current(tx, caller, request.target, request.expected_current)
+    replaced = {bad.number} if bad is not None else set()
     if request.cancel_running:
-        _cancel(tx, caller, request.target)
+        replaced |= _cancel(tx, caller, request.target)
     wanted = last._replace(
         event="rollback",
         params=params,
@@ -126,9 +133,7 @@ def roll_back(
     )
     promoted = builds.find(tx, caller.repo_id, last.parent) or last
     made = begin(tx, caller, decide(tx, caller, Wish(wanted, promoted, stages)))
-    if bad is not None:
-        moves.lock_build(tx, bad.id)
-        moves.replace_build(tx, builds.by_id(tx, bad.id), made.build.number)
+    _link(tx, caller, replaced, made.build.number)
     environments.hold_automatic(
         tx,
         caller,
@@ -137,6 +142,44 @@ def roll_back(
         f" shiplift resume {request.target}",
     )
     return Written(made)
+
+
+def _require_none_under_way(tx: Transaction, caller: Caller, environment: str) -> None:
+    """Raises Precondition where somebody rolls back already: a second one would go further back."""
+    row = _ROLLBACK.one(tx, caller.repo_id, environment)
+    if row is None:
+        return
+    there = BuildRow._make(row)
+    waits = "waits" if there.waits else "is under way"
+    raise Precondition(
+        f"rollback {there.number} of {environment}, which puts back build {there.parent}, {waits}: wait for"
+        " its end, name the build to put back, or have what is on its way stopped (cancel_running)",
+        reason="ROLLBACK_UNDER_WAY",
+        violations=[("target", f"rollback {there.number} {waits}")],
+        metadata={
+            "owner": caller.owner,
+            "repo": caller.repo,
+            "environment": environment,
+            "build": there.number,
+            "puts_back": there.parent,
+        },
+    )
+
+
+def _link(tx: Transaction, caller: Caller, replaced: set[int], by: int) -> None:
+    """Notes on builds which rollback replaces them."""
+    found = [builds.find(tx, caller.repo_id, number) for number in replaced]
+    ids = [build.id for build in found if build is not None]
+    moves.lock_builds(tx, ids)
+    for build_id in sorted(ids):
+        moves.replace_build(tx, builds.by_id(tx, build_id), by)
+
+
+def _undone(tx: Transaction, caller: Caller, bad: BuildRow | None) -> BuildRow | None:
+    """What is to be replaced once rollbacks are stopped: what the first of them was to replace."""
+    while bad is not None and bad.event == "rollback" and bad.status not in ENDED:
+        bad = builds.find(tx, caller.repo_id, bad.rollback_of)
+    return bad
 
 
 def _replaced(tx: Transaction, caller: Caller, environment: str) -> BuildRow | None:
@@ -182,9 +225,12 @@ def _newest_good(
     return None
 
 
-def _cancel(tx: Transaction, caller: Caller, environment: str) -> None:
-    for row in _GOES.run(tx, caller.repo_id, environment).fetchall():
-        moves.lock_build(tx, row[0])
-        build = builds.by_id(tx, row[0])
-        if build.status not in ENDED:
-            endings.stop(tx, build, f"cancelled by {caller.login}, who rolled back")
+def _cancel(tx: Transaction, caller: Caller, environment: str) -> set[int]:
+    """Stops what is in the way; the numbers of what rollbacks among it were to replace."""
+    ids = [row[0] for row in _IN_THE_WAY.run(tx, caller.repo_id, environment).fetchall()]
+    moves.lock_builds(tx, ids)
+    stopped = [build for build_id in ids if (build := builds.by_id(tx, build_id)).status not in ENDED]
+    for build in stopped:
+        endings.stop(tx, build, f"cancelled by {caller.login}, who rolled back")
+    rollbacks = [build for build in stopped if build.event == "rollback"]
+    return {build.rollback_of for build in rollbacks} - {0, *(build.number for build in rollbacks)}
