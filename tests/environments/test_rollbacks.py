@@ -1,5 +1,6 @@
 """RollbackBuild: what it puts back, what it passes over, what it leaves, and what it never takes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from shiplift.v1 import environments_pb2 as pb
 
 from tests.support.gated import REJECT, SUPERSEDE, Gated, both, goes, verdicts
 from tests.support.patience import until
-from tests.support.refusals import Refusal, refusal
+from tests.support.refusals import Refusal, code_of, refusal
 from tests.support.repository import Repository
 from tests.support.staged import ERROR, FAILURE, KILLED, RUNNING, SUCCESS, lose, pipelines, runner_of
 
@@ -221,6 +222,16 @@ def test_a_second_one_meanwhile_is_refused_unless_it_says_what_it_means(gated: G
     assert refusal(gated.rollback, "staging").reason == "NOTHING_TO_ROLL_BACK_TO"
     assert gated.rollback(build=1).origin == 1
     assert gated.get(bad).rolled_back_by in (first.number, first.number + 1)
+
+
+def test_two_people_at_once_go_one_step_back(gated: Gated) -> None:
+    for build in (1, 2, 3):
+        gated.delivered(build)
+    with ThreadPoolExecutor(2) as threads:
+        calls = [threads.submit(code_of, gated.rollback) for _ in range(2)]
+    codes = {call.result() for call in calls}
+    assert codes == {grpc.StatusCode.OK, grpc.StatusCode.FAILED_PRECONDITION}
+    assert [build.origin for build in gated.page().builds if build.rollback_of] == [2]
 
 
 def test_a_repeat_of_the_same_call_is_no_second_one(gated: Gated) -> None:
