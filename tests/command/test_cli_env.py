@@ -83,7 +83,7 @@ def test_an_environment_is_declared_and_changed_by_what_is_given(cli: Cli, repos
         "environment  production\n"
         "approvals    1 of mona, octocat\n"
         "requires     staging for 10m\n"
-        "confirm      yes: `promote` asks on a terminal\n"
+        "confirm      yes: `promote` and `rollback` ask on a terminal\n"
         "version      1, rules 1\n",
         "",
     )
@@ -181,7 +181,7 @@ def test_what_is_exported_is_what_was_applied(cli: Cli, repository: Repository) 
         "requires         staging for 1h30m\n"
         "queue            supersede\n"
         "overriders       octocat\n"
-        "confirm          yes: `promote` asks on a terminal\n"
+        "confirm          yes: `promote` and `rollback` ask on a terminal\n"
         "freezes          weekend: Fri 16:00 to Mon 08:00 (Europe/Berlin): nobody is here\n"
         "                 christmas: 2026-12-20T00:00 to 2026-12-27T00:00 (America/New_York)\n"
         "params           REGION: required; else eu; one of eu, us\n"

@@ -265,6 +265,24 @@ def test_an_environment_that_asks_is_asked_about_on_a_terminal(place: Place) -> 
     assert place.repository.numbers() == [5, 4, 3, 2, 1]
 
 
+def test_so_is_a_rollback(place: Place) -> None:
+    place.declare({"name": "shop", "confirm": True})
+    first = place.arrived(2, "shop")
+    bad = place.arrived(place.repository.record(status=SUCCESS).number, "shop")
+    asked = "".join(f"Roll shop of {place.slug} back to what was there before [y/N]: ".split())
+    code, shown = answered(place.admin, "n\n", "rollback", "shop")
+    assert (code, asked in shown, "shiplift:nothingwasrolledbackinshop" in shown) == (1, True, True)
+    assert place.repository.numbers()[0] == bad
+    named = "".join(f"Roll shop of {place.slug} back to build {first} [y/N]: ".split())
+    code, shown = answered(place.admin, "y\n", "rollback", "shop", str(first))
+    assert (code, named in shown) == (0, True)
+    code, shown = answered(place.admin, "", "rollback", "shop", "--cancel-running", "--yes")
+    assert (code, "[y/N]" in shown) == (0, False)
+    # Nobody is there to be asked.
+    assert place.admin.run("rollback", "shop", "--cancel-running").code == 0
+    assert place.repository.numbers()[:3] == [bad + 3, bad + 2, bad + 1]
+
+
 def test_rollback_puts_back_what_was_there(place: Place) -> None:
     slug = place.slug
     place.arrived(2, "staging")

@@ -145,7 +145,8 @@ def env_set(
     link: Annotated[str | None, typer.Option(metavar="URL", help="A page about it.")] = None,
     description: Annotated[str | None, typer.Option(metavar="TEXT", help="What it is.")] = None,
     confirm: Annotated[
-        bool | None, typer.Option("--confirm/--no-confirm", help="Whether `promote` asks on a terminal.")
+        bool | None,
+        typer.Option("--confirm/--no-confirm", help="Whether `promote` and `rollback` ask on a terminal."),
     ] = None,
     request_id: RequestIdOption = None,
 ) -> None:
@@ -309,7 +310,7 @@ def _put(environment: pb.Environment) -> None:
             ("allow failed", "yes: builds go there that failed" if environment.allow_failed else ""),
             ("queue", word(pb.QueuePolicy, environment.queue_policy)),
             ("overriders", ", ".join(environment.overriders)),
-            ("confirm", "yes: `promote` asks on a terminal" if environment.confirm else ""),
+            ("confirm", "yes: `promote` and `rollback` ask on a terminal" if environment.confirm else ""),
             ("freezes", "\n".join(map(_freeze, environment.freezes))),
             ("params", "\n".join(map(_rule, environment.params))),
             ("version", f"{environment.version}, rules {environment.rules_version}"),

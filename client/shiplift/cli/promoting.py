@@ -183,6 +183,7 @@ def rollback(
     ] = False,
     comment: CommentOption = "",
     expected_current: ExpectedOption = None,
+    yes: YesOption = False,
     request_id: RequestIdOption = None,
     wait: WaitOption = False,
     timeout: TimeoutOption = None,
@@ -196,11 +197,14 @@ def rollback(
     _look_at_timeout(timeout, wait=wait)
     owner, repo = session.repository(repository)
     params, dropped = params_of(param or [])
+    number = number_of(session.client, owner, repo, build) if build else None
+    if not yes:
+        _confirm(session, owner, repo, number or 0, environment, is_rollback=True)
     made = session.client.rollback_build(
         owner=owner,
         repo=repo,
         target=environment,
-        build=number_of(session.client, owner, repo, build) if build else None,
+        build=number,
         params=params,
         drop_params=dropped,
         expected_current=expected_current,
@@ -226,10 +230,18 @@ def _look_at_timeout(timeout: float | None, *, wait: bool) -> None:
         raise UsageError("--timeout says how long to wait: it goes with --wait")
 
 
-def _confirm(session: Session, owner: str, repo: str, number: int, environment: str = "") -> None:
+def _confirm(
+    session: Session,
+    owner: str,
+    repo: str,
+    number: int,
+    environment: str = "",
+    *,
+    is_rollback: bool = False,
+) -> None:
     """Asks on a terminal, where an environment wants that; of a retry it is that of the build.
 
-    Raises UnresolvedError when it is not meant.
+    A rollback to no build that is named has the number 0. Raises UnresolvedError when it is not meant.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
@@ -241,10 +253,14 @@ def _confirm(session: Session, owner: str, repo: str, number: int, environment: 
         # It is not declared; a token that may promote need not be one that may read; or the call itself
         # says what is wrong.
         return
-    if rules.confirm and not typer.confirm(
-        f"Promote build {number} of {owner}/{repo} to {environment}", err=True
-    ):
-        raise UnresolvedError(f"nothing was promoted to {environment}")
+    if not rules.confirm:
+        return
+    question, nothing = f"Promote build {number} of {owner}/{repo} to {environment}", "promoted to"
+    if is_rollback:
+        to = f"build {number}" if number else "what was there before"
+        question, nothing = f"Roll {environment} of {owner}/{repo} back to {to}", "rolled back in"
+    if not typer.confirm(question, err=True):
+        raise UnresolvedError(f"nothing was {nothing} {environment}")
 
 
 def _what(made: pb.Build) -> str:
