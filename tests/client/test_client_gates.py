@@ -52,7 +52,7 @@ def test_a_refusal_names_each_gate(client: Client, repository: Repository) -> No
     error = refused.value
     assert (error.code.name, error.reason) == ("FAILED_PRECONDITION", "PROMOTION_REFUSED")
     assert error.violations == (Violation("hold", "production is held by admin: down"),)
-    assert error.metadata == {"environment": "production", "gates": "hold"}
+    assert error.metadata == {"environment": "production", "build": "1", "gates": "hold"}
     # Those who may pass it by name.
     overrides = [{"gate": "hold", "reason": "it is the way up"}]
     made = client.promote_build(**place, build=1, target="production", overrides=overrides)

@@ -179,7 +179,7 @@ def test_a_refusal_has_a_line_for_each_gate(place: Place) -> None:
         "  success: build 1 is failure, and production takes builds that ended in success\n"
         "  predecessor: build 1 has not succeeded in staging yet: promote it there first\n"
         "  parameters: REGION is missing\n"
-        "All gates, and who clears them: shiplift explain BUILD production\n",
+        "All gates, and who clears them: shiplift explain 1 production\n",
     )
     # What is near is said by the server, once.
     said = place.admin.run("promote", "1", "stagin")
@@ -296,6 +296,13 @@ def test_rollback_puts_back_what_was_there(place: Place) -> None:
     recorded = place.repository.record(status=SUCCESS, release="v3").number
     overrides = [pb.Override(gate="predecessor", reason="late")]
     bad = place.arrived(recorded, "production", params={"REGION": "us"}, overrides=overrides)
+    # What was to go there is what can be explained, whatever was named.
+    for call, build in ((("rollback", "production"), 2), (("retry", str(bad)), recorded)):
+        refused = place.admin.run(*call, "-p", "REGION-")
+        assert refused.err.endswith(
+            "  parameters: REGION is missing\n"
+            f"All gates, and who clears them: shiplift explain {build} production\n"
+        )
     said = place.admin.run("rollback", "production", "--comment", "the shop is down")
     assert (said.code, said.err) == (
         0,

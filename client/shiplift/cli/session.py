@@ -429,7 +429,8 @@ def _say_refused(error: ShipliftError) -> None:
     if error.code is grpc.StatusCode.UNAUTHENTICATED:
         say("Run `shiplift login`, or set SHIPLIFT_TOKEN or SHIPLIFT_TOKEN_FILE.")
     if error.reason == "PROMOTION_REFUSED":
-        say(f"All gates, and who clears them: shiplift explain BUILD {error.metadata.get('environment')}")
+        build, environment = (error.metadata.get(key, key.upper()) for key in ("build", "environment"))
+        say(f"All gates, and who clears them: shiplift explain {build} {environment}")
     if error.reason == "ROLLBACK_UNDER_WAY":
         build, environment, owner, repo = (
             error.metadata.get(key, "") for key in ("build", "environment", "owner", "repo")

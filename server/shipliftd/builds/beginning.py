@@ -251,7 +251,11 @@ def _refuse(caller: Caller, decision: Decision) -> None:
         f"{caller.owner}/{caller.repo} may not go to {environment}: {told}",
         reason="PROMOTION_REFUSED",
         violations=[(verdict.gate, verdict.reason) for verdict in failed],
-        metadata={"environment": environment, "gates": ", ".join(verdict.gate for verdict in failed)},
+        metadata={
+            "environment": environment,
+            "build": decision.build.parent,
+            "gates": ", ".join(verdict.gate for verdict in failed),
+        },
     )
 
 
