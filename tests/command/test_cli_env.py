@@ -113,7 +113,7 @@ def test_an_environment_is_declared_and_changed_by_what_is_given(cli: Cli, repos
 def test_each_option_says_its_field(cli: Cli) -> None:
     words: dict[tuple[str, ...], dict[str, object]] = {
         ("--required-approvals", "2"): {"required_approvals": 2},
-        ("--approver", "mona"): {"approvers": ["mona"]},
+        ("--approver", "mona", "--approver", "octocat"): {"approvers": ["mona", "octocat"]},
         ("--approval-window", "2d"): {"approval_window": "172800s"},
         ("--promoter", "mona"): {"promoters": ["mona"]},
         ("--promoter-level", "admin"): {"promoter_level": "admin"},
@@ -160,8 +160,15 @@ def test_what_is_wrong_is_said(cli: Cli, repository: Repository) -> None:
 def test_what_is_exported_is_what_was_applied(cli: Cli, repository: Repository) -> None:
     slug = repository.slug
     said = cli.run("env", "apply", file(cli, RULES))
-    assert (said.code, said.err) == (0, f"{slug} production: declared\n{slug} staging: declared\n")
-    assert said.out.splitlines()[:5] == [
+    assert (said.code, said.err) == (0, f"{slug} staging: declared\n{slug} production: declared\n")
+    # What is required comes first.
+    assert said.out.splitlines()[:11] == [
+        "--- /dev/null",
+        f"+++ {slug} staging (environments.yml)",
+        "@@ -0,0 +1,3 @@",
+        "+name: staging",
+        "+deployer: external",
+        "+allow_failed: true",
         "--- /dev/null",
         f"+++ {slug} production (environments.yml)",
         "@@ -0,0 +1,35 @@",
@@ -263,6 +270,27 @@ def test_a_change_in_between_is_not_undone(cli: Cli, repository: Repository) -> 
         with pytest.raises(Exception, match="environment qa is at version 2, not 1: read it again"):
             applying.apply(found.changes)
     assert cli.run("env", "show", "qa", "--json=link").json() == {"link": "theirs"}
+
+
+def test_a_file_turns_around_what_requires_what(cli: Cli, repository: Repository) -> None:
+    slug = repository.slug
+    for names in (("a", "b", "c"), ("c", "b", "a"), ("b", "c", "a")):
+        first, *others = names
+        said = [f"{{name: {name}, requires: {of}}}" for of, name in zip(names, others, strict=False)]
+        # What requires stands before what it requires.
+        text = f"environments: [{', '.join([*reversed(said), f'{{name: {first}}}'])}]\n"
+        assert cli.run("env", "apply", file(cli, text)).code == 0
+        for of, name in zip(names, others, strict=False):
+            assert cli.run("env", "show", name, "--json=requires").json() == {"requires": of}
+    text = "environments: [{name: d, requires: b}, {name: b, requires: c}]\n"
+    # With what stays on the server; and nothing of it is done.
+    assert cli.run("env", "apply", file(cli, text)) == (
+        2,
+        "",
+        f"shiplift: {slug}: these require each other, so that nothing could go there: b requires c"
+        " requires b\n",
+    )
+    assert cli.run("env", "list", "-o", "name").out == "a\nb\nc\n"
 
 
 def test_what_is_refused_stops_it_and_is_named(cli: Cli, repository: Repository) -> None:

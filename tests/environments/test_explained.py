@@ -222,7 +222,11 @@ def put(callers: Callers, state: State) -> Repository:
             repository.report(made, SUCCESS)
     declared = Declared(repository)
     for name, rules in state.declared.items():
-        declared.declare(name, **{**rules, "requires": rules.get("requires", "") if name != "qa" else ""})
+        fitting = {**rules, "requires": rules.get("requires", "") if name != "qa" else ""}
+        if named := set(rules.get("approvers", ())):
+            # More than there are could never come.
+            fitting["required_approvals"] = min(rules.get("required_approvals", 0), len(named))
+        declared.declare(name, **fitting)
     going = [tried(repository, number, target) for number, target in state.under_way]
     if state.lost and going and going[0]:
         stored(

@@ -299,7 +299,11 @@ def test_it_passes_over_the_gates_that_would_keep_it(gated: Gated) -> None:
     freeze = pb.Freeze(name="all", zone="UTC", to="2999-01-01T00:00")
     setattr(freeze, "from", "2000-01-01T00:00")
     gated.change(
-        requires="staging", soak=timedelta(days=1), required_approvals=2, freezes=[freeze], approvers=["x"]
+        requires="staging",
+        soak=timedelta(days=1),
+        required_approvals=2,
+        freezes=[freeze],
+        approvers=["x", "y"],
     )
     gated.hold()
     back = gated.rollback()

@@ -2,9 +2,11 @@
 
 import resource
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import grpc
 import pytest
 from shiplift.v1 import environments_pb2 as pb
 from shipliftd.environments import rules as said_rules
@@ -12,7 +14,7 @@ from shipliftd.fields import Faults
 
 from tests.support.declared import Declared, ruled, said, without_times
 from tests.support.harness import Shipliftd
-from tests.support.refusals import BAD_TARGET, invalid, refusal
+from tests.support.refusals import BAD_TARGET, code_of, invalid, refusal
 from tests.support.repository import Repository
 from tests.support.staged import SUCCESS
 
@@ -211,3 +213,61 @@ def test_hostile_patterns_are_taken_and_matched(declared: Declared) -> None:
         "parameters": "failed: P0 has 4097 characters: a pattern is for at most 4096"
     }
     assert said(declared.explain(build, params={"P0": "a" * 4095 + "b"}).verdicts) == {}
+
+
+def few(count: int, named: int) -> str:
+    """The fault of asking for more approvals than there are approvers."""
+    return f"is {count}, and approvers names {named}: name more, or ask for fewer"
+
+
+def test_no_more_approvals_are_asked_for_than_there_are_approvers(declared: Declared) -> None:
+    field = "environment.required_approvals"
+    three: dict[str, Any] = {"required_approvals": 3, "approvers": ["ann", "bob", "ann"]}
+    assert refusal(declared.declare, **three) == invalid((field, few(3, 2)))
+    declared.declare(required_approvals=2, approvers=["ann", "bob"])
+    # Whichever of both is changed.
+    assert refusal(declared.change, required_approvals=3) == invalid((field, few(3, 2)))
+    assert refusal(declared.change, approvers=["ann"]) == invalid((field, few(2, 1)))
+    assert declared.change(required_approvals=1, approvers=["ann"]).required_approvals == 1
+    # Without names it is whoever is an admin.
+    assert declared.change(required_approvals=10, approvers=[]).required_approvals == 10
+    assert refusal(declared.change, approvers=["ann"]) == invalid((field, few(10, 1)))
+
+
+def circle(*names: str) -> str:
+    """The fault of environments that require each other."""
+    return f"makes a circle, and nothing could go there: {' requires '.join(names)}"
+
+
+def test_environments_do_not_require_each_other_in_a_circle(declared: Declared) -> None:
+    field = "environment.requires"
+    # It need not be there yet.
+    declared.declare("c", requires="b")
+    declared.declare("b", requires="a")
+    assert refusal(declared.declare, "a", requires="c") == invalid((field, circle("a", "c", "b", "a")))
+    declared.declare("a")
+    assert refusal(declared.change, "a", requires="c") == invalid((field, circle("a", "c", "b", "a")))
+    assert refusal(declared.change, "a", requires="b") == invalid((field, circle("a", "b", "a")))
+    declared.declare("d")
+    assert declared.change("d", requires="c").requires == "c"
+    # What is not declared any more stands in no circle.
+    declared.delete("b")
+    assert declared.change("a", requires="c").requires == "c"
+    assert refusal(declared.declare, "b", requires="a") == invalid((field, circle("b", "a", "c", "b")))
+
+
+def test_two_at_once_make_no_circle(declared: Declared) -> None:
+    declared.declare("a")
+    declared.declare("b")
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(10):
+            calls = [
+                threads.submit(code_of, declared.change, one, requires=other)
+                for one, other in (("a", "b"), ("b", "a"))
+            ]
+            assert {call.result() for call in calls} == {
+                grpc.StatusCode.OK,
+                grpc.StatusCode.INVALID_ARGUMENT,
+            }
+            declared.change("a", requires="")
+            declared.change("b", requires="")

@@ -68,7 +68,10 @@ def _owner_rules(client: Client, owner: str, repos: list[str]) -> pb.OwnerRules:
 
 
 def plan(client: Client, owner: str, repo: str, file: File, *, prune: bool) -> Plan:
-    """What there is to do for a file. Raises ValueError where it is for another kind of place."""
+    """What there is to do for a file.
+
+    Raises ValueError where it is for another kind of place, or has environments require each other.
+    """
     if repo != "*" and (file.freezes is not None or file.repositories is not None):
         section = "freezes" if file.freezes is not None else "repositories"
         raise ValueError(f"{section}: is for -R '{owner}/*', and not for one repository alone")
@@ -81,13 +84,36 @@ def plan(client: Client, owner: str, repo: str, file: File, *, prune: bool) -> P
         made.changes.extend(_freezes(client, owner, _owner_rules(client, owner, repos), file.freezes))
     for each, environments in wanted.items():
         there = {environment.name: environment for environment in _declared(client, owner, each)}
-        made.changes.extend(_said(client, owner, each, there, environments))
         gone = there.keys() - {environment.name for environment in environments}
+        stay = () if prune else (there[name] for name in gone)
+        ordered = _in_order(f"{owner}/{each}", environments, stay)
+        made.changes.extend(_said(client, owner, each, there, ordered))
         if prune:
             made.changes.extend(_deleted(client, owner, each, [there[name] for name in sorted(gone)]))
         else:
             made.kept.extend(f"{owner}/{each} {name}" for name in sorted(gone))
     return made
+
+
+def _in_order(
+    slug: str, environments: Iterable[pb.Environment], others: Iterable[pb.Environment]
+) -> list[pb.Environment]:
+    """What is required first, or the server would see a circle on the way to what is meant."""
+    environments = list(environments)
+    requires = {each.name: each.requires for each in (*others, *environments)}
+
+    def depth(environment: pb.Environment) -> int:
+        chain = [environment.name]
+        while following := requires.get(chain[-1]):
+            chain.append(following)
+            if following in chain[:-1]:
+                raise ValueError(
+                    f"{slug}: these require each other, so that nothing could go there:"
+                    f" {' requires '.join(chain[chain.index(following) :])}"
+                )
+        return len(chain)
+
+    return sorted(environments, key=depth)
 
 
 def _freezes(

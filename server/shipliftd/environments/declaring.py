@@ -1,6 +1,6 @@
 """Declaring environments: their rules, and those of all of an owner's repositories."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from google.protobuf.message import Message
 from peewee import SQL, Expression
@@ -72,6 +72,7 @@ def create(
             f"{caller.owner}/{caller.repo} declares {said.name} already: UpdateEnvironment changes it",
             metadata={"owner": caller.owner, "repo": caller.repo, "environment": said.name},
         )
+    _require_sound(tx, caller, said.name, said, said_rules.SAID)
     at = now()
     columns = {
         "declared": True,
@@ -120,6 +121,7 @@ def update(
         message.MergeFrom(wanted)
     if message == before:
         return Written(_named(caller, row))
+    _require_sound(tx, caller, said.name, message, named)
     changes = {"said": said_rules.stored(message), "updated": now(), "version": row.version + 1}
     if any(getattr(message, field) != getattr(before, field) for field in said_rules.RULES):
         changes["rules_version"] = row.rules_version + 1
@@ -151,6 +153,33 @@ def delete(
     tx.execute(Environment.update(**changes).where(Environment.id == row.id))
     tx.tell("gates", caller.repo_id)
     return Written(_load(tx, caller, row.id))
+
+
+def _require_sound(
+    tx: Transaction, caller: Caller, name: str, environment: pb.Environment, named: Collection[str]
+) -> None:
+    """Raises Invalid where rules do not go together, of which some are changed.
+
+    The repository is locked: whom it requires stays so.
+    """
+    faults = Faults()
+    approvers = len(set(environment.approvers))
+    if {"required_approvals", "approvers"} & set(named) and 0 < approvers < environment.required_approvals:
+        faults.add(
+            "environment.required_approvals",
+            f"is {environment.required_approvals}, and approvers names {approvers}: name more, or ask for"
+            " fewer",
+        )
+    if "requires" in named:
+        chain = [name, environment.requires]
+        while chain[-1] and chain[-1] not in chain[:-1]:
+            row = _declared(tx, caller, chain[-1])
+            chain.append(said_rules.said(row.said, row.rules_version).rules.requires if row else "")
+        # Others may have stood in a circle before: that is not about this one.
+        if chain[-1] == name:
+            circle = " requires ".join(chain)
+            faults.add("environment.requires", f"makes a circle, and nothing could go there: {circle}")
+    faults.refuse()
 
 
 def _waiting(repo_id: int, environment: str) -> Expression:
