@@ -72,6 +72,15 @@ def _spoken(address: str) -> Literal["tls", "plaintext", ""]:
         return ""
 
 
+def listens(address: str) -> bool:
+    """Whether somebody takes connections there. May take two seconds."""
+    try:
+        _connected(address).close()
+    except OSError:
+        return False
+    return True
+
+
 def _connected(address: str) -> socket.socket:
     if address.startswith("unix:"):
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -4,9 +4,13 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 
@@ -136,6 +140,31 @@ def test_where_nobody_listens_is_said_so(cli: Cli, silent: str) -> None:
     said = cli.run("builds", "--server", silent)
     told = f"nothing listens on {silent}: is the server running, and is this its address?"
     assert said == (3, "", f"shiplift: no answer from {silent}: {told}\n")
+
+
+@contextmanager
+def not_serving() -> Iterator[str]:
+    """The address of a server that says of its health that it does not serve."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    told = health.HealthServicer()
+    told.set("shiplift.v1.BuildService", health_pb2.HealthCheckResponse.NOT_SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(told, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+def test_of_several_it_is_said_which_does_not_serve(cli: Cli, silent: str) -> None:
+    with not_serving() as one, not_serving() as other:
+        for servers, away in ((f"{silent},{one}", silent), (f"{one},{other}", "")):
+            said = cli.run("builds", "--server", servers)
+            there = servers.removeprefix(f"{silent},")
+            told = f"{there} is there and does not serve: does it start or stop, or is its store away?"
+            told += f" And nothing listens on {away}" if away else ""
+            assert said == (3, "", f"shiplift: no answer from {servers}: {told}\n")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ import typer
 from google.protobuf.message import Message
 
 from shiplift import AsyncClient, Client, ShipliftError, Unavailable
+from shiplift._channel import Route
+from shiplift._mismatch import listens
 from shiplift.cli import git
 from shiplift.cli.formats import Answer, Form, as_fields, as_json, as_names, as_yaml, fields_of
 from shiplift.cli.output import put_lines, say
@@ -399,9 +401,19 @@ def _say_unavailable(session: Session, error: Unavailable) -> None:
 
 
 def _without_grpc(session: Session, error: Unavailable) -> str:
-    """Why there was no answer: gRPC's words for an address where nobody listens are its own."""
-    if "Connection refused" not in error.message:
+    """Why there was no answer: gRPC's words for it are its own, and of several addresses are about one."""
+    if "Connection refused" not in error.message and "backend unhealthy" not in error.message:
         return error.message
+    listening = {each: listens(each) for each in Route(session.settings.server).addresses}
+    if any(listening.values()):
+        # It took the connection, and has said of its health that it does not serve.
+        told = (
+            f"{','.join(each for each in listening if listening[each])} is there and does not serve: does"
+        )
+        silent = ",".join(each for each in listening if not listening[each])
+        return f"{told} it start or stop, or is its store away?" + (
+            f" And nothing listens on {silent}" if silent else ""
+        )
     return f"nothing listens on {session.settings.server}: is the server running, and is this its address?"
 
 
