@@ -150,6 +150,11 @@ def _fill(database: Path, repositories: int, environments: int, promotions: int)
             " SELECT repo_id, deploy_to, id, number, updated, '' FROM builds"
             " WHERE id > 2 AND status = 'success' ORDER BY id"
         )
+        # Without these a start takes it that the release before has said that nothing is there.
+        store.execute(
+            "INSERT INTO deployments (repo_id, environment, build_id, number, updated)"
+            " SELECT repo_id, environment, build_id, MAX(number), at FROM arrivals GROUP BY 1, 2"
+        )
         store.execute(
             "INSERT INTO environments (repo_id, name) SELECT DISTINCT repo_id, deploy_to FROM builds"
             " WHERE id > 2"

@@ -101,6 +101,7 @@ def test_a_page_goes_by_indexes(
     assert [line for line in plan if line.startswith("SCAN")] == []
     for way in (
         "INDEX builds_of_environment (repo_id=? AND deploy_to=?)",
+        "INDEX builds_failed (repo_id=? AND deploy_to=? AND number>?)",
         "INDEX builds_in_flight (repo_id=? AND deploy_to=?)",
         "INDEX builds_under_way (repo_id=? AND deploy_to=? AND waits=?)",
         "INDEX builds_under_way (repo_id=? AND deploy_to>?)",

@@ -14,7 +14,7 @@ from tests.support.refusals import code_of, refusal
 from tests.support.repository import Repository
 from tests.support.staged import ERROR, FAILURE, PENDING, RUNNING, SUCCESS, Runner, Staged, lose
 
-MIGRATION = "0014_environments"
+MIGRATIONS = ("0014_environments", "0015_long_queues")
 TABLES = ("approvals", "owner_rules", "holds", "environments")
 COLUMNS = ("comment", "rollback_of", "rolled_back_by", "superseded_by", "verdicts", "waits")
 
@@ -22,14 +22,14 @@ COLUMNS = ("comment", "rollback_of", "rolled_back_by", "superseded_by", "verdict
 def go_back(database: Path) -> None:
     """Makes it a store of the release before, which had none of these."""
     with opened(database) as store:
-        for index in ("builds_under_way", "builds_waiting"):
+        for index in ("builds_under_way", "builds_waiting", "builds_failed"):
             store.execute(f"DROP INDEX {index}")
         for table in TABLES:
             store.execute(f"DROP TABLE {table}")
         for column in COLUMNS:
             store.execute(f"ALTER TABLE builds DROP COLUMN {column}")
         store.execute("DELETE FROM settings WHERE key = 'environments_noted'")
-        store.execute("DELETE FROM schema_migrations WHERE name = ?", (MIGRATION,))
+        store.execute("DELETE FROM schema_migrations WHERE name IN (?, ?)", MIGRATIONS)
 
 
 def promote_as_before(database: Path, number: int, environment: str) -> None:
@@ -86,7 +86,7 @@ def test_environments_are_listed_as_before_and_promotions_go_on(tmp_path: Path) 
         before = what_is_where(old)
     assert [row.environment for row in before] == ["canary", "production", "qa", "staging"]
     go_back(old.database)
-    assert said("migrate", "--database", old.store) == f"applied {MIGRATION}\n"
+    assert said("migrate", "--database", old.store) == f"applied {', '.join(MIGRATIONS)}\n"
     with Shipliftd(old.database) as server:
         repository, runner = Repository(server, "octocat", "app"), Runner(server, token)
         assert what_is_where(server) == before

@@ -41,6 +41,8 @@ _MOST_WAITING = 1000
 _MOST_TOLD = 10
 # Not bound: SQLite prepares a statement anew for each value that decides about a partial index.
 _ZERO = SQL("0")
+# In the words of the index of what failed.
+_FAILED = (SQL("'failure'"), SQL("'error'"))
 
 
 class Place(NamedTuple):
@@ -97,7 +99,7 @@ def select() -> Select:
             _going(),
             # In the words of the index of what runs, and not of another.
             promotion(running, running.status == SQL("'running'")),
-            promotion(failed, failed.parent > _ZERO, newer, failed.status.in_(["failure", "error"])),
+            promotion(failed, failed.parent > _ZERO, newer, failed.status.in_(_FAILED)),
             *(Lost.number, Lost.stage, Lost.machine, Lost.at),
         )
         .join(Repository)

@@ -117,6 +117,16 @@ Build.add_index(
         where=SQL("\"status\" = 'running'"),
     )
 )
+# Of any number that succeeded, wait or were declined since, none is gone through for the last that failed.
+Build.add_index(
+    Build.index(
+        Build.repo,
+        Build.deploy_to,
+        Build.number,
+        name="builds_failed",
+        where=SQL("status IN ('failure', 'error') AND parent > 0"),
+    )
+)
 # Over all repositories, newest first.
 Build.add_index(Build.index(Build.id, name="builds_unended", where=SQL(IS_UNENDED)))
 Build.add_index(Build.index(Build.repo, Build.origin, Build.number, name="builds_of_origin"))
