@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -44,6 +45,7 @@ from shipliftd.signals import Signals
 from shipliftd.stages import known_runners, leases
 from shipliftd.stages.known_runners import KnownRunners
 from shipliftd.store import Lock, Store, open_store
+from shipliftd.store.transaction import Change, Reader
 
 if TYPE_CHECKING:
     from shipliftd.gateway.serving import HttpServer
@@ -301,17 +303,19 @@ async def _housekeep(
             health_now = health_pb2.HealthCheckResponse
             await _tell(healths, health_now.NOT_SERVING if failing else health_now.SERVING)
         # A server that died may have left something, too.
-        is_thorough = seconds == 1 or seconds % _NOTE_SECONDS == 0
+        due = waiting.everywhere if seconds == 1 else waiting.due
+        if seconds % _NOTE_SECONDS == 0:
+            due = waiting.queues
         try:
             if store.changed_elsewhere():
                 interceptor.access_changed()
                 runs.look_again()
-                is_thorough = True
+                due = waiting.everywhere
         except Exception as error:
             # Its end would be silent, and access that is taken away by a command would stay.
             log.exception("changes by others not seen", extra={"error": str(error)})
         looked = await _sweep(store, metrics, clock, looked, seconds % _NOTE_SECONDS == 0)
-        await _advance(store, runs, is_thorough)
+        await _advance(store, runs, due)
         if seconds % _TEND_SECONDS == 0:
             await store.tend()
         if seconds % _NOTE_SECONDS == 0:
@@ -344,11 +348,11 @@ async def _sweep(
     return at
 
 
-async def _advance(store: Store, runs: Runs, thoroughly: bool) -> None:
-    """Has gates asked again where time alone may have opened them; thoroughly: wherever one is shut."""
+async def _advance(store: Store, runs: Runs, due: Callable[[Reader], list[Change]]) -> None:
+    """Has gates asked again where they may have opened."""
     try:
-        for repo_id in await store.read(waiting.due, thoroughly):
-            runs.look_at(repo_id)
+        for change in await store.read(due):
+            runs.look_at(change)
     except Exception as error:
         _not_done("gates not asked again", store, error)
 

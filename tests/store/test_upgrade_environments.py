@@ -22,7 +22,13 @@ COLUMNS = ("comment", "rollback_of", "rolled_back_by", "superseded_by", "verdict
 def go_back(database: Path) -> None:
     """Makes it a store of the release before, which had none of these."""
     with opened(database) as store:
-        for index in ("builds_under_way", "builds_waiting", "builds_failed"):
+        for index in (
+            "builds_under_way",
+            "builds_waiting",
+            "builds_failed",
+            "builds_queued",
+            "builds_succeeded",
+        ):
             store.execute(f"DROP INDEX {index}")
         for table in TABLES:
             store.execute(f"DROP TABLE {table}")

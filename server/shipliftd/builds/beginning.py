@@ -158,10 +158,11 @@ def begin(tx: Transaction, caller: Caller, decision: Decision) -> BuildWithStage
         environments.note(tx, caller.repo_id, build.deploy_to)
     if place.rules is not None and place.rules.rules.queue == "supersede":
         waiting.supersede(tx, build)
-    if build.waits:
+    begun = builds.insert(tx, caller, build, decision.stages, ids)
+    if build.waits and build.status != "blocked":
         # What it waits for may have ended meanwhile, and told those of whom it was none yet.
-        tx.tell("gates", caller.repo_id)
-    return builds.insert(tx, caller, build, decision.stages, ids)
+        tx.tell("asked", begun.build.id)
+    return begun
 
 
 def _fresh(caller: Caller, build: BuildRow, place: Place, at: int) -> BuildRow:

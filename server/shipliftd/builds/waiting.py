@@ -1,24 +1,24 @@
 """Promotions that wait for their gates: setting them going, and ending those that wait in vain."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from peewee import SQL
+from peewee import SQL, fn
 
 from shipliftd import builds, environments
 from shipliftd.clock import now
-from shipliftd.environments import QUEUED, Asked, Verdict
+from shipliftd.environments import Asked, Verdict
 from shipliftd.stages import begin, carry_on, end_stage
 from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, IS_UNDER_WAY, Build
+from shipliftd.store.models import ENDED, IS_QUEUED, IS_UNDER_WAY, QUEUED, Build
 from shipliftd.store.rows import BuildRow
-from shipliftd.store.transaction import Reader, Transaction
+from shipliftd.store.transaction import Change, Kind, Reader, Transaction
 
-# So many repositories are looked at in a second.
+# So many environments are looked at in a second.
 _MOST_AT_ONCE = 100
-# So many of a queue are asked again when one ends, as many as ListDeployments tells of.
+# So many of a queue are asked again when one ends, and of those that wait for something else: as many as
+# ListDeployments tells of.
 _MOST_QUEUED = 10
 # What no event tells of is looked at this often.
 _LOOK_MS = 60_000
@@ -26,16 +26,37 @@ _LOOK_MS = 60_000
 # With the environment named, or SQLite would go through all builds of the repository.
 _IN_REPOSITORY = (Build.repo == arg(0)) & (Build.deploy_to > SQL("''")) & (Build.waits > SQL("0"))
 _WAITING = Compiled(
-    Build.select(Build.id, Build.deploy_to, Build.waits)
+    Build.select(Build.id)
     .where(_IN_REPOSITORY, SQL(IS_UNDER_WAY))
     # A rollback goes before what it undoes, and those that people must look at come last.
     .order_by(Build.event.desc(), Build.status.desc(), Build.number)
 )
 _DUE = Compiled(
-    Build.select(Build.repo)
-    .distinct()
+    Build.select(fn.MIN(Build.id))
     .where(Build.waits > SQL("0"), Build.waits <= arg(0), SQL(IS_UNDER_WAY))
+    .group_by(Build.repo, Build.deploy_to)
     .limit(_MOST_AT_ONCE)
+)
+_WHERE = Compiled(Build.select(Build.repo, Build.deploy_to).where(Build.id == arg(0)))
+_QUEUES = Compiled(Build.select(fn.MIN(Build.id)).where(IS_QUEUED).group_by(Build.repo, Build.deploy_to))
+_QUEUE = Compiled(
+    Build.select(Build.id)
+    .where(Build.repo == arg(0), Build.deploy_to == arg(1), IS_QUEUED)
+    .order_by(Build.event.desc(), Build.number)
+    .limit(_MOST_QUEUED)
+)
+# These wait for people or a time; what they are told to wait for is shown.
+_BESIDE = Compiled(
+    Build.select(Build.id)
+    .where(
+        Build.repo == arg(0),
+        Build.deploy_to == arg(1),
+        Build.waits > SQL("0"),
+        Build.waits < SQL(str(QUEUED)),
+        SQL(IS_UNDER_WAY),
+    )
+    .order_by(Build.waits, Build.id)
+    .limit(_MOST_QUEUED)
 )
 _ALL = Compiled(Build.select(Build.repo).distinct().where(Build.waits > SQL("0"), SQL(IS_UNDER_WAY)))
 _IN_ENVIRONMENT = Compiled(
@@ -72,27 +93,36 @@ def advance(tx: Transaction, repo_id: int, build_ids: Iterable[int]) -> None:
         look(tx, build_id)
 
 
-def all_in(reader: Reader, repo_id: int) -> list[int]:
-    """The ids of what waits in a repository, in the order in which they go.
+def concerned(reader: Reader, kind: Kind, row_id: int) -> tuple[int, list[int]]:
+    """The repository that a change is about, and whom to ask again there, in the order in which they go.
 
-    Of those that wait for nothing but the ones before them the first few of each environment: one goes at a
-    time, and a long queue would be gone through at each end.
+    Only a change of rules is looked at by all: there may be any number, and something ends all the time.
     """
-    found: list[int] = []
-    queued: Counter[str] = Counter()
-    for build_id, environment, waits in _WAITING.run(reader, repo_id).fetchall():
-        if waits == QUEUED:
-            queued[environment] += 1
-            if queued[environment] > _MOST_QUEUED:
-                continue
-        found.append(build_id)
-    return found
+    if kind == "gates":
+        return row_id, [row[0] for row in _WAITING.run(reader, row_id).fetchall()]
+    where = _WHERE.one(reader, row_id)
+    if where is None:
+        # It has been removed meanwhile.
+        return 0, []
+    if kind == "asked":
+        return where[0], [row_id]
+    rows = [*_QUEUE.run(reader, *where).fetchall(), *_BESIDE.run(reader, *where).fetchall()]
+    return where[0], [row[0] for row in rows]
 
 
-def due(reader: Reader, thoroughly: bool = False) -> list[int]:
-    """The repositories where something is to be looked at by now; thoroughly: where anything waits."""
-    rows = (_ALL.run(reader) if thoroughly else _DUE.run(reader, now())).fetchall()
-    return [row[0] for row in rows]
+def everywhere(reader: Reader) -> list[Change]:
+    """What is to be looked at after a time in which changes may not have been told."""
+    return [("gates", row[0]) for row in _ALL.run(reader).fetchall()]
+
+
+def queues(reader: Reader) -> list[Change]:
+    """The same of what goes on by nothing but being told, in case it was not."""
+    return [("left", row[0]) for row in _QUEUES.run(reader).fetchall()]
+
+
+def due(reader: Reader) -> list[Change]:
+    """What is to be looked at by now: one after the other in each environment, as they were asked for."""
+    return [("left", row[0]) for row in _DUE.run(reader, now()).fetchall()]
 
 
 def look(tx: Transaction, build_id: int) -> BuildRow:
@@ -113,6 +143,11 @@ def look(tx: Transaction, build_id: int) -> BuildRow:
     waits = next_look(verdicts, facts.approvals_end, asked.at)
     if not waits:
         return _let_go(tx, build, verdicts, asked.at)
+    if waits == QUEUED != build.waits:
+        # What is ahead may have ended meanwhile, and told those of whom it was none yet.
+        tx.tell("asked", build.id)
+    elif build.waits == QUEUED != waits:
+        tx.tell("left", build.id)
     status, of_stages = standing(verdicts)
     if verdicts == before and status == build.status:
         if waits != build.waits:

@@ -5,7 +5,6 @@ Other rooms use what stands here. Start reading in `gates.py`, which decides wha
 """
 
 from shipliftd.environments.asking import (
-    QUEUED,
     Asked,
     Place,
     access_of,
@@ -23,7 +22,6 @@ from shipliftd.environments.uncertain import accept_lost, lose, settle_by_succes
 
 __all__ = [
     "OVERRIDABLE",
-    "QUEUED",
     "Asked",
     "Override",
     "Place",

@@ -20,6 +20,7 @@ from shipliftd.environments.freezes import active
 from shipliftd.environments.gates import Facts, Stop, Verdict
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import (
+    IS_QUEUED,
     IS_UNDER_WAY,
     Approval,
     Arrival,
@@ -31,9 +32,6 @@ from shipliftd.store.models import (
     User,
 )
 from shipliftd.store.transaction import Reader, Transaction
-
-# When a promotion waits for nothing but the ones before it: no time changes that.
-QUEUED = 2**53
 
 _IS_DECLARED = fn.EXISTS(
     (_other := Environment.alias()).select(SQL("1")).where(_other.repo == Repository.id, _other.declared)
@@ -85,10 +83,13 @@ _HOLDS = Compiled(
     )
     .order_by(Hold.repo, Hold.environment)
 )
-# Of an origin there are few promotions, to an environment there may be any number.
 _SUCCEEDED = Compiled(
     Build.select(fn.MIN(Build.finished)).where(
-        Build.repo == arg(0), Build.origin == arg(2), Build.deploy_to == arg(1), Build.status == "success"
+        Build.repo == arg(0),
+        Build.origin == arg(2),
+        Build.deploy_to == arg(1),
+        # In the words of the index.
+        SQL("status = 'success' AND parent > 0"),
     )
 )
 _SUCCEEDED_WITH = Compiled(
@@ -114,16 +115,11 @@ _UNDER_WAY = Compiled(
     )
     .limit(1)
 )
-# Rollbacks go before promotions, and then those that were asked for first.
-_QUEUED = Compiled(
-    Build.select(Build.number)
-    .where(
-        Build.repo == arg(0),
-        Build.deploy_to == arg(1),
-        Build.waits == QUEUED,
-        SQL(IS_UNDER_WAY),
-        (Build.event > arg(2)) | ((Build.event == arg(2)) & (Build.number < arg(3))),
-    )
+# Rollbacks go before promotions, and then those that were asked for first. Only the first is looked at.
+_FIRST = Compiled(
+    Build.select(Build.event, Build.number)
+    .where(Build.repo == arg(0), Build.deploy_to == arg(1), IS_QUEUED)
+    .order_by(Build.event.desc(), Build.number)
     .limit(1)
 )
 _APPROVED = Compiled(
@@ -298,8 +294,12 @@ def _under_way(reader: Reader, asked: Asked) -> int:
 
 
 def _queued(reader: Reader, asked: Asked) -> int:
-    row = _QUEUED.one(reader, asked.repo_id, asked.environment, asked.event, asked.number)
-    return row[0] if row is not None else 0
+    row = _FIRST.one(reader, asked.repo_id, asked.environment)
+    if row is None:
+        return 0
+    event, number = row
+    is_ahead = event > asked.event or (event == asked.event and number < asked.number)
+    return number if is_ahead else 0
 
 
 def access_of(reader: Reader, place: Place, login: str) -> tuple[str, bool]:

@@ -152,7 +152,7 @@ def move_build(tx: Transaction, build: BuildRow) -> BuildRow:
     )
     if build.status in ENDED and build.deploy_to:
         # Others may wait for this one.
-        tx.tell("gates", build.repo_id)
+        tx.tell("left", build.id)
     return _has_moved(tx, build)
 
 

@@ -9,8 +9,9 @@ M = TypeVar("M", bound=Model)
 
 # Who must be told once it is on disk: of a build that was made, a build that moved, a stage that has its
 # runner, a log that grew, a change of what users or tokens may do; with the id of the build or the stage.
-# Or of what gates of promotions that wait ask about, with the id of the repository.
-Kind = Literal["begun", "moved", "accepted", "grown", "access", "tokens", "gates"]
+# Or of what gates of promotions that wait ask about: any in a repository, with its id; those behind a build
+# that is ahead no more ("left"), or those of a build itself ("asked"), with the id of the build.
+Kind = Literal["begun", "moved", "accepted", "grown", "access", "tokens", "gates", "left", "asked"]
 Change = tuple[Kind, int]
 
 

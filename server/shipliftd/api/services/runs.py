@@ -27,8 +27,8 @@ class Runs:
         self.wake_ups = WakeUps()
         self.is_ending = False
         self._store = store
-        # Of repositories whose gates are asked about now; those to be asked about once more.
-        self._looking: dict[int, bool] = {}
+        # Whose gates are asked about now, and whether they are to be once more.
+        self._looking: dict[Change, bool] = {}
         self._looks: set[asyncio.Task[None]] = set()
         store.subscribe(self._told)
 
@@ -43,36 +43,36 @@ class Runs:
                 self.wake_ups.wake("log", row_id)
             elif kind == "access":
                 self.wake_ups.wake_all()
-            elif kind == "gates":
-                self.look_at(row_id)
+            elif kind in ("gates", "left", "asked"):
+                self.look_at((kind, row_id))
         if any(kind in ("begun", "moved", "access") for kind, _ in changes):
             self.dispatcher.wake()
 
-    def look_at(self, repo_id: int) -> None:
-        """Sets going what waits in a repository and waits no more."""
-        if repo_id in self._looking:
-            self._looking[repo_id] = True
+    def look_at(self, change: Change) -> None:
+        """Sets going what a change lets go."""
+        if change in self._looking:
+            self._looking[change] = True
             return
-        self._looking[repo_id] = False
-        task = asyncio.get_running_loop().create_task(self._look_at(repo_id))
+        self._looking[change] = False
+        task = asyncio.get_running_loop().create_task(self._look_at(change))
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
 
-    async def _look_at(self, repo_id: int) -> None:
+    async def _look_at(self, change: Change) -> None:
         try:
             while True:
-                ids = await self._store.read(waiting.all_in, repo_id)
+                repo_id, ids = await self._store.read(waiting.concerned, *change)
                 for start in range(0, len(ids), _MOST_AT_ONCE):
                     some = ids[start : start + _MOST_AT_ONCE]
                     await self._store.write(waiting.advance, repo_id, some)
-                if not self._looking[repo_id]:
+                if not self._looking[change]:
                     return
-                self._looking[repo_id] = False
+                self._looking[change] = False
         except Exception as error:
-            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self.look_at, repo_id)
-            log.warning("gates not asked again", extra={"repo_id": repo_id, "error": str(error)})
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self.look_at, change)
+            log.warning("gates not asked again", extra={"of": change, "error": str(error)})
         finally:
-            del self._looking[repo_id]
+            del self._looking[change]
 
     def look_again(self) -> None:
         """Has everybody look: another process has written."""

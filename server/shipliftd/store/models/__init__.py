@@ -6,7 +6,16 @@ numbers, because they are compared.
 """
 
 from shipliftd.store.models.access import Grant, Repository, Token, User
-from shipliftd.store.models.builds import IS_UNDER_WAY, Arrival, Build, Change, Deployment, Lost
+from shipliftd.store.models.builds import (
+    IS_QUEUED,
+    IS_UNDER_WAY,
+    QUEUED,
+    Arrival,
+    Build,
+    Change,
+    Deployment,
+    Lost,
+)
 from shipliftd.store.models.environments import HOLD_SCOPES, Approval, Environment, Hold, OwnerRules
 from shipliftd.store.models.stages import LogLine, Pipeline, Runner, Stage, Step
 from shipliftd.store.models.table import (
@@ -52,8 +61,10 @@ __all__ = [
     "EVENTS",
     "FAILED",
     "HOLD_SCOPES",
+    "IS_QUEUED",
     "IS_UNDER_WAY",
     "IS_UNENDED",
+    "QUEUED",
     "STATUSES",
     "TABLES",
     "UNENDED",

@@ -15,6 +15,9 @@ from peewee import (
 from shipliftd.store.models.access import Repository
 from shipliftd.store.models.table import EVENTS, IS_UNENDED, STATUSES, Table, one_of
 
+# `waits` of a promotion that waits for nothing but the ones before it: no time changes that.
+QUEUED = 2**53
+
 
 class Build(Table):
     id = BigAutoField()
@@ -134,6 +137,24 @@ Build.add_index(Build.index(Build.repo, Build.origin, Build.number, name="builds
 IS_UNDER_WAY = f"{IS_UNENDED} AND parent > 0"
 Build.add_index(
     Build.index(Build.repo, Build.deploy_to, Build.waits, name="builds_under_way", where=SQL(IS_UNDER_WAY))
+)
+# The order of a queue: a rollback goes before what it undoes.
+IS_QUEUED = SQL(f"{IS_UNDER_WAY} AND waits = {QUEUED}")
+Build.add_index(
+    Build.index(
+        Build.repo, Build.deploy_to, Build.event.desc(), Build.number, name="builds_queued", where=IS_QUEUED
+    )
+)
+# When an origin first succeeded, of which there may be any number of promotions.
+Build.add_index(
+    Build.index(
+        Build.repo,
+        Build.origin,
+        Build.deploy_to,
+        Build.finished,
+        name="builds_succeeded",
+        where=SQL("status = 'success' AND parent > 0"),
+    )
 )
 Build.add_index(Build.index(Build.waits, name="builds_waiting", where=SQL(f"{IS_UNDER_WAY} AND waits > 0")))
 
