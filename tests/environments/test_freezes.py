@@ -126,6 +126,16 @@ def test_a_weekly_window_over_a_change_of_clocks(change: Change) -> None:
     assert spans(freeze, before.isoformat(), 12 * 60) == [(change.first, change.last)]
 
 
+def test_an_end_where_an_hour_that_comes_twice_begins_is_before_it() -> None:
+    # In Berlin 02:00 comes at 00:00 and at 01:00 UTC, and before the second it is 02:59.
+    frozen = [("2026-10-24 22:00", "2026-10-25 00:00")]
+    for freeze in (
+        once("Europe/Berlin", "2026-10-25T00:00", "2026-10-25T02:00"),
+        weekly("Europe/Berlin", ("Sun 00:00", "Sun 02:00")),
+    ):
+        assert spans(freeze, "2026-10-24T12:00", 24 * 60) == frozen
+
+
 def test_the_ends_are_half_open() -> None:
     freeze = once("Europe/Berlin", "2026-12-20T00:00", "2026-12-27T00:00:30")
     begin, end = utc("2026-12-19T23:00"), utc("2026-12-26T23:00:30")

@@ -57,7 +57,7 @@ def _spans(freeze: pb.Freeze, at: int) -> Iterator[tuple[int, int]]:
     if not freeze.weekly:
         begin, end = parse_local(getattr(freeze, "from")), parse_local(freeze.to)
         if begin is not None and end is not None:
-            yield _instant(begin, zone, 0), _instant(end, zone, 1)
+            yield _instant(begin, zone, 0), _end(end, zone)
         return
     today = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).date()
     monday = today - timedelta(days=today.weekday())
@@ -71,8 +71,17 @@ def _spans(freeze: pb.Freeze, at: int) -> Iterator[tuple[int, int]]:
             begins = monday + timedelta(weeks=week, days=first[0])
             yield (
                 _instant(datetime.combine(begins, first[1]), zone, 0),
-                _instant(datetime.combine(begins + timedelta(days=days), last[1]), zone, 1),
+                _end(datetime.combine(begins + timedelta(days=days), last[1]), zone),
             )
+
+
+def _end(local: datetime, zone: ZoneInfo) -> int:
+    """The moment up to which clocks in the zone show less than this."""
+    last = _instant(local, zone, 1)
+    # Where the hour that comes twice begins with it, clocks show more before the last one, and less only
+    # before the first.
+    just_before = _clocks(datetime.fromtimestamp(last / 1000, UTC) - _SECOND, zone)
+    return last if just_before < local else _instant(local, zone, 0)
 
 
 def _instant(local: datetime, zone: ZoneInfo, fold: int) -> int:
