@@ -21,6 +21,7 @@ from shipliftd.clock import now
 from shipliftd.enum_words import ACTION_WORD
 from shipliftd.errors import Precondition
 from shipliftd.fields import Faults
+from shipliftd.secrets import keys
 from shipliftd.settings import (
     database_of,
     default_database,
@@ -47,6 +48,16 @@ Database = Annotated[
         "--database",
         envvar="SHIPLIFTD_DATABASE",
         help="The store: a SQLite file's path, sqlite:///PATH, or postgresql://USER@HOST/NAME.",
+        show_default=False,
+    ),
+]
+SecretKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--secret-key-file",
+        envvar="SHIPLIFTD_SECRET_KEY_FILE",
+        help="A file (mode 0600) with the keys that secrets are kept with, as `shipliftd new-key` prints"
+        f" them: the first one seals, all of them open. Or the lines themselves in {keys.VARIABLE}.",
         show_default=False,
     ),
 ]
@@ -136,6 +147,12 @@ def grant_add(
     )
     _write(database, grant_access, request)
     say(f"{login} has {level} on {repository}")
+
+
+@app.command()
+def new_key() -> None:
+    """Print a new key to keep secrets with, as a line for --secret-key-file."""
+    say(keys.new_line())
 
 
 @app.command()

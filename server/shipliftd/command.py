@@ -1,6 +1,7 @@
 """The command `shipliftd`: serving; administration on the store itself is in `administration.py`."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from shipliftd import __version__, administration, logs
-from shipliftd.administration import DEFAULT_DATABASE, Database, say
+from shipliftd.administration import DEFAULT_DATABASE, Database, SecretKeyFile, say
 from shipliftd.errors import Refusal
+from shipliftd.secrets import keys
 from shipliftd.settings import (
     GatewaySettings,
     HttpSettings,
@@ -122,6 +124,7 @@ def serve(
             help="A netrc file (mode 0600) with the logins that runners clone with, over HTTPS.",
         ),
     ] = None,
+    secret_key_file: SecretKeyFile = None,
     public_url: PublicUrl = "",
     metrics: Annotated[
         str | None,
@@ -169,6 +172,8 @@ def serve(
         drain_seconds=drain_seconds,
         connections=connections,
         limits=Limits(max_reads, max_writes, max_waits, token_share),
+        secret_key_file=secret_key_file,
+        secret_key=os.environ.get(keys.VARIABLE, ""),
     )
     _run(server.serve(settings))
 

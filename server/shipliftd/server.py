@@ -40,6 +40,7 @@ from shipliftd.clock import Setting
 from shipliftd.descriptors import MOST_REQUEST, SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.logins import Logins
+from shipliftd.secrets.keys import Keyring
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
 from shipliftd.stages import known_runners, leases
@@ -96,6 +97,7 @@ async def serve(settings: Settings) -> None:
     settings.check()
     credentials = tls.credentials(settings.tls)
     logins = Logins(settings.netrc_file)
+    keyring = Keyring(settings.secret_key_file, settings.secret_key)
     # The lock first: a restore must not exchange the file that is being opened.
     with contextlib.ExitStack() as held:
         if isinstance(settings.database, Path):
@@ -107,7 +109,7 @@ async def serve(settings: Settings) -> None:
             if store.is_alone:
                 await store.write(leases.extend_leases)
             await store.write(known_runners.forget_old)
-            await _run(settings, store, credentials, logins)
+            await _run(settings, store, credentials, logins, keyring)
         finally:
             store.close()
     _leave()
@@ -125,7 +127,11 @@ def _leave() -> NoReturn:
 
 
 async def _run(
-    settings: Settings, store: Store, credentials: grpc.ServerCredentials | None, logins: Logins
+    settings: Settings,
+    store: Store,
+    credentials: grpc.ServerCredentials | None,
+    logins: Logins,
+    keyring: Keyring,
 ) -> None:
     interceptor = Interceptor(store, SERVICES, settings.limits)
     server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)

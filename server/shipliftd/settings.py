@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -125,6 +125,8 @@ class Settings:
     drain_seconds: float = 30.0
     connections: int = 10
     limits: Limits = Limits()
+    secret_key_file: Path | None = None
+    secret_key: str = field(default="", repr=False)
 
     def check(self) -> None:
         """Raises Precondition where the settings contradict each other or would expose callers."""

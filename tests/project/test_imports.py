@@ -36,9 +36,10 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "pipelines": GROUND,
     "store": GROUND,
     "access": GROUND | {"store"},
+    "secrets": GROUND | {"store", "access"},
     # Of each other these see what stands in `__init__` alone.
-    **dict.fromkeys(NOUNS, GROUND | NOUNS | {"store", "access", "pipelines"}),
-    "api": GROUND | NOUNS | {"store", "access", "pipelines"},
+    **dict.fromkeys(NOUNS, GROUND | NOUNS | {"store", "access", "pipelines", "secrets"}),
+    "api": GROUND | NOUNS | {"store", "access", "pipelines", "secrets"},
     # A client of the server, wherever that is: it sees nothing of what is behind the doors.
     "gateway": GROUND,
     "metrics": GROUND | {"store"},
@@ -47,9 +48,9 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "retention": GROUND | {"store", "access", "stages"},
     "server": GROUND
     | NOUNS
-    | {"store", "access", "api", "gateway", "metrics", "tracing", "first_start", "retention"},
-    "administration": GROUND | {"store", "access", "first_start"},
-    "command": GROUND | {"store", "gateway", "server", "administration"},
+    | {"store", "access", "secrets", "api", "gateway", "metrics", "tracing", "first_start", "retention"},
+    "administration": GROUND | {"store", "access", "secrets", "first_start"},
+    "command": GROUND | {"store", "secrets", "gateway", "server", "administration"},
     "__main__": {"command"},
 }
 

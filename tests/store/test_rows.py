@@ -9,7 +9,7 @@ from typing import NamedTuple, get_type_hints
 import peewee
 import pytest
 from shipliftd.store import SqliteStore, models
-from shipliftd.store.rows import BuildRow, StageRow, StepRow
+from shipliftd.store.rows import BuildRow, SecretRow, StageRow, StepRow
 from shipliftd.store.schema import HISTORY
 
 from tests.support.patience import SECONDS
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sqlite
 class Row(NamedTuple):
     """A kind of row, and the model whose columns it has."""
 
-    kind: type[BuildRow] | type[StageRow] | type[StepRow]
+    kind: type[BuildRow] | type[SecretRow] | type[StageRow] | type[StepRow]
     model: type[peewee.Model]
 
 
@@ -34,7 +34,13 @@ TYPES = {
 
 
 @pytest.mark.parametrize(
-    "row", [Row(BuildRow, models.Build), Row(StageRow, models.Stage), Row(StepRow, models.Step)]
+    "row",
+    [
+        Row(BuildRow, models.Build),
+        Row(SecretRow, models.Secret),
+        Row(StageRow, models.Stage),
+        Row(StepRow, models.Step),
+    ],
 )
 def test_a_row_has_the_columns_of_its_model_in_their_order(row: Row) -> None:
     fields = row.model._meta.sorted_fields

@@ -189,6 +189,7 @@ def _fresh(caller: Caller, build: BuildRow, place: Place, at: int) -> BuildRow:
         superseded_by=0,
         verdicts="[]",
         waits=0,
+        sealed_params="{}",
     )
 
 

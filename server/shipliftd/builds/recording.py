@@ -150,6 +150,7 @@ def create(
         superseded_by=0,
         verdicts="[]",
         waits=0,
+        sealed_params="{}",
         **{field: getattr(request, field) for field in _TEXTS},
     )
     if request.run:

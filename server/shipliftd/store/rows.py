@@ -58,6 +58,7 @@ class BuildRow(NamedTuple):
     superseded_by: int
     verdicts: str
     waits: int
+    sealed_params: str
 
 
 class StageRow(NamedTuple):
@@ -117,6 +118,26 @@ class StepRow(NamedTuple):
     schema: str
     log_lines: int
     log_bytes: int
+
+
+class SecretRow(NamedTuple):
+    """A row of `models.Secret`."""
+
+    id: int
+    owner: str
+    repo: str
+    environment: str
+    name: str
+    pull_requests: bool
+    by: str
+    created: int
+    updated: int
+    version: int
+    deleted: int
+    digest: str
+    key_id: str
+    wrapped: bytes
+    sealed: bytes
 
 
 class BuildWithStages(NamedTuple):

@@ -17,6 +17,7 @@ from shipliftd.store.models.builds import (
     Lost,
 )
 from shipliftd.store.models.environments import HOLD_SCOPES, Approval, Environment, Hold, OwnerRules
+from shipliftd.store.models.secrets import Secret
 from shipliftd.store.models.stages import LogLine, Pipeline, Runner, Stage, Step
 from shipliftd.store.models.table import (
     ENDED,
@@ -51,6 +52,7 @@ TABLES = (
     Hold,
     OwnerRules,
     Approval,
+    Secret,
     Request,
     Change,
     Audit,
@@ -85,6 +87,7 @@ __all__ = [
     "Repository",
     "Request",
     "Runner",
+    "Secret",
     "Setting",
     "Stage",
     "Step",

@@ -72,6 +72,8 @@ class Build(Table):
     verdicts = TextField(default="[]", constraints=[SQL("DEFAULT '[]'")])
     # When its gates are to be asked again, while it waits for them; 0: it does not wait.
     waits = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    # Secret parameters: a map of names to what `secrets.sealing.as_json` makes.
+    sealed_params = TextField(default="{}", constraints=[SQL("DEFAULT '{}'")])
 
     class Meta:
         table_name = "builds"
