@@ -196,6 +196,8 @@ class Protos:
             return "Mapping[str, str]", "None", f'_values.texts("{name}", {name})'
         else:
             python, default = SCALARS[field.type]
+            if field.type == field.TYPE_BOOL and field.proto3_optional:
+                value = "_values.flag({})"
         if field.label == field.LABEL_REPEATED:
             each = name if value == "{}" else f"[{value.format('item')} for item in {name}]"
             return f"Sequence[{python}]", "()", each

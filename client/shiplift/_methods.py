@@ -20,6 +20,8 @@ from shiplift.v1 import (
     builds_pb2_grpc,
     environments_pb2,
     environments_pb2_grpc,
+    secrets_pb2,
+    secrets_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
     stages_pb2,
@@ -90,6 +92,7 @@ class Methods:
         self._access_service = access_pb2_grpc.AccessServiceStub(channel)
         self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
         self._environment_service = environments_pb2_grpc.EnvironmentServiceStub(channel)
+        self._secret_service = secrets_pb2_grpc.SecretServiceStub(channel)
         self._server_service = server_pb2_grpc.ServerServiceStub(channel)
         self._stage_service = stages_pb2_grpc.StageServiceStub(channel)
 
@@ -1992,6 +1995,177 @@ class Methods:
             timeout,
         )
 
+    def set_secret(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        name: str,
+        environment: str = "",
+        value: str = "",
+        pull_requests: bool | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> secrets_pb2.Secret:
+        """Makes a secret, or changes the one of these names. FAILED_PRECONDITION
+        (SECRETS_NOT_CONFIGURED) where the server has no key to keep it with.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment, with one repository; empty: all of it.
+            name: What pipeline files call it: 1 to 100 of letters, digits, '.', '_', '-'.
+            value: The value, at most 65,536 bytes without NUL; when empty, a secret that is there
+                keeps its own. A new one needs one.
+            pull_requests: Whether builds of pull requests get it, whose pipeline files others may
+                have written. When unset it stays as it is: not, at first.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._secret_service.SetSecret,
+            secrets_pb2.SetSecretRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                name=name,
+                value=value,
+                pull_requests=_values.flag(pull_requests),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    def get_secret(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        name: str,
+        environment: str = "",
+        timeout: float | None = None,
+    ) -> secrets_pb2.Secret:
+        """Tells of one secret, of just these names. NOT_FOUND (SECRET_NOT_FOUND) where there is none.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: what is of all of the repository.
+            name: What pipeline files call it.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._secret_service.GetSecret,
+            secrets_pb2.GetSecretRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                name=name,
+            ),
+            timeout,
+        )
+
+    def list_secrets(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> secrets_pb2.ListSecretsResponse:
+        """Lists the secrets of a repository and of its environments, those of all of its owner's
+        repositories included; or the latter alone. By name; of one name the owner's first, then the
+        repository's, then those of environments.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: only what is of all of the owner's.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._secret_service.ListSecrets,
+            secrets_pb2.ListSecretsRequest(
+                owner=owner,
+                repo=repo,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_secrets(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[secrets_pb2.Secret]:
+        """Lists the secrets of a repository and of its environments, those of all of its owner's
+        repositories included; or the latter alone. By name; of one name the owner's first, then the
+        repository's, then those of environments.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: only what is of all of the owner's.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = secrets_pb2.ListSecretsRequest(
+            owner=owner,
+            repo=repo,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._secret_service.ListSecrets, request, timeout)
+            yield from page.secrets
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def delete_secret(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        name: str,
+        environment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> secrets_pb2.Secret:
+        """Deletes a secret, of just these names, and returns what it was. Stages that were taken have
+        it already. NOT_FOUND (SECRET_NOT_FOUND) where there is none.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: what is of all of the repository.
+            name: What pipeline files call it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._secret_service.DeleteSecret,
+            secrets_pb2.DeleteSecretRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                name=name,
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
     def get_server_info(
         self,
         *,
@@ -2360,6 +2534,7 @@ class AsyncMethods:
         self._access_service = access_pb2_grpc.AccessServiceStub(channel)
         self._build_service = builds_pb2_grpc.BuildServiceStub(channel)
         self._environment_service = environments_pb2_grpc.EnvironmentServiceStub(channel)
+        self._secret_service = secrets_pb2_grpc.SecretServiceStub(channel)
         self._server_service = server_pb2_grpc.ServerServiceStub(channel)
         self._stage_service = stages_pb2_grpc.StageServiceStub(channel)
 
@@ -4265,6 +4440,178 @@ class AsyncMethods:
                 owner=owner,
                 repo=repo,
                 environment=environment,
+            ),
+            timeout,
+        )
+
+    async def set_secret(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        name: str,
+        environment: str = "",
+        value: str = "",
+        pull_requests: bool | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> secrets_pb2.Secret:
+        """Makes a secret, or changes the one of these names. FAILED_PRECONDITION
+        (SECRETS_NOT_CONFIGURED) where the server has no key to keep it with.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment, with one repository; empty: all of it.
+            name: What pipeline files call it: 1 to 100 of letters, digits, '.', '_', '-'.
+            value: The value, at most 65,536 bytes without NUL; when empty, a secret that is there
+                keeps its own. A new one needs one.
+            pull_requests: Whether builds of pull requests get it, whose pipeline files others may
+                have written. When unset it stays as it is: not, at first.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._secret_service.SetSecret,
+            secrets_pb2.SetSecretRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                name=name,
+                value=value,
+                pull_requests=_values.flag(pull_requests),
+                request_id=request_id or str(uuid4()),
+            ),
+            timeout,
+        )
+
+    async def get_secret(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        name: str,
+        environment: str = "",
+        timeout: float | None = None,
+    ) -> secrets_pb2.Secret:
+        """Tells of one secret, of just these names. NOT_FOUND (SECRET_NOT_FOUND) where there is none.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: what is of all of the repository.
+            name: What pipeline files call it.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._secret_service.GetSecret,
+            secrets_pb2.GetSecretRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                name=name,
+            ),
+            timeout,
+        )
+
+    async def list_secrets(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> secrets_pb2.ListSecretsResponse:
+        """Lists the secrets of a repository and of its environments, those of all of its owner's
+        repositories included; or the latter alone. By name; of one name the owner's first, then the
+        repository's, then those of environments.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: only what is of all of the owner's.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._secret_service.ListSecrets,
+            secrets_pb2.ListSecretsRequest(
+                owner=owner,
+                repo=repo,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_secrets(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[secrets_pb2.Secret]:
+        """Lists the secrets of a repository and of its environments, those of all of its owner's
+        repositories included; or the latter alone. By name; of one name the owner's first, then the
+        repository's, then those of environments.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: only what is of all of the owner's.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = secrets_pb2.ListSecretsRequest(
+            owner=owner,
+            repo=repo,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._secret_service.ListSecrets, request, timeout)
+            for item in page.secrets:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def delete_secret(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        name: str,
+        environment: str = "",
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> secrets_pb2.Secret:
+        """Deletes a secret, of just these names, and returns what it was. Stages that were taken have
+        it already. NOT_FOUND (SECRET_NOT_FOUND) where there is none.
+
+        Args:
+            owner: The owner.
+            repo: The repository; `*`: all of the owner's.
+            environment: The environment; empty: what is of all of the repository.
+            name: What pipeline files call it.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._secret_service.DeleteSecret,
+            secrets_pb2.DeleteSecretRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                name=name,
+                request_id=request_id or str(uuid4()),
             ),
             timeout,
         )

@@ -50,6 +50,11 @@ def enum(kind: EnumDescriptor, field: str, value: Any) -> Any:  # noqa: ANN401
     return words[value.lower()]
 
 
+def flag(value: bool | None) -> Any:  # noqa: ANN401
+    """A flag, or None where nothing is said of it, of which the stubs of messages do not know."""
+    return value
+
+
 def timestamp(field: str, value: datetime | None) -> Timestamp | None:
     """A time. Raises ValueError when it has no time zone, for then it could be any."""
     if value is None:

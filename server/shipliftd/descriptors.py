@@ -4,13 +4,14 @@ from pathlib import Path
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
-from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, server_pb2, stages_pb2
+from shiplift.v1 import access_pb2, builds_pb2, environments_pb2, secrets_pb2, server_pb2, stages_pb2
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     builds_pb2.DESCRIPTOR.services_by_name["BuildService"],
     access_pb2.DESCRIPTOR.services_by_name["AccessService"],
     environments_pb2.DESCRIPTOR.services_by_name["EnvironmentService"],
     stages_pb2.DESCRIPTOR.services_by_name["StageService"],
+    secrets_pb2.DESCRIPTOR.services_by_name["SecretService"],
     server_pb2.DESCRIPTOR.services_by_name["ServerService"],
 )
 MOST_REQUEST = 4 * 1024 * 1024

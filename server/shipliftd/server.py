@@ -19,6 +19,7 @@ from shiplift.v1 import (
     access_pb2_grpc,
     builds_pb2_grpc,
     environments_pb2_grpc,
+    secrets_pb2_grpc,
     server_pb2_grpc,
     stages_pb2_grpc,
 )
@@ -32,6 +33,7 @@ from shipliftd.api.services.access import AccessService
 from shipliftd.api.services.builds import BuildService
 from shipliftd.api.services.environments import EnvironmentService
 from shipliftd.api.services.runs import Runs
+from shipliftd.api.services.secrets import SecretService
 from shipliftd.api.services.server import ServerService
 from shipliftd.api.services.stages import StageService
 from shipliftd.builds import endings, waiting
@@ -153,6 +155,7 @@ async def _run(
         )
         stages = StageService(store, runs, logins, link)
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
+        secrets_pb2_grpc.add_SecretServiceServicer_to_server(SecretService(store, keyring), door)
         server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(settings), door)
         health_pb2_grpc.add_HealthServicer_to_server(healths, door)
     reflection.add_to(server, [*_NAMES, health.SERVICE_NAME])

@@ -69,6 +69,14 @@ NEEDS = {
     "UpdateStep": ("run", "RUN"),
     "AppendLog": ("run", "RUN"),
     "WatchStage": ("run", "RUN"),
+    "SetSecret": ("admin", "ADMIN"),
+    "SetSecret owner/*": ("owner", "ADMIN"),
+    "GetSecret": ("write", "READ"),
+    "GetSecret owner/*": ("o-wri", "READ"),
+    "ListSecrets": ("write", "READ"),
+    "ListSecrets owner/*": ("o-wri", "READ"),
+    "DeleteSecret": ("admin", "ADMIN"),
+    "DeleteSecret owner/*": ("owner", "ADMIN"),
 }
 
 # For each of them the codes on a private, an internal and a public repository:

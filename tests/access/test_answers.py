@@ -27,6 +27,7 @@ HIDDEN: dict[str, str | None] = {
     "Environment": "deployer promoters promoter_level required_approvals approvers approval_window requires"
     " soak allow_failed queue_policy freezes params overriders link description confirm",
     "OwnerRules": "freezes",
+    "Secret": "by digest",
     # What a promotion waits for, as its refusal would have told.
     "Verdict": None,
     "Hold": None,
@@ -52,6 +53,7 @@ SHOWN = {
     "Repository": "id user_id owner name slug visibility permissions created updated version",
     "Environment": "owner repo name rules_version version created updated",
     "OwnerRules": "owner version",
+    "Secret": "id owner repo environment name pull_requests created updated version",
 }
 
 

@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1 import builds_pb2 as api
 from shiplift.v1 import environments_pb2 as env
-from shiplift.v1 import stages_pb2
+from shiplift.v1 import secrets_pb2, stages_pb2
 
 from tests.support.harness import Shipliftd
 from tests.support.refusals import code_of
@@ -141,6 +141,14 @@ def _resume(scene: Scene, repo: str, more: dict[str, Any]) -> env.ResumeEnvironm
     return env.ResumeEnvironmentRequest(**where, **more)
 
 
+def _set_secret(scene: Scene, repo: str, more: dict[str, Any]) -> secrets_pb2.SetSecretRequest:
+    return secrets_pb2.SetSecretRequest(owner=scene.name, repo=repo, name="token", value="hidden", **more)
+
+
+def _delete_secret(scene: Scene, repo: str, more: dict[str, Any]) -> secrets_pb2.DeleteSecretRequest:
+    return secrets_pb2.DeleteSecretRequest(owner=scene.name, repo=repo, name="token", **more)
+
+
 # What was there before some of the writes.
 FILLS: dict[str, Callable[[Scene], object]] = {
     "RollbackBuild": _arrived,
@@ -150,6 +158,8 @@ FILLS: dict[str, Callable[[Scene], object]] = {
     "DeleteEnvironment": declared,
     "ResumeEnvironment": _held("app"),
     "ResumeEnvironment owner/*": _held("*"),
+    "DeleteSecret": lambda s: s.server.secret_service().SetSecret(_set_secret(s, "app", {})),
+    "DeleteSecret owner/*": lambda s: s.server.secret_service().SetSecret(_set_secret(s, "*", {})),
 }
 
 
@@ -209,6 +219,10 @@ WRITES: dict[str, Callable[[Scene, dict[str, Any]], Message]] = {
     "GrantAccess write": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.ACCESS_LEVEL_WRITE, **m),
     "GrantAccess admin": lambda s, m: pb.GrantAccessRequest(**_to(s), level=pb.ACCESS_LEVEL_ADMIN, **m),
     "RevokeAccess": lambda s, m: pb.RevokeAccessRequest(**_to(s), **m),
+    "SetSecret": lambda s, m: _set_secret(s, "app", m),
+    "SetSecret owner/*": lambda s, m: _set_secret(s, "*", m),
+    "DeleteSecret": lambda s, m: _delete_secret(s, "app", m),
+    "DeleteSecret owner/*": lambda s, m: _delete_secret(s, "*", m),
 }
 
 # The cuts of another token of the same user: to another repository, another environment, the actions that
@@ -248,6 +262,10 @@ GrantAccess read                    N           O      P    O       P       N   
 GrantAccess write                   N           P      P    P       P       N       -
 GrantAccess admin                   N           P      P    P       P       N       -
 RevokeAccess                        N           O      P    O       P       N       -
+SetSecret                           N           P      P    O       P       N       -
+SetSecret owner/*                   P           P      P    O       P       P       -
+DeleteSecret                        N           P      P    O       P       N       -
+DeleteSecret owner/*                P           P      P    O       P       P       -
 """
 CODES = {
     "O": grpc.StatusCode.OK,

@@ -51,6 +51,7 @@ def test_it_lists_the_services(grpcurl: Path, server: Shipliftd) -> None:
         "shiplift.v1.AccessService",
         "shiplift.v1.BuildService",
         "shiplift.v1.EnvironmentService",
+        "shiplift.v1.SecretService",
         "shiplift.v1.ServerService",
         "shiplift.v1.StageService",
     ]

@@ -24,7 +24,7 @@ STARTS = {
     *("command.py", "logins.py", "builds/parameters.py", "server.py", "settings.py", "tls.py"),
     *("store/__init__.py", "store/backups.py", "store/copying.py", "store/opening.py", "store/schema.py"),
     *("administration.py", "store/postgres.py", "store/postgres_database.py", "metrics/serving.py"),
-    *("gateway/serving.py", "gateway/standalone.py", "gateway/upstream.py"),
+    *("gateway/serving.py", "gateway/standalone.py", "gateway/upstream.py", "secrets/keys.py"),
 }
 
 

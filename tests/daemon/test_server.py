@@ -123,6 +123,7 @@ def test_reflection_lists_the_services_to_anyone(server: Shipliftd) -> None:
         ACCESS,
         BUILDS,
         "shiplift.v1.EnvironmentService",
+        "shiplift.v1.SecretService",
         "shiplift.v1.ServerService",
         "shiplift.v1.StageService",
     ]

@@ -9,7 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
-from shiplift.v1 import builds_pb2
+from shiplift.v1 import builds_pb2, secrets_pb2
 from shiplift.v1 import environments_pb2 as env
 
 from tests.support.harness import Shipliftd
@@ -201,6 +201,8 @@ class World:
         fields |= self._of_rules(name, str(fields.get("repo", "")))
         if name in ("PromoteBuild", "ExplainPromotion"):
             fields["target"] = "production"
+        elif name in ("SetSecret", "GetSecret", "DeleteSecret"):
+            fields |= self._of_secret(name, str(fields["repo"]))
         elif name == "UpdateRepository":
             fields["update_mask"] = FieldMask(paths=["link"])
         elif name == "CreateRepository":
@@ -220,6 +222,17 @@ class World:
         if name == "GrantAccess":
             fields["level"] = pb.ACCESS_LEVEL_READ
         return message(kind, **fields)
+
+    def _of_secret(self, name: str, repo: str) -> dict[str, object]:
+        """What a request has that is about a secret."""
+        fields: dict[str, object] = {"name": self.names()}
+        if name == "SetSecret":
+            return {**fields, "value": "hidden"}
+        if repo in (*VISIBILITIES, "*"):
+            set_request = secrets_pb2.SetSecretRequest(owner=OWNER, repo=repo, value="hidden")
+            set_request.name = str(fields["name"])
+            self.server.secret_service().SetSecret(set_request)
+        return fields
 
     def _of_rules(self, name: str, repo: str) -> dict[str, object]:
         """What a request has that is about environments and what waits for them."""

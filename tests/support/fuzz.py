@@ -24,6 +24,7 @@ with atheris.instrument_imports(include=["shipliftd"]):
         access_pb2_grpc,
         builds_pb2_grpc,
         environments_pb2_grpc,
+        secrets_pb2_grpc,
         server_pb2_grpc,
         stages_pb2_grpc,
     )
@@ -35,6 +36,7 @@ with atheris.instrument_imports(include=["shipliftd"]):
     from shipliftd.api.services.builds import BuildService
     from shipliftd.api.services.environments import EnvironmentService
     from shipliftd.api.services.runs import Runs
+    from shipliftd.api.services.secrets import SecretService
     from shipliftd.api.services.server import ServerService
     from shipliftd.api.services.stages import StageService
     from shipliftd.builds.parameters import ParameterRules
@@ -44,11 +46,13 @@ with atheris.instrument_imports(include=["shipliftd"]):
     from shipliftd.pipelines import parse
     from shipliftd.pipelines.conditions import Facts
     from shipliftd.pipelines.matching import match
+    from shipliftd.secrets.keys import Keyring
     from shipliftd.settings import Limits, Settings
     from shipliftd.stages.known_runners import KnownRunners
     from shipliftd.store import open_store
 
 from tests.support import postgres
+from tests.support.harness import SECRET_KEY
 from tests.support.repository import COMMIT
 from tests.support.rpcs import RPCS, is_map, message, path, rule
 
@@ -136,6 +140,7 @@ BEFORE: list[tuple[str, dict[str, Any]]] = [
     ("CreateEnvironment", {**APP, "environment": {"name": "qa", "queue_policy": "QUEUE_POLICY_SUPERSEDE"}}),
     ("PromoteBuild", {**APP, "build": 1, "target": "production"}),
     ("PromoteBuild", {**APP, "build": 1, "target": "qa"}),
+    ("SetSecret", {**APP, "name": "one", "value": "hidden"}),
 ]
 # More than any enum has words.
 MOST_ENUM = 16
@@ -234,6 +239,9 @@ class Inside:
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
             EnvironmentService(store, ParameterRules(()), runs), door
+        )
+        secrets_pb2_grpc.add_SecretServiceServicer_to_server(
+            SecretService(store, Keyring(text=SECRET_KEY)), door
         )
         stages = StageService(store, runs, Logins(None), "")
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)

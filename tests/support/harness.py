@@ -15,11 +15,20 @@ from typing import Any, Self
 import grpc
 import platformdirs
 from google.protobuf.message import Message
-from shiplift.v1 import access_pb2, access_pb2_grpc, builds_pb2_grpc, environments_pb2_grpc
+from shiplift.v1 import (
+    access_pb2,
+    access_pb2_grpc,
+    builds_pb2_grpc,
+    environments_pb2_grpc,
+    secrets_pb2_grpc,
+)
 
 from tests.support import postgres
 from tests.support.leaks import Secrets
 from tests.support.patience import SECONDS
+
+# What every server here keeps its secrets with, unless a test says another, or none.
+SECRET_KEY = "tests:dGhlIGtleSBvZiB0aGUgdGVzdHMsIDMyIGJ5dGVzLi4="
 
 
 @dataclass
@@ -43,7 +52,7 @@ class Daemon:
             [sys.executable, "-m", "shipliftd", *self.command()],
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **self.environment},
+            env={**os.environ, "SHIPLIFTD_SECRET_KEY": SECRET_KEY, **self.environment},
         )
         ready: Queue[dict[str, str]] = Queue()
         self._reader = threading.Thread(target=self._read, args=(ready,), daemon=True)
@@ -169,6 +178,10 @@ class Shipliftd(Daemon):
     def environments(self, token: str | None = None) -> environments_pb2_grpc.EnvironmentServiceStub:
         """EnvironmentService, called with this token (`""`: with none; unset: the admin's)."""
         return environments_pb2_grpc.EnvironmentServiceStub(self.channel(token))
+
+    def secret_service(self, token: str | None = None) -> secrets_pb2_grpc.SecretServiceStub:
+        """SecretService, called with this token (`""`: with none; unset: the admin's)."""
+        return secrets_pb2_grpc.SecretServiceStub(self.channel(token))
 
     def channel(self, token: str | None = None) -> grpc.Channel:
         """A channel whose calls carry the token (`""`: none; unset: the admin's)."""

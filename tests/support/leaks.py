@@ -1,9 +1,11 @@
-"""Looks for tokens and parameter values where none may be: in logs, errors, audit rows, stores and backups.
+"""Looks for tokens and values where none may be: in logs, errors, audit rows, stores and backups.
 
 The harness notes what the tests of a process use, and looks when a server ends. A token may be nowhere but
-in the file that the first start writes it to; a value in the store, and there not in the audit.
+in the file that the first start writes it to; a parameter's value in the store, and there not in the audit;
+a secret's nowhere, nor in base64.
 """
 
+import base64
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from shiplift.v1 import secrets_pb2
 
 from tests.support import postgres
 
@@ -28,10 +31,14 @@ class Secrets:
 
     values: set[str] = field(default_factory=set)
     lease_tokens: set[str] = field(default_factory=set)
+    # Of secrets, in clear and in base64.
+    hidden: set[str] = field(default_factory=set)
     seen: list[str] = field(default_factory=list)
 
     def note_request(self, request: Any) -> None:  # noqa: ANN401
-        """Notes the parameters that a request gives."""
+        """Notes the parameters or the secret that a request gives."""
+        if isinstance(request, secrets_pb2.SetSecretRequest):
+            self.hide(request.value)
         fields = request.DESCRIPTOR.fields_by_name
         if "params" not in fields or len(self.values) >= _MOST_VALUES:
             return
@@ -40,6 +47,12 @@ class Secrets:
         self.values |= {
             value for value in request.params.values() if len(value) >= _LEAST_VALUE and value not in told
         }
+
+    def hide(self, value: str) -> None:
+        """Notes a secret, each of its lines, and what is of it in base64."""
+        for part in {value, *value.splitlines()}:
+            if len(part) >= _LEAST_VALUE:
+                self.hidden |= {part, base64.b64encode(part.encode()).decode().rstrip("=")[:-1]}
 
     def note_end(self, call: Any) -> None:  # noqa: ANN401
         """Notes the lease's token that a call brought; looks into the error that it ended with."""
@@ -52,7 +65,7 @@ class Secrets:
     def look(self, where: str, texts: Iterable[str]) -> None:
         """Looks for all of them in texts."""
         text = "\n".join(texts)
-        found = [value for value in (*self.values, *self.lease_tokens) if value in text]
+        found = [value for value in (*self.values, *self.lease_tokens, *self.hidden) if value in text]
         found += [token.decode() for token in _TOKEN.findall(text.encode(errors="replace"))]
         self.seen += [f"{each!r} in {where}" for each in found]
 
@@ -64,7 +77,7 @@ class Secrets:
         for path in _stores(database):
             content = path.read_bytes()
             found = [token.decode() for token in _TOKEN.findall(content)]
-            found += [each for each in self.lease_tokens if each.encode() in content]
+            found += [each for each in (*self.lease_tokens, *self.hidden) if each.encode() in content]
             self.seen += [f"{each!r} in {path}" for each in found]
         self.look(f"the audit of {database}", _audit(database))
 
@@ -78,7 +91,7 @@ class Secrets:
                     str(row) for row in store.execute(sql.SQL("TABLE {}").format(sql.Identifier(table)))
                 )
                 found = [token.decode() for token in _TOKEN.findall(text.encode())]
-                found += [each for each in self.lease_tokens if each in text]
+                found += [each for each in (*self.lease_tokens, *self.hidden) if each in text]
                 self.seen += [f"{each!r} in {table}" for each in found]
 
 

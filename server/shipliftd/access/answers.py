@@ -34,6 +34,7 @@ SHOWN = {
     ),
     "Environment": _names("owner repo name rules_version version created updated"),
     "OwnerRules": _names("owner version"),
+    "Secret": _names("id owner repo environment name pull_requests created updated version"),
     "Uncertain": _names("build stage machine since"),
     "Repository": _names("id user_id owner name slug visibility permissions created updated version"),
 }

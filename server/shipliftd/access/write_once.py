@@ -160,6 +160,8 @@ _TO_ENVIRONMENT = {
     "DeleteEnvironment": "environment",
     "HoldEnvironment": "environment",
     "ResumeEnvironment": "environment",
+    "SetSecret": "environment",
+    "DeleteSecret": "environment",
 }
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from shiplift.v1 import access_pb2, builds_pb2, stages_pb2
+from shiplift.v1 import access_pb2, builds_pb2, secrets_pb2, stages_pb2
 
 from shipliftd import environments
 from shipliftd.enum_words import EVENT_OF, RESULT_OF, STATUS_OF, VISIBILITY_OF
@@ -22,6 +22,7 @@ from shipliftd.store.rows import (
     MadeToken,
     NamedGrant,
     RunnerRow,
+    SecretRow,
     StageRow,
     StepRow,
 )
@@ -326,6 +327,23 @@ def token(made: MadeToken) -> access_pb2.Token:
         revoked=time(row.revoked),
         last_used=time(row.last_used),
         secret=made.secret,
+    )
+
+
+def secret(row: SecretRow) -> secrets_pb2.Secret:
+    """A secret, without its value."""
+    return secrets_pb2.Secret(
+        id=row.id,
+        owner=row.owner,
+        repo=row.repo,
+        environment=row.environment,
+        name=row.name,
+        pull_requests=bool(row.pull_requests),
+        by=row.by,
+        created=time(row.created),
+        updated=time(row.updated),
+        version=row.version,
+        digest=row.digest,
     )
 
 

@@ -74,6 +74,7 @@ class Keyring:
             "this server has no key to keep secrets with: its operator makes one with `shipliftd new-key`,"
             f" and gives the server the file with {FILE}",
             reason="SECRETS_NOT_CONFIGURED",
+            violations=[("key", "is not configured")],
         )
 
 
