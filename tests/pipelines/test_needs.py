@@ -4,10 +4,13 @@ from typing import Any
 
 import grpc
 import pytest
+from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as api
+from shiplift.v1 import secrets_pb2 as pb
 
+from tests.support.harness import Shipliftd
 from tests.support.refusals import Refusal, refusal
-from tests.support.repository import Repository, change
+from tests.support.repository import COMMIT, Repository, change
 from tests.support.staged import SUCCESS, pipelines
 
 FROM = {"from_secret": "token"}
@@ -15,8 +18,9 @@ FROM = {"from_secret": "token"}
 
 def missing(slug: str, told: str, *wanted: tuple[str, str]) -> Refusal:
     message = (
-        f"secrets are wanted, and this server has none to give: {told}. Where the runners of {slug} bring"
-        f" them, an admin of it can say so: shiplift repo set {slug} --runner-secrets"
+        f"secrets are wanted that there are not: {told}. An admin of {slug} can set each: shiplift secret"
+        f" set NAME -R {slug}. Where its runners bring them, they can say so: shiplift repo set {slug}"
+        " --runner-secrets"
     )
     violations = tuple((name, f"is wanted by {where}") for name, where in wanted)
     return Refusal(grpc.StatusCode.FAILED_PRECONDITION, message, "SECRETS_MISSING", violations)
@@ -110,7 +114,7 @@ def test_of_many_secrets_the_first_are_told(repository: Repository) -> None:
         True,
         False,
     )
-    assert "; and 2 more. Where the runners" in told.message
+    assert "; and 2 more. An admin of" in told.message
 
 
 def test_a_build_that_is_recorded_is_tried_again_by_the_same_rule(repository: Repository) -> None:
@@ -158,3 +162,62 @@ def test_a_build_that_somebody_asks_for_needs_the_same(repository: Repository) -
     change(repository, runner_secrets=True)
     (warning,) = repository.record(**asked).warnings
     assert warning.startswith("the repository is cloned by default, and nobody has said from where: ")
+
+
+def setting(repository: Repository, **fields: Any) -> pb.SetSecretRequest:  # noqa: ANN401
+    where = {"owner": repository.owner, "repo": repository.name, "name": "token", "value": "hidden"}
+    return pb.SetSecretRequest(**{**where, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "does"),
+    [
+        ({}, True),
+        ({"repo": "*"}, True),
+        ({"environment": "production"}, True),
+        ({"environment": "staging"}, False),
+        ({"name": "Token"}, False),
+    ],
+)
+def test_a_secret_that_is_there_is_missing_no_more(
+    server: Shipliftd, name: str, fields: dict[str, str], does: bool
+) -> None:
+    server.access().CreateRepository(access_pb2.CreateRepositoryRequest(owner=f"o{name}", repo="app"))
+    repository = Repository(server, f"o{name}", "app")
+    secrets = server.secret_service()
+    file = pipelines({"clone": {"disable": True}, "steps": [step(environment={"KEY": FROM})]})
+    repository.record(pipeline=file, status=SUCCESS)
+    secrets.SetSecret(setting(repository, **fields))
+    if not does:
+        assert refusal(repository.promote, 1) == missing(
+            repository.slug, f"'token' by {STEP}", ("token", STEP)
+        )
+        return
+    assert repository.promote(1).number == 2
+    where = {key: value for key, value in fields.items() if key != "value"}
+    secrets.DeleteSecret(
+        pb.DeleteSecretRequest(**{"owner": repository.owner, "repo": "app", "name": "token", **where})
+    )
+    assert refusal(repository.promote, 1).reason == "SECRETS_MISSING"
+
+
+def test_what_is_not_for_pull_requests_is_named_so(repository: Repository) -> None:
+    secrets = repository.server.secret_service()
+    both = {"KEY": FROM, "OTHER": {"from_secret": "other"}}
+    trigger = {"event": "pull_request"}
+    file = pipelines({"clone": {"disable": True}, "trigger": trigger, "steps": [step(environment=both)]})
+    asked = {"run": True, "event": api.BUILD_EVENT_PULL_REQUEST, "pipeline": file, "after": COMMIT}
+    secrets.SetSecret(setting(repository))
+    withheld = " (it is there, but not for pull requests: --pull-requests has them get it)"
+    told = missing(
+        repository.slug,
+        f"'token' by {STEP}{withheld}; 'other' by {STEP}",
+        ("token", f"{STEP}{withheld}"),
+        ("other", STEP),
+    )
+    assert refusal(repository.record, **asked) == told
+    secrets.SetSecret(setting(repository, name="other", pull_requests=True))
+    # Of one name the narrower of those that it may have.
+    secrets.SetSecret(setting(repository, pull_requests=True))
+    secrets.SetSecret(setting(repository, environment="production"))
+    assert repository.record(**asked).event == api.BUILD_EVENT_PULL_REQUEST

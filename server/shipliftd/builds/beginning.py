@@ -209,7 +209,7 @@ def _stages(tx: Transaction, place: Place, build: BuildRow, wish: Wish) -> tuple
         )
     # What was recorded has stages already, and they need not be its file's.
     fresh = again(build, place.slug, wish.stages, said if build.parent else None, build.created)
-    return fresh, [] if said is None else lacking(place, build, fresh, said)
+    return fresh, [] if said is None else lacking(tx, place, build, fresh, said)
 
 
 def _require_overrider(caller: Caller, wish: Wish, place: Place) -> None:

@@ -157,7 +157,7 @@ def create(
         slug = f"{caller.owner}/{caller.repo}"
         stages = again(build, slug, (), parsed, at)
         if parsed is not None:
-            warnings += lacking(taken, build, stages, parsed)
+            warnings += lacking(tx, taken, build, stages, parsed)
     elif parsed is not None and not request.stages:
         stages = _matching(caller, build, parsed, stages, at)
     else:

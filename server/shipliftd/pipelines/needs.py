@@ -1,12 +1,13 @@
 """What the stages of a new build need that this server may not have: secrets, something to clone. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from shipliftd.errors import Precondition
 from shipliftd.pipelines import Pipeline, Pipelines, Secret
 from shipliftd.pipelines.conditions import WHEN, Answers, Facts
 
 _MOST_TOLD = 10
+_WITHHELD = " (it is there, but not for pull requests: --pull-requests has them get it)"
 
 
 def secrets(said: Pipelines, pipelines: Iterable[Pipeline], facts: Facts) -> dict[str, list[str]]:
@@ -19,19 +20,23 @@ def secrets(said: Pipelines, pipelines: Iterable[Pipeline], facts: Facts) -> dic
     return wanted
 
 
-def require_secrets(slug: str, wanted: dict[str, list[str]]) -> None:
-    """Raises Precondition, naming them, when secrets are wanted."""
-    if not wanted:
+def require_secrets(slug: str, missing: dict[str, list[str]], withheld: Container[str]) -> None:
+    """Raises Precondition, naming them, when wanted secrets are missing, or not for pull requests."""
+    if not missing:
         return
     owner, _, repo = slug.partition("/")
-    first = list(wanted.items())[:_MOST_TOLD]
-    told = "; ".join(f"{name!r} by {', '.join(where[:3])}" for name, where in first)
-    more = f"; and {len(wanted) - _MOST_TOLD} more" if len(wanted) > _MOST_TOLD else ""
+    why = {name: _WITHHELD if name in withheld else "" for name in missing}
+    first = list(missing.items())[:_MOST_TOLD]
+    told = "; ".join(f"{name!r} by {', '.join(where[:3])}{why[name]}" for name, where in first)
+    more = f"; and {len(missing) - _MOST_TOLD} more" if len(missing) > _MOST_TOLD else ""
     raise Precondition(
-        f"secrets are wanted, and this server has none to give: {told}{more}. Where the runners of {slug}"
-        f" bring them, an admin of it can say so: shiplift repo set {slug} --runner-secrets",
+        f"secrets are wanted that there are not: {told}{more}. An admin of {slug} can set each:"
+        f" shiplift secret set NAME -R {slug}. Where its runners bring them, they can say so:"
+        f" shiplift repo set {slug} --runner-secrets",
         reason="SECRETS_MISSING",
-        violations=[(name, f"is wanted by {', '.join(where)}") for name, where in wanted.items()],
+        violations=[
+            (name, f"is wanted by {', '.join(where)}{why[name]}") for name, where in missing.items()
+        ],
         metadata={"owner": owner, "repo": repo},
     )
 

@@ -11,6 +11,7 @@ from shipliftd.errors import Precondition
 from shipliftd.pipelines import Pipelines, matching, needs
 from shipliftd.pipelines.conditions import Facts
 from shipliftd.pipelines.matching import MatchedStage
+from shipliftd.secrets import given
 from shipliftd.stages import flow
 from shipliftd.store.ahead import ahead
 from shipliftd.store.compiled import Compiled, arg, inserting
@@ -138,7 +139,9 @@ class Place(Protocol):
         """Where it is cloned."""
 
 
-def lacking(place: Place, build: BuildRow, stages: Iterable[StageRow], said: Pipelines) -> list[str]:
+def lacking(
+    reader: Reader, place: Place, build: BuildRow, stages: Iterable[StageRow], said: Pipelines
+) -> list[str]:
     """What to warn of that a new build's stages need and there is not. Raises Precondition for secrets."""
     named = [said.find(stage.name) for stage in stages if stage.kind == "pipeline"]
     found = [pipeline for pipeline in named if pipeline is not None]
@@ -146,9 +149,18 @@ def lacking(place: Place, build: BuildRow, stages: Iterable[StageRow], said: Pip
     if not place.runner_secrets:
         asked = facts(build, slug, said)
         wanted = beside(said, ("secrets", asked), functools.partial(needs.secrets, said, found, asked))
-        needs.require_secrets(slug, wanted)
+        if wanted:
+            _require_secrets(reader, slug, build, wanted)
     warning = "" if place.git_http_url else needs.clone_warning(slug, found)
     return [warning] if warning else []
+
+
+def _require_secrets(reader: Reader, slug: str, build: BuildRow, wanted: dict[str, list[str]]) -> None:
+    owner, _, repo = slug.partition("/")
+    where = (reader, owner, repo, build.deploy_to)
+    there = given.available(*where, given.is_of_pull_request(build))
+    missing = {name: by for name, by in wanted.items() if name not in there}
+    needs.require_secrets(slug, missing, given.withheld(*where) if missing else ())
 
 
 def _matched(parsed: Pipelines, asked: Facts) -> list[MatchedStage]:
