@@ -1,8 +1,9 @@
 """Commands that work on the store itself, beside a server or without one."""
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -21,13 +22,13 @@ from shipliftd.clock import now
 from shipliftd.enum_words import ACTION_WORD
 from shipliftd.errors import Precondition
 from shipliftd.fields import Faults
-from shipliftd.secrets import keys
+from shipliftd.secrets import keys, rotation
 from shipliftd.settings import (
     database_of,
     default_database,
     sqlite_path,
 )
-from shipliftd.store import Lock, backups, copying, invariants, open_store
+from shipliftd.store import Lock, Store, backups, copying, invariants, open_store
 from shipliftd.store.transaction import Transaction
 
 T = TypeVar("T")
@@ -156,6 +157,25 @@ def new_key() -> None:
 
 
 @app.command()
+def rotate_key(secret_key_file: SecretKeyFile = None, database: Database = DEFAULT_DATABASE) -> None:
+    """Have the first key keep every secret in place of the others; works beside a running server."""
+    keyring = keys.Keyring(secret_key_file, os.environ.get(keys.VARIABLE, ""))
+    first = keyring.first()
+
+    async def run(store: Store) -> rotation.Rotated:
+        return await rotation.rotate(store, keyring.all(), first)
+
+    rotated = _on_store(database, run)
+    say(f"{rotated.wrapped} wrapped anew with {first.id!r}")
+    for line in rotated.lost:
+        say(f"gone: {line}")
+    if rotated.lost:
+        raise Precondition(
+            f"{len(rotated.lost)} cannot be opened: give the key that kept them, or set them again"
+        )
+
+
+@app.command()
 def migrate(database: Database = DEFAULT_DATABASE) -> None:
     """Bring the store up to this release."""
     with _locked(database, Lock), closing(open_store(database_of(database))) as store:
@@ -218,13 +238,21 @@ def copy_store(
 def _write(database: str, verb: Callable[[Transaction, Caller, Any], T], request: Any) -> T:  # noqa: ANN401
     """Runs a verb of the API on the store itself, in the operator's name."""
 
+    async def run(store: Store) -> T:
+        method = type(request).__name__.removesuffix("Request")
+        return await store.write(verb, first_start.by_operator(method), request)
+
+    return _on_store(database, run)
+
+
+def _on_store(database: str, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+    """Works on a store that is there, beside a server or without one."""
     place = _existing(database)
 
     async def run() -> T:
         with closing(open_store(place, 1)) as store:
             await store.open()
-            method = type(request).__name__.removesuffix("Request")
-            return await store.write(verb, first_start.by_operator(method), request)
+            return await work(store)
 
     with _locked(database, Lock.of_command):
         return asyncio.run(run())

@@ -42,12 +42,13 @@ from shipliftd.clock import Setting
 from shipliftd.descriptors import MOST_REQUEST, SERVICES
 from shipliftd.errors import Precondition, Unavailable
 from shipliftd.logins import Logins
+from shipliftd.secrets import given
 from shipliftd.secrets.keys import Keyring
 from shipliftd.settings import Settings
 from shipliftd.signals import Signals
 from shipliftd.stages import known_runners, leases
 from shipliftd.stages.known_runners import KnownRunners
-from shipliftd.store import Lock, Store, open_store
+from shipliftd.store import Lock, Store, is_damaged, open_store
 from shipliftd.store.transaction import Change, Reader
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ async def serve(settings: Settings) -> None:
         try:
             await store.start()
             await first_start.first_start(store)
+            await _tell_of_lost(store, keyring)
             if store.is_alone:
                 await store.write(leases.extend_leases)
             await store.write(known_runners.forget_old)
@@ -115,6 +117,18 @@ async def serve(settings: Settings) -> None:
         finally:
             store.close()
     _leave()
+
+
+async def _tell_of_lost(store: Store, keyring: Keyring) -> None:
+    try:
+        lost = await store.read(given.lost, keyring)
+    except Exception as error:
+        # What is damaged keeps no server from the rest.
+        if not is_damaged(error):
+            raise
+        lost = ["nobody knows which: their table is damaged"]
+    if lost:
+        log.warning("secrets cannot be opened", extra={"secrets": ", ".join(lost)})
 
 
 def _leave() -> NoReturn:

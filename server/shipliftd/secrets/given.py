@@ -11,6 +11,8 @@ from shipliftd.store.models import Secret
 from shipliftd.store.rows import BuildRow, SecretRow
 from shipliftd.store.transaction import Reader
 
+_MOST_TOLD = 20
+
 # The narrower last: an owner's, the repository's, the environment's.
 _APPLYING = Compiled(
     Secret.select()
@@ -70,6 +72,18 @@ def opened(keyring: Keyring, rows: Mapping[str, SecretRow]) -> Opened:
         except CannotOpen as error:
             found.lost[name] = str(error)
     return found
+
+
+def lost(reader: Reader, keyring: Keyring) -> list[str]:
+    """The first secrets whose master key is not there, for people."""
+    query = Secret.select().where(Secret.deleted == 0, Secret.key_id.not_in([*keyring.all()]))
+    rows = reader.rows(query.order_by(Secret.id).limit(_MOST_TOLD))
+    return [f"{told_of(row)} (key {row.key_id})" for row in (SecretRow(*each) for each in rows)]
+
+
+def told_of(row: SecretRow) -> str:
+    """A secret by all its names, for people."""
+    return f"{row.name} of {row.owner}/{row.repo}" + (row.environment and f" in {row.environment}")
 
 
 def sealed_of(row: SecretRow) -> Sealed:

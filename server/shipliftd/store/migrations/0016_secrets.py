@@ -57,3 +57,4 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
             "builds", "sealed_params", TextField(default="{}", constraints=[SQL("DEFAULT '{}'")])
         )
     )
+    db.execute_sql("""CREATE INDEX "builds_sealed" ON "builds" ("id") WHERE "sealed_params" <> '{}'""")

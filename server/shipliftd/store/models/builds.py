@@ -113,6 +113,8 @@ Build.add_index(
     )
 )
 Build.add_index(Build.index(Build.repo, Build.ref, Build.number, name="builds_of_ref"))
+# The few that `rotate-key` looks at.
+Build.add_index(Build.index(Build.id, name="builds_sealed", where=SQL("\"sealed_params\" <> '{}'")))
 Build.add_index(
     Build.index(
         Build.repo,
