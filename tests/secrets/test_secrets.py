@@ -72,7 +72,7 @@ def seen_by(server: Shipliftd, kept: Kept, **cuts: object) -> Kept:
 
 def not_found(kept: Kept, environment: str = "") -> Refusal:
     where = f"{kept.owner}/{kept.repo}" + (f" in {environment}" if environment else "")
-    told = f"there is no secret 'token' of {where}: ListSecrets has those that there are"
+    told = f"there is no secret 'token' of {where}: ListSecrets shows those there are"
     return Refusal(grpc.StatusCode.NOT_FOUND, told, "SECRET_NOT_FOUND")
 
 

@@ -18,6 +18,7 @@ from shiplift.cli import (
     record,
     repos,
     runner,
+    secrets,
     take,
 )
 from shiplift.cli.output import put
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 for part in (
     *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, envs.app),
-    *(holds.app, environments.app, take.app, runner.app, access.app, repos.app),
+    *(holds.app, environments.app, take.app, runner.app, access.app, repos.app, secrets.app),
 ):
     app.add_typer(part)
 

@@ -26,6 +26,7 @@ _NAMES: Mapping[str, Callable[[Any], object]] = {
     ),
     "Grant": lambda grant: grant.login,
     "Hold": lambda hold: hold.environment,
+    "Secret": lambda secret: secret.name,
     "Repository": lambda repository: repository.slug,
     "Token": lambda token: token.id,
     "User": lambda user: user.login,

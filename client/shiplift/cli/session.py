@@ -421,6 +421,7 @@ def _without_grpc(session: Session, error: Unavailable) -> str:
 _LISTS = {
     "ListBuilds": "builds",
     "ListDeployments": "envs",
+    "ListSecrets": "secret list",
     "ListEnvironments": "env list",
     "ListTokens": "token list",
 }

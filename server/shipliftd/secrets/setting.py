@@ -134,7 +134,7 @@ def _there(reader: Reader, request: _Request) -> SecretRow:
     if found is None or found.deleted:
         where = f"{request.owner}/{request.repo}" + (request.environment and f" in {request.environment}")
         raise NotFound(
-            f"there is no secret {request.name!r} of {where}: ListSecrets has those that there are",
+            f"there is no secret {request.name!r} of {where}: ListSecrets shows those there are",
             reason="SECRET_NOT_FOUND",
             metadata={
                 "owner": request.owner,
