@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shiplift.v1 import access_pb2, builds_pb2
+from shiplift.v1 import access_pb2, builds_pb2, secrets_pb2
 
 from tests.support import demo
 from tests.support.gateway import drone_variables
@@ -348,6 +348,46 @@ def test_promotions_are_approved_declined_and_rolled_back(
             found = does(tokens.writer, named, "rollback", "production")
             assert found == build(stored_build(served, number), "pending", event="rollback", **made)
             repository.report(number, builds_pb2.BUILD_STATUS_SUCCESS)
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["in the server's process", "on its own"])
+def test_secrets_are_added_shown_listed_updated_and_removed(
+    drone: Path, served: Shipliftd, alone: bool
+) -> None:
+    demo.fill(served)
+    for value in ("correct horse battery", "another staple", "of all of them", "of all of them, now"):
+        served.secrets.hide(value)
+    served.secret_service().SetSecret(
+        secrets_pb2.SetSecretRequest(
+            owner=demo.OWNER, repo=demo.REPO, environment="production", name="narrow", value="not Drone's"
+        )
+    )
+    with Gateway(served.address) if alone else nullcontext(served) as gateway:
+        lines = told(drone, gateway.http, served.admin_token, "secrets", "all")
+    token, key = {"namespace": demo.OWNER, "name": "token"}, {"namespace": demo.OWNER, "name": "key"}
+    allowed = {**token, "pull_request": True}
+    of_all = {**key, "pull_request": True}
+    gone = refusal(
+        404,
+        "NOT_FOUND",
+        f"there is no secret 'token' of {demo.OWNER}/{demo.REPO}: ListSecrets shows those there are",
+    )
+    assert lines == [
+        ("SecretCreate", token),
+        ("Secret", token),
+        ("SecretUpdate", allowed),
+        ("SecretList", [allowed]),
+        ("SecretDelete", None),
+        ("Secret, gone", gone),
+        ("SecretUpdate, gone", gone),
+        ("OrgSecretCreate", of_all),
+        ("OrgSecret", of_all),
+        ("OrgSecretUpdate", of_all),
+        ("OrgSecretList", [of_all]),
+        ("OrgSecretListAll", [of_all]),
+        ("OrgSecretDelete", None),
+        ("OrgSecretList, empty", []),
+    ]
 
 
 def test_a_wrong_token_is_told_so_at_every_call(drone: Path, served: Shipliftd) -> None:

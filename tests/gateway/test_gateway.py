@@ -324,9 +324,9 @@ def test_what_is_not_here_is_told_to_who_may_read_the_repository(
     recorded: Repository, reader: Caller, outsider: Caller, stranger: Caller
 ) -> None:
     def call(who: Caller) -> Answer:
-        return who.get(path(recorded, "/secrets"))
+        return who.get(path(recorded, "/registry"))
 
-    told = ABSENT["/api/repos/{owner}/{repo}/secrets"]
+    told = ABSENT["/api/repos/{owner}/{repo}/registry"]
     assert (call(reader).status, call(reader).json) == (501, {"message": told, "code": "UNIMPLEMENTED"})
     assert call(outsider).told == hidden(recorded.slug)
     assert call(stranger).told == (401, f"GetRepository {NO_TOKEN}")

@@ -196,8 +196,8 @@ def test_415_says_what_is_taken(caller: Caller, recorded: Repository) -> None:
 
 
 def test_501_says_what_to_use_instead(caller: Caller, recorded: Repository) -> None:
-    answer = caller.get(f"/api/repos/{recorded.slug}/secrets")
-    assert_failed(answer, 501, "UNIMPLEMENTED", ABSENT["/api/repos/{owner}/{repo}/secrets"])
+    answer = caller.get(f"/api/repos/{recorded.slug}/registry")
+    assert_failed(answer, 501, "UNIMPLEMENTED", ABSENT["/api/repos/{owner}/{repo}/registry"])
 
 
 def test_500_tells_an_id_and_no_more(own_server: Shipliftd) -> None:

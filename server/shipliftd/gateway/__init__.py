@@ -8,7 +8,7 @@ state, no store and no rules of its own.
     protocol.py   HTTP/1.1, with bounds on what a connection may send
     app.py        what every request passes: its id, the log, errors, CORS, the routes
     drone.py      Drone's routes: those of builds, a handler each, and the table of all
-    repositories.py, everywhere.py, badges.py   the others' handlers
+    repositories.py, secrets.py, everywhere.py, badges.py   the others' handlers
     absent.py     what Drone has and we have not
     runners.py    the calls of Drone's runners
     shapes.py     a message as Drone's JSON

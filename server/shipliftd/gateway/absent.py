@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 _REPO = "/api/repos/{owner}/{repo}"
-_SECRETS = (
-    "secrets are the runners' own in this release: set `from_secret` names where the runner runs, and"
-    " `runner_secrets` on the repository"
+_REGISTRY = (
+    "what images are pulled with is the runners' own: log in where the runner runs, or name a secret in the"
+    " pipeline file's `image_pull_secrets`"
 )
 _CRON = (
     "schedules are your CI's: have it call POST /api/repos/OWNER/REPO/builds, which is `drone build create`"
@@ -16,7 +16,7 @@ _USERS = (
     " `shiplift grant add`"
 )
 _FILES = "pipeline files are not signed: who may record a build decides what runs (`shiplift grant`)"
-_ENCRYPT = "there are no encrypted secrets in pipeline files: " + _SECRETS
+_ENCRYPT = "there are no encrypted secrets in pipeline files: set them with `shiplift secret set`"
 _PURGE = "history is kept: a promotion can always be traced to its build and its log"
 _STREAM = (
     "there is no event stream: follow a log with `shiplift log BUILD -f` (TailLog), a build with GetBuild"
@@ -37,10 +37,8 @@ ABSENT: Mapping[str, str] = {
     f"{_REPO}/verify": _FILES,
     f"{_REPO}/encrypt": _ENCRYPT,
     f"{_REPO}/encrypt/{{kind}}": _ENCRYPT,
-    f"{_REPO}/secrets": _SECRETS,
-    f"{_REPO}/secrets/{{name}}": _SECRETS,
-    f"{_REPO}/registry": _SECRETS,
-    f"{_REPO}/registry/{{name}}": _SECRETS,
+    f"{_REPO}/registry": _REGISTRY,
+    f"{_REPO}/registry/{{name}}": _REGISTRY,
     f"{_REPO}/cron": _CRON,
     f"{_REPO}/cron/{{name}}": _CRON,
     f"{_REPO}/collaborators": _COLLABORATORS,
@@ -51,9 +49,6 @@ ABSENT: Mapping[str, str] = {
     f"{_REPO}/builds/pulls/{{pull}}": _BRANCHES,
     f"{_REPO}/builds/deployments/{{target:path}}": _PURGE,
     f"{_REPO}/builds/{{build}}/cards/{{stage}}/{{step}}": _CARDS,
-    "/api/secrets": _SECRETS,
-    "/api/secrets/{namespace}": _SECRETS,
-    "/api/secrets/{namespace}/{name}": _SECRETS,
     "/api/templates": _TEMPLATES,
     "/api/templates/{namespace}": _TEMPLATES,
     "/api/templates/{namespace}/{name}": _TEMPLATES,

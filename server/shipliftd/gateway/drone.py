@@ -10,7 +10,7 @@ import grpc
 import orjson
 from shiplift.v1 import builds_pb2, environments_pb2
 
-from shipliftd.gateway import everywhere, promotions, repositories
+from shipliftd.gateway import everywhere, promotions, repositories, secrets
 from shipliftd.gateway.absent import ABSENT_METHODS
 from shipliftd.gateway.exchange import Exchange, number
 from shipliftd.gateway.failures import Failure, invalid
@@ -339,6 +339,46 @@ OPERATIONS = (
         everywhere.incomplete_stages,
         everywhere.BUILD_STAGE,
         is_list=True,
+    ),
+    *(
+        operation
+        for path, of, listed_there in (
+            (f"{REPOSITORY}/secrets", "a repository", secrets.listed),
+            ("/api/secrets/{namespace}", "all repositories of an owner", secrets.listed_of_owner),
+        )
+        for operation in (
+            Operation("GET", path, f"Secrets of {of}", listed_there, secrets.SECRET, is_list=True),
+            Operation(
+                "POST",
+                path,
+                f"Set a secret of {of}",
+                secrets.create,
+                secrets.SECRET,
+                headers=(_KEY,),
+                body=secrets.BODY,
+            ),
+            Operation("GET", f"{path}/{{name}}", f"A secret of {of}", secrets.found, secrets.SECRET),
+            Operation(
+                "PATCH",
+                f"{path}/{{name}}",
+                f"Change a secret of {of}",
+                secrets.update,
+                secrets.SECRET,
+                headers=(_KEY,),
+                body=secrets.BODY,
+            ),
+            Operation(
+                "DELETE",
+                f"{path}/{{name}}",
+                f"Delete a secret of {of}",
+                secrets.delete,
+                is_silent=True,
+                headers=(_KEY,),
+            ),
+        )
+    ),
+    Operation(
+        "GET", "/api/secrets", "Secrets of owners", secrets.listed_everywhere, secrets.SECRET, is_list=True
     ),
     Operation("GET", "/version", "The release", repositories.version, repositories.VERSION),
     *(

@@ -11,6 +11,7 @@ import orjson
 from shiplift.v1.access_pb2_grpc import AccessServiceStub
 from shiplift.v1.builds_pb2_grpc import BuildServiceStub
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
+from shiplift.v1.secrets_pb2_grpc import SecretServiceStub
 from shiplift.v1.stages_pb2_grpc import StageServiceStub
 from starlette.types import Receive, Scope
 
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from shiplift.v1.access_pb2_grpc import AccessServiceAsyncStub
     from shiplift.v1.builds_pb2_grpc import BuildServiceAsyncStub
     from shiplift.v1.environments_pb2_grpc import EnvironmentServiceAsyncStub
+    from shiplift.v1.secrets_pb2_grpc import SecretServiceAsyncStub
     from shiplift.v1.stages_pb2_grpc import StageServiceAsyncStub
 
     Rpc = grpc.aio.UnaryUnaryMultiCallable
     StreamRpc = grpc.aio.UnaryStreamMultiCallable
 else:
     AccessServiceAsyncStub = BuildServiceAsyncStub = object
-    EnvironmentServiceAsyncStub = StageServiceAsyncStub = object
+    EnvironmentServiceAsyncStub = SecretServiceAsyncStub = StageServiceAsyncStub = object
     Rpc = StreamRpc = dict
 
 Metadata = tuple[tuple[str, str], ...]
@@ -52,6 +54,7 @@ class Stubs(NamedTuple):
     access: AccessServiceAsyncStub
     stages: StageServiceAsyncStub
     environments: EnvironmentServiceAsyncStub
+    secrets: SecretServiceAsyncStub
 
     @classmethod
     def of(cls, channel: grpc.aio.Channel) -> "Stubs":
@@ -61,6 +64,7 @@ class Stubs(NamedTuple):
             AccessServiceStub(channel),
             StageServiceStub(channel),
             EnvironmentServiceStub(channel),
+            SecretServiceStub(channel),
         )
 
 
@@ -68,7 +72,7 @@ class Exchange:
     """A request, and who makes it."""
 
     def __init__(self, stubs: Stubs, scope: Scope, receive: Receive) -> None:
-        self.builds, self.access, self.stages, self.environments = stubs
+        self.builds, self.access, self.stages, self.environments, self.secrets = stubs
         self.replayed = False
         self._scope = scope
         self._receive = receive

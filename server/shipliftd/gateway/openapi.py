@@ -21,6 +21,7 @@ from shipliftd.gateway.everywhere import BUILD_STAGE
 from shipliftd.gateway.exchange import MOST_NUMBER, REQUEST_ID
 from shipliftd.gateway.repositories import VERSION
 from shipliftd.gateway.runners import ROUTES, Handler
+from shipliftd.gateway.secrets import SECRET
 from shipliftd.gateway.shapes import SHAPES, Json
 
 _ERRORS = {
@@ -138,6 +139,8 @@ _SCHEMA_OF: Json = {
     "owner": _NAME,
     "repo": _NAME,
     "target": _TARGET,
+    "namespace": _NAME,
+    "name": _NAME,
     "commit": {"type": "string", "pattern": "^[0-9a-fA-F]{0,64}$"},
     "Idempotency-Key": {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"},
     "Shiplift-Expected-Current": {**_NUMBER, "minimum": 0},
@@ -243,7 +246,7 @@ def _ref(name: str) -> Json:
 
 def _schemas() -> Json:
     schemas: Json = {shape.name: shape.schema() for shape in SHAPES.values()}
-    schemas |= {form.name: form.schema() for form in (BUILD_STAGE, VERSION)}
+    schemas |= {form.name: form.schema() for form in (BUILD_STAGE, SECRET, VERSION)}
     schemas["Error"] = _error(
         "gRPC's code by name.", "Sent where `Accept: application/json; details=1` asks.", {"type": "object"}
     )

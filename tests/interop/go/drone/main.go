@@ -58,13 +58,46 @@ func act(client drone.Client, owner, repo string, number int, verb, word string)
 	case "rollback":
 		build, err := client.Rollback(owner, repo, number, word, params)
 		tell("Rollback", build, err)
+	case "secrets":
+		keep(client, owner, repo)
 	case "approve":
 		tell("Approve", nil, client.Approve(owner, repo, number, stage(word)))
 	case "decline":
 		tell("Decline", nil, client.Decline(owner, repo, number, stage(word)))
 	default:
-		log.Fatalf("%s: wanted promote, rollback, approve or decline", verb)
+		log.Fatalf("%s: wanted promote, rollback, secrets, approve or decline", verb)
 	}
+}
+
+// What "drone secret" and "drone orgsecret" do: add, info, ls, update, rm.
+func keep(client drone.Client, owner, repo string) {
+	secret, err := client.SecretCreate(owner, repo, &drone.Secret{Name: "token", Data: "correct horse battery"})
+	tell("SecretCreate", secret, err)
+	secret, err = client.Secret(owner, repo, "token")
+	tell("Secret", secret, err)
+	secret, err = client.SecretUpdate(owner, repo, &drone.Secret{Name: "token", PullRequest: true})
+	tell("SecretUpdate", secret, err)
+	secrets, err := client.SecretList(owner, repo)
+	tell("SecretList", secrets, err)
+	tell("SecretDelete", nil, client.SecretDelete(owner, repo, "token"))
+	secret, err = client.Secret(owner, repo, "token")
+	tell("Secret, gone", secret, err)
+	secret, err = client.SecretUpdate(owner, repo, &drone.Secret{Name: "token", Data: "another staple"})
+	tell("SecretUpdate, gone", secret, err)
+
+	secret, err = client.OrgSecretCreate(owner, &drone.Secret{Name: "key", Data: "of all of them", PullRequest: true})
+	tell("OrgSecretCreate", secret, err)
+	secret, err = client.OrgSecret(owner, "key")
+	tell("OrgSecret", secret, err)
+	secret, err = client.OrgSecretUpdate(owner, &drone.Secret{Name: "key", Data: "of all of them, now"})
+	tell("OrgSecretUpdate", secret, err)
+	secrets, err = client.OrgSecretList(owner)
+	tell("OrgSecretList", secrets, err)
+	secrets, err = client.OrgSecretListAll()
+	tell("OrgSecretListAll", secrets, err)
+	tell("OrgSecretDelete", nil, client.OrgSecretDelete(owner, "key"))
+	secrets, err = client.OrgSecretList(owner)
+	tell("OrgSecretList, empty", secrets, err)
 }
 
 func stage(word string) int {
