@@ -83,16 +83,10 @@ def _round(server: Shipliftd, page_size: int, calls: int) -> tuple[float, float]
 def _cost(server: Shipliftd, call: Callable[[], Message], calls: int) -> float:
     """Milliseconds of the server's CPU a call, of so many one after the other."""
     call()
-    before = _cpu(server.process.pid)
+    before = server.cpu_seconds()
     for _ in range(calls):
         call()
-    return (_cpu(server.process.pid) - before) * 1000 / calls
-
-
-def _cpu(pid: int) -> float:
-    """The seconds of a core that a process has used."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    return (server.cpu_seconds() - before) * 1000 / calls
 
 
 def _fill(database: Path, repositories: int, environments: int, promotions: int) -> int:

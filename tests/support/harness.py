@@ -67,6 +67,11 @@ class Daemon:
         """Where its gateway listens."""
         return self.listening["http"]
 
+    def cpu_seconds(self) -> float:
+        """The seconds of a core that the process has used."""
+        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def _read(self, ready: "Queue[dict[str, str]]") -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
