@@ -1333,7 +1333,8 @@ class Methods:
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
             view: How much of the builds is returned; BASIC when unset.
-            created_after: Only builds created at this time or later.
+            created_after: Only builds created at this time or later. With `created_before` it is
+                the half-open time from the one to before the other.
             created_before: Only builds created before this time.
             trigger: Only builds that the user of this login recorded or promoted.
             parent: Only promotions and rollbacks of the build of this number.
@@ -1414,7 +1415,8 @@ class Methods:
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
             view: How much of the builds is returned; BASIC when unset.
-            created_after: Only builds created at this time or later.
+            created_after: Only builds created at this time or later. With `created_before` it is
+                the half-open time from the one to before the other.
             created_before: Only builds created before this time.
             trigger: Only builds that the user of this login recorded or promoted.
             parent: Only promotions and rollbacks of the build of this number.
@@ -3779,7 +3781,8 @@ class AsyncMethods:
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
             view: How much of the builds is returned; BASIC when unset.
-            created_after: Only builds created at this time or later.
+            created_after: Only builds created at this time or later. With `created_before` it is
+                the half-open time from the one to before the other.
             created_before: Only builds created before this time.
             trigger: Only builds that the user of this login recorded or promoted.
             parent: Only promotions and rollbacks of the build of this number.
@@ -3860,7 +3863,8 @@ class AsyncMethods:
                 pages. A page token costs less the further on it is. Not with `events`, `statuses`,
                 `trigger`, `created_after` or `created_before` alone.
             view: How much of the builds is returned; BASIC when unset.
-            created_after: Only builds created at this time or later.
+            created_after: Only builds created at this time or later. With `created_before` it is
+                the half-open time from the one to before the other.
             created_before: Only builds created before this time.
             trigger: Only builds that the user of this login recorded or promoted.
             parent: Only promotions and rollbacks of the build of this number.

@@ -255,6 +255,32 @@ def test_lists_builds_newest_first(cli: Cli, client: Client, repo: str) -> None:
     assert numbers("--release", "v1", "--origin", "1") == [3, 1]
 
 
+def test_builds_are_listed_by_time_by_whom_and_across_repositories(
+    cli: Cli, client: Client, repo: str
+) -> None:
+    owner, name = repo.split("/")
+    record(client, repo, after=AFTER)
+    promoted = client.promote_build(owner=owner, repo=name, build=1, target=f"to-{name}")
+    created = promoted.created.ToDatetime().isoformat(timespec="milliseconds")
+
+    def found(*filters: str) -> list[str]:
+        return [f"{each['repo']} {each['number']}" for each in cli.run("builds", *filters, "--json").json()]
+
+    mine = ("--all", "-e", f"to-{name}")
+    assert found("--since", "1h") == [f"{name} 2", f"{name} 1"]
+    assert found("--until", "1h") == []
+    assert found(*mine, "--since", created[:16], "--by", "admin") == [f"{name} 2"]
+    assert found(*mine, "--since", created[:10] + "T00:00+00:00") == [f"{name} 2"]
+    assert found(*mine, "--until", created[:10]) == found(*mine, "--by", "nobody") == []
+    said = cli.run("builds", *mine, "--by", "nobody")
+    assert said.err == "No builds of any repository that fit.\n"
+    assert cli.run("builds", *mine).out.split()[0] == "REPOSITORY"
+    for wrong in ("yesterday", "2026-13-01", "2026-11-20T12", "99999999999d"):
+        said = cli.run("builds", "--since", wrong)
+        told = "wanted 2026-11-20, 2026-11-20T12:00Z or how long ago, such as 7d"
+        assert (said.code, said.err) == (2, f"shiplift: --since {wrong!r} is no time: {told}\n")
+
+
 def test_untrusted_text_reaches_neither_markup_nor_terminal(cli: Cli, client: Client, repo: str) -> None:
     record(client, repo, message=EVIL, title=EVIL, author_name=EVIL, link=EVIL, release="v1\x1b[2J")
     for arguments in (("builds",), ("promote", "1", "qa"), ("show", "1", "--json")):

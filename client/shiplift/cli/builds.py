@@ -10,7 +10,7 @@ import typer
 from shiplift import Denied
 from shiplift._methods import BuildEventWord, BuildStatusWord
 from shiplift._waiting import ENDED
-from shiplift.cli import completing
+from shiplift.cli import completing, moments
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, when, word
 from shiplift.cli.session import (
@@ -18,6 +18,7 @@ from shiplift.cli.session import (
     RequestIdOption,
     Session,
     UnresolvedError,
+    UsageError,
     chosen,
     command,
 )
@@ -89,6 +90,7 @@ def show(session: Session, build: BuildArgument, repository: RepositoryOption = 
     "builds",
     "shiplift builds --environment production --status success",
     "shiplift builds --branch main -n 5",
+    "shiplift builds --environment production --since 7d --all",
     answers=pb.Build,
 )
 def builds(
@@ -119,10 +121,27 @@ def builds(
     origin: Annotated[
         int, typer.Option(metavar="NUMBER", help="Only this build and what was promoted from it.")
     ] = 0,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help=f"Only those created then or later: {moments.FORM}.")
+    ] = "",
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="Only those created before; with --since half-open.")
+    ] = "",
+    by: Annotated[
+        str, typer.Option(metavar="LOGIN", help="Only those that they recorded or promoted.")
+    ] = "",
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="Of all repositories that the token may read.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at the most.")] = 20,
 ) -> None:
     """Lists builds, newest first."""
-    owner, repo = session.repository(repository)
+    owner, repo = "", ""
+    if not everywhere:
+        try:
+            owner, repo = session.repository(repository)
+        except UsageError as error:
+            raise UsageError(f"{error}; or --all") from None
     found = session.client.iterate_builds(
         owner=owner,
         repo=repo,
@@ -133,14 +152,20 @@ def builds(
         commit=(commit or "").lower(),
         ref=f"refs/heads/{branch}" if branch else "",
         origin=origin,
+        created_after=moments.moment("--since", since),
+        created_before=moments.moment("--until", until),
+        trigger=by,
         page_size=min(limit, 1000),
     )
     listed = list(itertools.islice(found, limit))
-    filters = (event, status, environment, release, commit, branch, origin)
+    filters = (event, status, environment, release, commit, branch, origin, since, until, by)
+    where = "any repository" if everywhere else f"{owner}/{repo}"
+    columns = (*((Column("REPOSITORY"),) if everywhere else ()), *_BUILD_COLUMNS)
+    rows = (_row(each, with_repository=everywhere) for each in listed)
     session.show(
         listed,
-        lambda: put_table(_BUILD_COLUMNS, map(_row, listed), wide=session.wide),
-        f"No builds of {owner}/{repo}{' that fit' if any(filters) else ''}.",
+        lambda: put_table(columns, rows, wide=session.wide),
+        f"No builds of {where}{' that fit' if any(filters) else ''}.",
     )
 
 
@@ -158,8 +183,9 @@ _BUILD_COLUMNS = (
 )
 
 
-def _row(build: pb.Build) -> Sequence[str]:
+def _row(build: pb.Build, *, with_repository: bool) -> Sequence[str]:
     return (
+        *((f"{build.owner}/{build.repo}",) if with_repository else ()),
         str(build.number),
         word(pb.BuildStatus, build.status),
         event_of(build),

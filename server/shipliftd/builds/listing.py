@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from peewee import SQL, Field, Value, fn
+from peewee import SQL, Case, Field, Select, Value, fn
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd.access.callers import Caller
@@ -59,6 +59,7 @@ _NEWEST_VERSIONS = _newest(Build.id, Build.version, Build.updated, Build.number)
 _OF_ANY_PAGE = frozenset({"owner", "repo", "page_size", "page_token", "skip", "view"})
 _MOST_SHORT, _MOST_SHORT_SKIPPED = 100, 1000
 _ABOVE_ALL = 2**31
+_ABOVE_ALL_IDS = 2**63 - 1
 _MOST_LOOKED_AT = 50_000
 _UNENDED = frozenset(STATUS_OF[word] for word in UNENDED)
 _IS_UNENDED = SQL(IS_UNENDED)
@@ -82,11 +83,16 @@ def page(
     key = pages.after(reader, request, request.page_token)
     _check_skip(request)
     filters = _filters(caller.repo_id, request)
+    lowest, highest = _span_of_time(reader, caller.repo_id, request)
+    if not highest:
+        return iter(()), None
     order = Build.number if caller.repo_id else Build.id
     mine = Build.repo == caller.repo_id if caller.repo_id else _of(caller)
     columns = [Build] if request.view == pb.BUILD_VIEW_FULL else _LISTED
     query = Build.select(*columns).where(mine, *filters)
     end: int | None = int(key[0]) if key is not None else None
+    if highest < _ABOVE_ALL_IDS:
+        end = min(end or _ABOVE_ALL_IDS, highest + 1)
     if end is not None:
         query = query.where(order < end)
     begin = 0
@@ -99,10 +105,10 @@ def page(
         begin = _last_unended(reader, end)
     else:
         begin = (end or 1 + (reader.scalar(Build.select(fn.MAX(Build.id))) or 0)) - _MOST_LOOKED_AT
-    if begin > 1:
-        query = query.where(order >= begin)
+    if max(begin, lowest) > 1:
+        query = query.where(order >= max(begin, lowest))
     rows = reader.each(query.order_by(order.desc()).limit(most + 1).offset(request.skip))
-    return map(BuildRow._make, rows), [begin] if begin > 1 else None
+    return map(BuildRow._make, rows), [begin] if begin > lowest else None
 
 
 def is_short(request: pb.ListBuildsRequest) -> bool:
@@ -169,6 +175,32 @@ def _of(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
     """The condition that the caller may read a build."""
     # A sum, because the index by repository has another order.
     return (Build.repo + 0).in_(Repository.select(Repository.id).where(visible(caller)))
+
+
+def _span_of_time(reader: Reader, repo_id: int, request: pb.ListBuildsRequest) -> tuple[int, int]:
+    """The lowest and the highest number, or id, that a build of the time asked for has; (0, 0) without any.
+
+    They are looked up, for neither numbers nor ids go by time: clocks are set, and histories imported. Of a
+    time with many builds nothing is said: those are looked through anyway.
+    """
+    if not request.HasField("created_after") and not request.HasField("created_before"):
+        return 1, _ABOVE_ALL_IDS
+    faults = Faults()
+    after, before = (
+        _whole_milliseconds(field, getattr(request, field), faults)
+        for field in ("created_after", "created_before")
+    )
+    made = Build.created >= after
+    if request.HasField("created_before"):
+        made &= Build.created < before
+    some = (
+        Build.select(Build.id, Build.repo, Build.number).where(made).limit(_MOST_LOOKED_AT + 1).alias("s")
+    )
+    order = Case(None, [(some.c.repo_id == repo_id, some.c.number)]) if repo_id else some.c.id
+    count, lowest, highest = reader.rows(
+        Select([some], [fn.COUNT(SQL("1")), fn.MIN(order), fn.MAX(order)])
+    )[0]
+    return (1, _ABOVE_ALL_IDS) if count > _MOST_LOOKED_AT else (lowest or 0, highest or 0)
 
 
 def _last_unended(reader: Reader, end: int | None) -> int:
@@ -279,9 +311,10 @@ def _filters(repo_id: int, request: pb.ListBuildsRequest) -> list[object]:
     if request.trigger:
         filters.append(Build.trigger == request.trigger)
     if request.HasField("created_after"):
-        filters.append(Build.created >= after)
+        # A sum: its index is for `_span_of_time`, and has another order.
+        filters.append(Build.created + 0 >= after)
     if request.HasField("created_before"):
-        filters.append(Build.created < before)
+        filters.append(Build.created + 0 < before)
     return filters
 
 

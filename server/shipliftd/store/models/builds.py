@@ -134,6 +134,8 @@ Build.add_index(
         where=SQL("status IN ('failure', 'error') AND parent > 0"),
     )
 )
+# All that tells where in a list the builds of a time are.
+Build.add_index(Build.index(Build.created, Build.repo, Build.number, Build.id, name="builds_created"))
 # Over all repositories, newest first.
 Build.add_index(Build.index(Build.id, name="builds_unended", where=SQL(IS_UNENDED)))
 Build.add_index(Build.index(Build.repo, Build.origin, Build.number, name="builds_of_origin"))
