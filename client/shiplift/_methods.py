@@ -1534,6 +1534,72 @@ class Methods:
             timeout,
         )
 
+    def diff_promotion(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        target: str,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        despite_lost: int = 0,
+        drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
+        timeout: float | None = None,
+    ) -> builds_pb2.DiffPromotionResponse:
+        """Says what a promotion would change in its environment: what is there, what would come, and
+        what lies between. Takes what PromoteBuild takes; without `target` the build is a promotion
+        or rollback itself, and is compared with what is there now. Stores nothing.
+
+        INVALID_ARGUMENT: as PromoteBuild, and for a build without `target` that goes nowhere.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The number of the build to promote; 1 or above.
+            target: The environment to promote it to: 1 to 100 of letters, digits, `.`, `_`, `-`,
+                `/`; taken as it is, with nothing trimmed and no case folded.
+            params: Parameters for the steps' environment, over those of the promoted build. Names
+                are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB of
+                names and values. Names that a runner, a shell or a language obeys, such as `PATH`,
+                `LD_*` or `DRONE_*`, are refused.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: The number of the deployment (promotion or rollback) that the caller
+                believes to be current in the environment, 0 for none: another one there is ABORTED,
+                naming it.
+            despite_lost: Where the environment is uncertain, the number of the promotion that was
+                lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
+                same. Without it, or with another's, that is FAILED_PRECONDITION.
+            drop_params: The names of the promoted build's parameters that the new one is to be
+                without; each must be one of them, and not stand in `params` as well.
+            overrides: Gates to be passed although they fail, by a site admin or whom the
+                environment names for it; at most 10.
+            comment: Why, at most 2,000 characters; kept on the build.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._build_service.DiffPromotion,
+            builds_pb2.PromoteRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                target=target,
+                params=_values.texts("params", params),
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+                despite_lost=despite_lost,
+                drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
+            ),
+            timeout,
+        )
+
     def create_environment(
         self,
         *,
@@ -3979,6 +4045,72 @@ class AsyncMethods:
                 repo=repo,
                 build=build,
                 seen_version=seen_version,
+            ),
+            timeout,
+        )
+
+    async def diff_promotion(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        build: int,
+        target: str,
+        params: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        expected_current: int | None = None,
+        despite_lost: int = 0,
+        drop_params: Sequence[str] = (),
+        overrides: Sequence[builds_pb2.Override | Mapping[str, Any]] = (),
+        comment: str = "",
+        timeout: float | None = None,
+    ) -> builds_pb2.DiffPromotionResponse:
+        """Says what a promotion would change in its environment: what is there, what would come, and
+        what lies between. Takes what PromoteBuild takes; without `target` the build is a promotion
+        or rollback itself, and is compared with what is there now. Stores nothing.
+
+        INVALID_ARGUMENT: as PromoteBuild, and for a build without `target` that goes nowhere.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            build: The number of the build to promote; 1 or above.
+            target: The environment to promote it to: 1 to 100 of letters, digits, `.`, `_`, `-`,
+                `/`; taken as it is, with nothing trimmed and no case folded.
+            params: Parameters for the steps' environment, over those of the promoted build. Names
+                are `[A-Za-z_][A-Za-z0-9_]*`, at most 256 characters; values have no NUL and at most
+                32 KiB; together with the promoted build's, at most 100 parameters and 128 KiB of
+                names and values. Names that a runner, a shell or a language obeys, such as `PATH`,
+                `LD_*` or `DRONE_*`, are refused.
+            request_id: Makes the call safe to repeat: 1 to 128 printable ASCII characters. A fresh
+                UUID when None.
+            expected_current: The number of the deployment (promotion or rollback) that the caller
+                believes to be current in the environment, 0 for none: another one there is ABORTED,
+                naming it.
+            despite_lost: Where the environment is uncertain, the number of the promotion that was
+                lost (Deployment.uncertain.build): the caller knows of it, and promotes all the
+                same. Without it, or with another's, that is FAILED_PRECONDITION.
+            drop_params: The names of the promoted build's parameters that the new one is to be
+                without; each must be one of them, and not stand in `params` as well.
+            overrides: Gates to be passed although they fail, by a site admin or whom the
+                environment names for it; at most 10.
+            comment: Why, at most 2,000 characters; kept on the build.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._build_service.DiffPromotion,
+            builds_pb2.PromoteRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                target=target,
+                params=_values.texts("params", params),
+                request_id=request_id or str(uuid4()),
+                expected_current=expected_current,
+                despite_lost=despite_lost,
+                drop_params=drop_params,
+                overrides=_values.messages(builds_pb2.Override, "overrides", overrides),
+                comment=comment,
             ),
             timeout,
         )

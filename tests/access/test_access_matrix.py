@@ -77,6 +77,7 @@ NEEDS = {
     "ListSecrets owner/*": ("o-wri", "READ"),
     "DeleteSecret": ("admin", "ADMIN"),
     "DeleteSecret owner/*": ("owner", "ADMIN"),
+    "DiffPromotion": ("read", "READ"),
 }
 
 # For each of them the codes on a private, an internal and a public repository:

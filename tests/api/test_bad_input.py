@@ -107,7 +107,12 @@ def places(
 PLACES = [place for name, rpc in RPCS.items() for place in places(rpc, name) if place.is_looked_at]
 # What a step prints is kept, whatever it is; that there is no such stage comes before what an id is like.
 # What explains is no write, so it has nothing to repeat.
-ELSEWHERE = {"AppendLog.lines.text", "AcceptStage.request_id", "ExplainPromotion.request_id"}
+ELSEWHERE = {
+    "AppendLog.lines.text",
+    "AcceptStage.request_id",
+    "ExplainPromotion.request_id",
+    "DiffPromotion.request_id",
+}
 STRINGS = [
     place
     for place in PLACES

@@ -79,6 +79,7 @@ def test_explain_shows_every_gate_and_what_clears_it(place: Place) -> None:
     )
     assert lines(said.out) == [
         f"build 1 of {slug} may not go to production: success, predecessor, parameters",
+        "Nothing is in production yet; v1, build 1, 9fc1ad6e, would come",
         "",
         "GATE  RESULT  WHY  CLEARED BY",
         f"access  passed  admin may promote in {slug}",
@@ -129,7 +130,7 @@ def test_explain_tells_when_a_gate_clears_by_itself(place: Place) -> None:
     assert place.admin.run("hold", "shop", "--reason", "sales", "--until", "2h").code == 0
     said = place.admin.run("explain", "2", "shop")
     found = lines(said.out)
-    assert (said.code, found[2]) == (1, "GATE  RESULT  WHY  CLEARED BY  EARLIEST")
+    assert (said.code, found[3]) == (1, "GATE  RESULT  WHY  CLEARED BY  EARLIEST")
     soak = "build 2 is to have been in staging for 1 hour, which it has at 2026-01-02 03:04:05 UTC"
     assert f"soak  waiting  {soak}  2026-01-02 03:04" in found
     held = "shop is held by admin until 2026-01-02 03:04:05 UTC: sales"
@@ -160,8 +161,8 @@ def test_explain_for_programs(place: Place) -> None:
 def test_explain_fits_a_terminal_with_its_reasons_whole(place: Place) -> None:
     *shown, advice = screen(place.admin, 80, "explain", "1", "production")
     assert advice.startswith("A site admin, or whom production names, ")
-    # But for the first line, which is no table.
-    assert max(map(len, shown[1:])) <= 80
+    # But for the first two lines, which are no table.
+    assert max(map(len, shown[2:])) <= 80
     assert not any("…" in line for line in shown)
     told = "build 1 has not succeeded in staging yet: promote it there first"
     cells = [line[22:].split("  ")[0].strip() for line in shown]
@@ -205,6 +206,7 @@ def test_what_waits_for_people_is_approved_by_another(place: Place) -> None:
     assert place.admin.run("approve", "4") == (
         1,
         "",
+        "Nothing is in production yet; v2, build 4, 9fc1ad6e, would come\n"
         "shiplift: refused (PERMISSION_DENIED): build 4 is from admin, so somebody else approves it\n",
     )
     waits = place.admin.run("wait", "4")

@@ -12,7 +12,7 @@ from shiplift.v1 import builds_pb2 as pb
 from tests.support.commands import refusal
 from tests.support.gateway import Answer, Caller
 from tests.support.harness import Gateway, Shipliftd
-from tests.support.repository import COMMIT, Repository
+from tests.support.repository import COMMIT, Repository, change
 from tests.support.ruled import change_rules, declare, hold, second_person
 from tests.support.runner_wire import DroneRunner, Work
 from tests.support.staged import FAILURE, Staged
@@ -156,6 +156,21 @@ def test_gates_and_approvals_are_shown(caller: Caller, public: Repository) -> No
     rows = Page(caller.having("").get(f"/{public.slug}/2")).rows
     assert rows[:2] == [["status", "declined"], ["error", f"declined by {login}"]]
     assert [login, f"declined at {when(declined.approvals[1].at)}"] in rows
+
+
+def test_who_is_to_approve_is_led_to_what_changes(caller: Caller, public: Repository) -> None:
+    change(public, link="https://github.com/o/r")
+    old, new = "a" * 40, "b" * 40
+    for commit in (old, new):
+        public.record(status=pb.BUILD_STATUS_SUCCESS, after=commit)
+    public.report(public.promote(1).number, pb.BUILD_STATUS_SUCCESS)
+    declare(public, required_approvals=1)
+    public.promote(2)
+    page = Page(caller.having("").get(f"/{public.slug}/4"))
+    link = f"https://github.com/o/r/compare/{old}...{new}"
+    assert ["compare", link] in page.rows
+    assert link in page.links
+    assert "compare" not in [name for name, *_ in Page(caller.having("").get(f"/{public.slug}/3")).rows]
 
 
 def test_when_a_gate_clears_is_shown(caller: Caller, public: Repository) -> None:

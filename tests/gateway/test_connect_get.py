@@ -35,8 +35,11 @@ def got(caller: Caller, repository: Repository, build: int = 1, **query: str) ->
 @pytest.mark.parametrize("name", RPCS)
 def test_exactly_what_changes_nothing_says_so(name: str) -> None:
     rpc = RPCS[name]
-    # What is explained is another rpc's request.
-    changes = "request_id" in rpc.input_type.fields_by_name and name != "ExplainPromotion"
+    # What is explained or compared is another rpc's request.
+    changes = "request_id" in rpc.input_type.fields_by_name and name not in (
+        "ExplainPromotion",
+        "DiffPromotion",
+    )
     assert writes(rpc) == changes
     # What a runner calls offers a stage or keeps a lease, whatever it answers.
     reads = not changes and rule(rpc).level != access_pb2.ACCESS_LEVEL_RUNNER

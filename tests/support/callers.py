@@ -199,7 +199,7 @@ class World:
         if name in ("GetDeployment", "GetEnvironment"):
             fields["environment"] = "production"
         fields |= self._of_rules(name, str(fields.get("repo", "")))
-        if name in ("PromoteBuild", "ExplainPromotion"):
+        if name in ("PromoteBuild", "ExplainPromotion", "DiffPromotion"):
             fields["target"] = "production"
         elif name in ("SetSecret", "GetSecret", "DeleteSecret"):
             fields |= self._of_secret(name, str(fields["repo"]))

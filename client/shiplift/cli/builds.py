@@ -11,6 +11,7 @@ from shiplift import Denied
 from shiplift._methods import BuildEventWord, BuildStatusWord
 from shiplift._waiting import ENDED
 from shiplift.cli import completing, moments
+from shiplift.cli.differing import put_diff
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, when, word
 from shiplift.cli.session import (
@@ -79,10 +80,15 @@ def _refuse_if_ended(session: Session, owner: str, repo: str, number: int) -> No
 
 @command(app, "show", "shiplift show 42", "shiplift show v1.4.2 -R octocat/hello-world", answers=pb.Build)
 def show(session: Session, build: BuildArgument, repository: RepositoryOption = None) -> None:
-    """Shows a build with its parameters, stages and steps."""
+    """Shows a build with its parameters, stages and steps; while it waits for people, what it changes."""
     owner, repo = session.repository(repository)
     number = number_of(session.client, owner, repo, build)
-    show_build(session, session.client.get_build(owner=owner, repo=repo, build=number))
+    found = session.client.get_build(owner=owner, repo=repo, build=number)
+    show_build(session, found)
+    if found.status == pb.BUILD_STATUS_BLOCKED and found.deploy_to and not session.for_programs:
+        diff = session.client.diff_promotion(owner=owner, repo=repo, build=number, target="")
+        put("")
+        put_diff(diff, wide=session.wide)
 
 
 @command(

@@ -20,6 +20,7 @@ _AGAINST = (builds_pb2.GATE_RESULT_FAILED, builds_pb2.GATE_RESULT_WAITING)
 _NAMES: Mapping[str, Callable[[Any], object]] = {
     "Build": lambda build: build.number,
     "Deployment": lambda deployment: deployment.environment,
+    "DiffPromotionResponse": lambda diff: "\n".join(str(build.number) for build in diff.builds),
     "Environment": lambda environment: environment.name,
     "ExplainPromotionResponse": lambda answer: "\n".join(
         verdict.gate for verdict in answer.verdicts if verdict.result in _AGAINST

@@ -1,18 +1,21 @@
-"""The commands about the gates of a promotion: explain, approve, decline."""
+"""The commands about a promotion to come: explain, diff, approve, decline."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
+from shiplift import ShipliftError
 from shiplift.cli import completing
 from shiplift.cli.builds import BuildArgument, EnvironmentArgument
+from shiplift.cli.differing import put_diff, summary
 from shiplift.cli.following import state
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import put, say
 from shiplift.cli.pairs import params_of
 from shiplift.cli.promoting import InheritedOption, OverrideOption, overrides_of
-from shiplift.cli.session import REFUSED, RepositoryOption, RequestIdOption, Session, command
+from shiplift.cli.session import REFUSED, RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.cli.showing import put_stages, put_verdicts, shown_params
 from shiplift.cli.tables import put_fields
 from shiplift.v1 import builds_pb2 as pb
@@ -87,6 +90,8 @@ def _gates(verdicts: Sequence[pb.Verdict], result: pb.GateResult) -> list[str]:
 
 def _put(said: pb.ExplainPromotionResponse, told: str, *, wide: bool) -> None:
     put(told)
+    if said.HasField("diff"):
+        put(summary(said.diff))
     put("")
     put_verdicts(said.verdicts, wide=wide)
     if said.build.params:
@@ -95,6 +100,48 @@ def _put(said: pb.ExplainPromotionResponse, told: str, *, wide: bool) -> None:
     if said.build.stages:
         put("")
         put_stages(said.build, wide=wide)
+
+
+@command(
+    app,
+    "diff",
+    "shiplift diff 42 production",
+    "shiplift diff v1.4.2 production -p REGION=eu-west-1",
+    "shiplift diff 43",
+    answers=pb.DiffPromotionResponse,
+)
+def diff(
+    session: Session,
+    build: BuildArgument,
+    environment: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ENVIRONMENT]",
+            autocompletion=completing.environments,
+            help="Where to, such as production; left out, the build is a promotion itself.",
+        ),
+    ] = "",
+    repository: RepositoryOption = None,
+    param: InheritedOption = None,
+) -> None:
+    """Shows what a promotion would change: what is there, what would come, and what lies between.
+
+    That is the builds recorded between the two, a page that compares their commits, and the parameters and
+    artifacts that change. With -o name, the numbers of the builds between.
+    """
+    owner, repo = session.repository(repository)
+    params, dropped = params_of(param or [])
+    if param and not environment:
+        raise UsageError("--param goes with an ENVIRONMENT: a promotion has its parameters already")
+    found = session.client.diff_promotion(
+        owner=owner,
+        repo=repo,
+        build=number_of(session.client, owner, repo, build),
+        target=environment,
+        params=params,
+        drop_params=dropped,
+    )
+    session.show(found, lambda: put_diff(found, wide=session.wide))
 
 
 @command(
@@ -111,13 +158,27 @@ def approve(
     comment: Annotated[str, typer.Option(help="What to say of it.")] = "",
     request_id: RequestIdOption = None,
 ) -> None:
-    """Approves a promotion that waits for people: with the last approval it goes on."""
+    """Approves a promotion that waits for people: with the last approval it goes on.
+
+    Says before what it changes, in a line; `diff` shows all of it.
+    """
     owner, repo = session.repository(repository)
     number = number_of(session.client, owner, repo, build)
+    if not session.for_programs:
+        _say_what_changes(session, owner, repo, number)
     approved = session.client.approve_build(
         owner=owner, repo=repo, build=number, comment=comment, request_id=request_id
     )
     session.show(approved, lambda: put(state(approved)))
+
+
+def _say_what_changes(session: Session, owner: str, repo: str, number: int) -> None:
+    # Who may approve need not be one who may read, and what is wrong the call itself says.
+    with suppress(ShipliftError):
+        said = session.client.diff_promotion(owner=owner, repo=repo, build=number, target="")
+        say(summary(said))
+        if said.compare_link:
+            say(said.compare_link)
 
 
 @command(app, "decline", "shiplift decline 43 --comment 'not on a Friday'", answers=pb.Build)

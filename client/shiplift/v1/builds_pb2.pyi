@@ -405,12 +405,56 @@ class RollbackRequest(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., target: _Optional[str] = ..., build: _Optional[int] = ..., params: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., expected_current: _Optional[int] = ..., cancel_running: bool = ..., comment: _Optional[str] = ..., drop_params: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExplainPromotionResponse(_message.Message):
-    __slots__ = ("verdicts", "build")
+    __slots__ = ("verdicts", "build", "diff")
     VERDICTS_FIELD_NUMBER: _ClassVar[int]
     BUILD_FIELD_NUMBER: _ClassVar[int]
+    DIFF_FIELD_NUMBER: _ClassVar[int]
     verdicts: _containers.RepeatedCompositeFieldContainer[Verdict]
     build: Build
-    def __init__(self, verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., build: _Optional[_Union[Build, _Mapping]] = ...) -> None: ...
+    diff: DiffPromotionResponse
+    def __init__(self, verdicts: _Optional[_Iterable[_Union[Verdict, _Mapping]]] = ..., build: _Optional[_Union[Build, _Mapping]] = ..., diff: _Optional[_Union[DiffPromotionResponse, _Mapping]] = ...) -> None: ...
+
+class DiffPromotionResponse(_message.Message):
+    __slots__ = ("current", "build", "compare_link", "is_backwards", "builds", "more_builds", "params", "artifacts")
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_LINK_FIELD_NUMBER: _ClassVar[int]
+    IS_BACKWARDS_FIELD_NUMBER: _ClassVar[int]
+    BUILDS_FIELD_NUMBER: _ClassVar[int]
+    MORE_BUILDS_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    current: Build
+    build: Build
+    compare_link: str
+    is_backwards: bool
+    builds: _containers.RepeatedCompositeFieldContainer[Build]
+    more_builds: int
+    params: _containers.RepeatedCompositeFieldContainer[ParameterChange]
+    artifacts: _containers.RepeatedCompositeFieldContainer[ArtifactChange]
+    def __init__(self, current: _Optional[_Union[Build, _Mapping]] = ..., build: _Optional[_Union[Build, _Mapping]] = ..., compare_link: _Optional[str] = ..., is_backwards: bool = ..., builds: _Optional[_Iterable[_Union[Build, _Mapping]]] = ..., more_builds: _Optional[int] = ..., params: _Optional[_Iterable[_Union[ParameterChange, _Mapping]]] = ..., artifacts: _Optional[_Iterable[_Union[ArtifactChange, _Mapping]]] = ...) -> None: ...
+
+class ParameterChange(_message.Message):
+    __slots__ = ("name", "before", "after", "masked")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    MASKED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    before: str
+    after: str
+    masked: bool
+    def __init__(self, name: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ..., masked: bool = ...) -> None: ...
+
+class ArtifactChange(_message.Message):
+    __slots__ = ("name", "before", "after")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    before: Artifact
+    after: Artifact
+    def __init__(self, name: _Optional[str] = ..., before: _Optional[_Union[Artifact, _Mapping]] = ..., after: _Optional[_Union[Artifact, _Mapping]] = ...) -> None: ...
 
 class ApproveBuildRequest(_message.Message):
     __slots__ = ("owner", "repo", "build", "comment", "request_id")

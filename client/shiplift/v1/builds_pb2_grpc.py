@@ -105,6 +105,11 @@ class BuildServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
                 _registered_method=True)
+        self.DiffPromotion = channel.unary_unary(
+                '/shiplift.v1.BuildService/DiffPromotion',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.PromoteRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.DiffPromotionResponse.FromString,
+                _registered_method=True)
 
 
 class BuildServiceServicer(object):
@@ -248,6 +253,17 @@ class BuildServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffPromotion(self, request, context):
+        """Says what a promotion would change in its environment: what is there, what would come, and what lies between.
+        Takes what PromoteBuild takes; without `target` the build is a promotion or rollback itself, and is compared with
+        what is there now. Stores nothing.
+
+        INVALID_ARGUMENT: as PromoteBuild, and for a build without `target` that goes nowhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BuildServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -315,6 +331,11 @@ def add_BuildServiceServicer_to_server(servicer, server):
                     servicer.WaitBuild,
                     request_deserializer=shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
+            ),
+            'DiffPromotion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffPromotion,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.PromoteRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.DiffPromotionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -674,6 +695,33 @@ class BuildService(object):
             '/shiplift.v1.BuildService/WaitBuild',
             shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.SerializeToString,
             shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffPromotion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.BuildService/DiffPromotion',
+            shiplift_dot_v1_dot_builds__pb2.PromoteRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.DiffPromotionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -117,6 +117,13 @@ class BuildServiceStub:
     The version is the build's own: it goes up with its status, not with what its stages and steps do.
     These are in the answer, and TailLog follows them.
     """
+    DiffPromotion: _grpc.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.DiffPromotionResponse]
+    """Says what a promotion would change in its environment: what is there, what would come, and what lies between.
+    Takes what PromoteBuild takes; without `target` the build is a promotion or rollback itself, and is compared with
+    what is there now. Stores nothing.
+
+    INVALID_ARGUMENT: as PromoteBuild, and for a build without `target` that goes nowhere.
+    """
 
 @_typing.type_check_only
 class BuildServiceAsyncStub(BuildServiceStub):
@@ -206,6 +213,13 @@ class BuildServiceAsyncStub(BuildServiceStub):
 
     The version is the build's own: it goes up with its status, not with what its stages and steps do.
     These are in the answer, and TailLog follows them.
+    """
+    DiffPromotion: _aio.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.DiffPromotionResponse]  # type: ignore[assignment]
+    """Says what a promotion would change in its environment: what is there, what would come, and what lies between.
+    Takes what PromoteBuild takes; without `target` the build is a promotion or rollback itself, and is compared with
+    what is there now. Stores nothing.
+
+    INVALID_ARGUMENT: as PromoteBuild, and for a build without `target` that goes nowhere.
     """
 
 class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -371,6 +385,19 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The version is the build's own: it goes up with its status, not with what its stages and steps do.
         These are in the answer, and TailLog follows them.
+        """
+
+    @_abc_1.abstractmethod
+    def DiffPromotion(
+        self,
+        request: _builds_pb2.PromoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_builds_pb2.DiffPromotionResponse, _abc.Awaitable[_builds_pb2.DiffPromotionResponse]]:
+        """Says what a promotion would change in its environment: what is there, what would come, and what lies between.
+        Takes what PromoteBuild takes; without `target` the build is a promotion or rollback itself, and is compared with
+        what is there now. Stores nothing.
+
+        INVALID_ARGUMENT: as PromoteBuild, and for a build without `target` that goes nowhere.
         """
 
 def add_BuildServiceServicer_to_server(servicer: BuildServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2, builds_pb2, secrets_pb2, stages_pb2
 
 from shipliftd import environments
+from shipliftd.builds.diffing import Diff, Part
 from shipliftd.enum_words import EVENT_OF, RESULT_OF, STATUS_OF, VISIBILITY_OF
 from shipliftd.logins import Login
 from shipliftd.pipelines import Pipeline
@@ -142,6 +143,30 @@ def listed_build(row: BuildRow, owner: str, repo: str, params: str = "{}") -> bu
         for name, uri, digest in json.loads(row.artifacts):
             message.artifacts.add(name=name, uri=uri, digest=digest)
     return message
+
+
+def diff(found: Diff, owner: str, repo: str) -> builds_pb2.DiffPromotionResponse:
+    """What a promotion changes."""
+
+    def artifact(part: Part | None) -> builds_pb2.Artifact | None:
+        return None if part is None else builds_pb2.Artifact(name=part[0], uri=part[1], digest=part[2])
+
+    return builds_pb2.DiffPromotionResponse(
+        current=listed_build(found.current, owner, repo) if found.current is not None else None,
+        build=listed_build(found.build, owner, repo),
+        compare_link=found.compare_link,
+        is_backwards=found.is_backwards,
+        builds=[listed_build(row, owner, repo) for row in found.builds],
+        more_builds=found.more_builds,
+        params=[
+            builds_pb2.ParameterChange(name=name, before=before, after=after)
+            for name, before, after in found.params
+        ],
+        artifacts=[
+            builds_pb2.ArtifactChange(name=name, before=artifact(before), after=artifact(after))
+            for name, before, after in found.artifacts
+        ],
+    )
 
 
 def stage(row: StageRow, steps: Iterable[StepRow] = ()) -> builds_pb2.Stage:

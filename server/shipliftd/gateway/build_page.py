@@ -62,7 +62,13 @@ class BuildPage:
         visit = _Visit(self._stubs, scope, receive)
         try:
             request = pb.GetBuildRequest(**visit.repository, build=visit.build)
-            status, body = 200, _build(await visit.call(visit.builds.GetBuild, request))
+            build = await visit.call(visit.builds.GetBuild, request)
+            link = ""
+            if build.status == pb.BUILD_STATUS_BLOCKED and build.deploy_to:
+                # For whoever is to approve it.
+                of_it = pb.PromoteRequest(**visit.repository, build=visit.build)
+                link = (await visit.call(visit.builds.DiffPromotion, of_it)).compare_link
+            status, body = 200, _build(build, link)
         except grpc.aio.AioRpcError as error:
             if error.code() not in _HIDDEN:
                 raise
@@ -83,13 +89,13 @@ def _hidden(path: str) -> bytes:
     )
 
 
-def _build(build: pb.Build) -> bytes:
+def _build(build: pb.Build, compare_link: str) -> bytes:
     title = f"{build.owner}/{build.repo} {build.number}: {_STATUS[build.status]}"
     stages = "".join(_stage(stage) for stage in build.stages)
-    return page.whole(title, f"{_table(_rows(build))}{_gates(build)}{stages}")
+    return page.whole(title, f"{_table(_rows(build, compare_link))}{_gates(build)}{stages}")
 
 
-def _rows(build: pb.Build) -> Iterator[Row]:
+def _rows(build: pb.Build, compare_link: str) -> Iterator[Row]:
     yield "status", _text(_STATUS[build.status])
     yield "error", _text(build.error)
     yield "waiting for", _text(build.waiting_for)
@@ -112,6 +118,7 @@ def _rows(build: pb.Build) -> Iterator[Row]:
     yield "message", _text(build.message)
     yield "author", _text(build.author_name or build.author_login)
     yield "link", _link(build.link)
+    yield "compare", _link(compare_link)
     yield "by", _text(build.trigger)
     yield "comment", _text(build.comment)
     for name in ("created", "started", "finished"):

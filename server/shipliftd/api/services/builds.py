@@ -15,7 +15,7 @@ from shipliftd.api.calls import traceparent_of
 from shipliftd.api.listed import ListedBuilds
 from shipliftd.api.services import Context, patience, resource
 from shipliftd.api.services.runs import Runs
-from shipliftd.builds import approvals, endings, listing, promotions, recording, reports, rollbacks
+from shipliftd.builds import approvals, diffing, endings, listing, promotions, recording, reports, rollbacks
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Invalid
 from shipliftd.fields import Faults
@@ -87,8 +87,11 @@ class BuildService(BuildServiceServicer):
         # Until they are stored they have the ids of those that they are made of.
         stages = tuple(stage._replace(id=0, build_id=0) for stage in decision.stages)
         whole = BuildWithStages(decision.build, caller.owner, caller.repo, stages)
+        diff = await self._store.listing(diffing.diff, decision.build)
         return pb.ExplainPromotionResponse(
-            verdicts=map(messages.verdict, decision.verdicts), build=messages.build(whole)
+            verdicts=map(messages.verdict, decision.verdicts),
+            build=messages.build(whole),
+            diff=messages.diff(diff, caller.owner, caller.repo),
         )
 
     async def ApproveBuild(self, request: pb.ApproveBuildRequest, context: Context) -> pb.Build:
@@ -163,6 +166,16 @@ class BuildService(BuildServiceServicer):
                 break
             await within(event, min(left, _LOOK_SECONDS))
         return await self._standing(caller, request)
+
+    async def DiffPromotion(self, request: pb.PromoteRequest, context: Context) -> pb.DiffPromotionResponse:
+        """Says what a promotion would change."""
+        caller = CALLER.get()
+        if request.target:
+            build = (await self._store.write(promotions.explain, caller, request, self._rules)).build
+        else:
+            build = await self._store.listing(diffing.promoted, caller, request)
+        diff = await self._store.listing(diffing.diff, build)
+        return messages.diff(diff, caller.owner, caller.repo)
 
     async def _standing(
         self, caller: Caller, request: pb.GetBuildRequest | pb.WaitBuildRequest
