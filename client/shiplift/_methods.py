@@ -2063,6 +2063,39 @@ class Methods:
             timeout,
         )
 
+    def rehearse_policy(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: environments_pb2.Environment | Mapping[str, Any],
+        last: int = 0,
+        timeout: float | None = None,
+    ) -> environments_pb2.RehearsePolicyResponse:
+        """Says which of the last promotions and rollbacks to an environment would have been refused or
+        made to wait by other rules than it has. The gates are asked of each as things stood when it
+        was made, as far as the store knows (docs/gates.md). Stores nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment with the rules that are tried, all of them; it need not be
+                declared.
+            last: How many promotions and rollbacks are looked at, the newest first: 1 to 1,000, and
+                at most 200,000 windows of freezes together; 100 when 0.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.RehearsePolicy,
+            environments_pb2.RehearsePolicyRequest(
+                owner=owner,
+                repo=repo,
+                environment=_values.message(environments_pb2.Environment, "environment", environment),
+                last=last,
+            ),
+            timeout,
+        )
+
     def set_secret(
         self,
         *,
@@ -4576,6 +4609,39 @@ class AsyncMethods:
                 owner=owner,
                 repo=repo,
                 environment=environment,
+            ),
+            timeout,
+        )
+
+    async def rehearse_policy(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: environments_pb2.Environment | Mapping[str, Any],
+        last: int = 0,
+        timeout: float | None = None,
+    ) -> environments_pb2.RehearsePolicyResponse:
+        """Says which of the last promotions and rollbacks to an environment would have been refused or
+        made to wait by other rules than it has. The gates are asked of each as things stood when it
+        was made, as far as the store knows (docs/gates.md). Stores nothing.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment with the rules that are tried, all of them; it need not be
+                declared.
+            last: How many promotions and rollbacks are looked at, the newest first: 1 to 1,000, and
+                at most 200,000 windows of freezes together; 100 when 0.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.RehearsePolicy,
+            environments_pb2.RehearsePolicyRequest(
+                owner=owner,
+                repo=repo,
+                environment=_values.message(environments_pb2.Environment, "environment", environment),
+                last=last,
             ),
             timeout,
         )

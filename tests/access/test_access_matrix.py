@@ -78,6 +78,7 @@ NEEDS = {
     "DeleteSecret": ("admin", "ADMIN"),
     "DeleteSecret owner/*": ("owner", "ADMIN"),
     "DiffPromotion": ("read", "READ"),
+    "RehearsePolicy": ("admin", "ADMIN"),
 }
 
 # For each of them the codes on a private, an internal and a public repository:

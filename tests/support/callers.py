@@ -236,6 +236,8 @@ class World:
 
     def _of_rules(self, name: str, repo: str) -> dict[str, object]:
         """What a request has that is about environments and what waits for them."""
+        if name == "RehearsePolicy":
+            return {"environment": env.Environment(name="production")}
         if name == "CreateEnvironment":
             return {"environment": env.Environment(name=self.names())}
         if name == "UpdateEnvironment":

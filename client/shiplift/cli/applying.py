@@ -18,6 +18,10 @@ class Change(NamedTuple):
     after: str
     # Answers what there is to be said when it is done.
     make: Callable[[], str]
+    # The environment as it is to be, and where; None where none is declared or changed.
+    environment: pb.Environment | None = None
+    owner: str = ""
+    repo: str = ""
 
     def diff(self, name: str) -> list[str]:
         """The change as `diff -u` shows it; `name` is the file's."""
@@ -142,12 +146,13 @@ def _said(
         before = there.get(wanted.name)
         what = f"{owner}/{repo} {wanted.name}"
         if before is None:
-            yield Change(what, "", written_one(wanted), _creating(client, owner, repo, wanted))
+            make = _creating(client, owner, repo, wanted)
+            yield Change(what, "", written_one(wanted), make, wanted, owner, repo)
             continue
         mask = [field for field in said_fields() if _differ(before, wanted, field)]
         if mask:
             make = _updating(client, before, wanted, mask)
-            yield Change(what, written_one(before), written_one(wanted), make)
+            yield Change(what, written_one(before), written_one(wanted), make, wanted, owner, repo)
 
 
 def _differ(one: pb.Environment, other: pb.Environment, field: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from shiplift import NotFound, Refused
-from shiplift.cli import applying, completing
+from shiplift.cli import applying, completing, rehearsing
 from shiplift.cli.environment_files import read, written
 from shiplift.cli.holds import WhereOption
 from shiplift.cli.lengths import FORM, length, shown_length
@@ -253,6 +253,7 @@ def env_export(session: Session, repository: WhereOption = None) -> None:
     env_app,
     "apply",
     "shiplift env apply environments.yml --dry-run",
+    "shiplift env apply environments.yml --rehearse --last 200",
     "shiplift env apply environments.yml -R 'octocat/*'",
 )
 def env_apply(
@@ -265,12 +266,26 @@ def env_apply(
     prune: Annotated[
         bool, typer.Option("--prune", help="Delete environments that do not stand in the file.")
     ] = False,
+    rehearse: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse", help="Show what promotions the rules would have stopped, and change nothing."
+        ),
+    ] = False,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=1000, help="With --rehearse: of so many promotions to each. [100]"
+        ),
+    ] = None,
 ) -> None:
     """Declares and changes environments as a file says, and shows the difference; needs admin.
 
     For 'OWNER/*' what stands under `environments` goes for each of the owner's repositories that you can
     see, under `repositories` for those that are named, and `freezes` for all.
     """
+    if last is not None and not rehearse:
+        raise UsageError("--last says how many promotions to rehearse with: it goes with --rehearse")
     owner, repo = session.repository(repository)
     try:
         text = file.read_text(encoding="utf-8")
@@ -278,6 +293,9 @@ def env_apply(
         raise UsageError(f"{file} is no text in UTF-8") from None
     said = read(text, str(file))
     found = applying.plan(session.client, owner, repo, said, prune=prune)
+    if rehearse:
+        rehearsing.rehearse(session, found.changes, last or 0)
+        return
     for change in found.changes:
         put_lines("\n".join(change.diff(file.name)))
     for what in found.kept:

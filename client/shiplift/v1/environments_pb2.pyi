@@ -384,3 +384,35 @@ class GetDeploymentRequest(_message.Message):
     repo: str
     environment: str
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ...) -> None: ...
+
+class RehearsePolicyRequest(_message.Message):
+    __slots__ = ("owner", "repo", "environment", "last")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    environment: Environment
+    last: int
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[_Union[Environment, _Mapping]] = ..., last: _Optional[int] = ...) -> None: ...
+
+class RehearsePolicyResponse(_message.Message):
+    __slots__ = ("looked_at", "refused", "waited", "promotions")
+    LOOKED_AT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    WAITED_FIELD_NUMBER: _ClassVar[int]
+    PROMOTIONS_FIELD_NUMBER: _ClassVar[int]
+    looked_at: int
+    refused: int
+    waited: int
+    promotions: _containers.RepeatedCompositeFieldContainer[RehearsedPromotion]
+    def __init__(self, looked_at: _Optional[int] = ..., refused: _Optional[int] = ..., waited: _Optional[int] = ..., promotions: _Optional[_Iterable[_Union[RehearsedPromotion, _Mapping]]] = ...) -> None: ...
+
+class RehearsedPromotion(_message.Message):
+    __slots__ = ("build", "verdicts")
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    build: _builds_pb2.Build
+    verdicts: _containers.RepeatedCompositeFieldContainer[_builds_pb2.Verdict]
+    def __init__(self, build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[_builds_pb2.Verdict, _Mapping]]] = ...) -> None: ...

@@ -96,6 +96,11 @@ class EnvironmentServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_environments__pb2.GetDeploymentRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_environments__pb2.Deployment.FromString,
                 _registered_method=True)
+        self.RehearsePolicy = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/RehearsePolicy',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyResponse.FromString,
+                _registered_method=True)
 
 
 class EnvironmentServiceServicer(object):
@@ -197,6 +202,15 @@ class EnvironmentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RehearsePolicy(self, request, context):
+        """Says which of the last promotions and rollbacks to an environment would have been refused or made to wait by
+        other rules than it has. The gates are asked of each as things stood when it was made, as far as the store knows
+        (docs/gates.md). Stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnvironmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -259,6 +273,11 @@ def add_EnvironmentServiceServicer_to_server(servicer, server):
                     servicer.GetDeployment,
                     request_deserializer=shiplift_dot_v1_dot_environments__pb2.GetDeploymentRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_environments__pb2.Deployment.SerializeToString,
+            ),
+            'RehearsePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.RehearsePolicy,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -587,6 +606,33 @@ class EnvironmentService(object):
             '/shiplift.v1.EnvironmentService/GetDeployment',
             shiplift_dot_v1_dot_environments__pb2.GetDeploymentRequest.SerializeToString,
             shiplift_dot_v1_dot_environments__pb2.Deployment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RehearsePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/RehearsePolicy',
+            shiplift_dot_v1_dot_environments__pb2.RehearsePolicyRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.RehearsePolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

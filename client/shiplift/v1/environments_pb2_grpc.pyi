@@ -76,6 +76,11 @@ class EnvironmentServiceStub:
     """
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_environments_pb2.GetDeploymentRequest, _environments_pb2.Deployment]
     """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it."""
+    RehearsePolicy: _grpc.UnaryUnaryMultiCallable[_environments_pb2.RehearsePolicyRequest, _environments_pb2.RehearsePolicyResponse]
+    """Says which of the last promotions and rollbacks to an environment would have been refused or made to wait by
+    other rules than it has. The gates are asked of each as things stood when it was made, as far as the store knows
+    (docs/gates.md). Stores nothing.
+    """
 
 @_typing.type_check_only
 class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
@@ -125,6 +130,11 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     """
     GetDeployment: _aio.UnaryUnaryMultiCallable[_environments_pb2.GetDeploymentRequest, _environments_pb2.Deployment]  # type: ignore[assignment]
     """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it."""
+    RehearsePolicy: _aio.UnaryUnaryMultiCallable[_environments_pb2.RehearsePolicyRequest, _environments_pb2.RehearsePolicyResponse]  # type: ignore[assignment]
+    """Says which of the last promotions and rollbacks to an environment would have been refused or made to wait by
+    other rules than it has. The gates are asked of each as things stood when it was made, as far as the store knows
+    (docs/gates.md). Stores nothing.
+    """
 
 class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Declares environments with their rules, holds them, and tells what is in them. An environment is listed once it is
@@ -243,5 +253,16 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_environments_pb2.Deployment, _abc.Awaitable[_environments_pb2.Deployment]]:
         """Returns what is in one environment. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it."""
+
+    @_abc_1.abstractmethod
+    def RehearsePolicy(
+        self,
+        request: _environments_pb2.RehearsePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_environments_pb2.RehearsePolicyResponse, _abc.Awaitable[_environments_pb2.RehearsePolicyResponse]]:
+        """Says which of the last promotions and rollbacks to an environment would have been refused or made to wait by
+        other rules than it has. The gates are asked of each as things stood when it was made, as far as the store knows
+        (docs/gates.md). Stores nothing.
+        """
 
 def add_EnvironmentServiceServicer_to_server(servicer: EnvironmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

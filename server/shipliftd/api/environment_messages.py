@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 from shiplift.v1 import builds_pb2, environments_pb2
 
-from shipliftd.api.messages import listed_build, time
+from shipliftd.api.messages import listed_build, time, verdict
+from shipliftd.enum_words import EVENT_OF, STATUS_OF
 from shipliftd.environments import rules
+from shipliftd.environments.rehearsing import Rehearsal
+from shipliftd.store import pages
 from shipliftd.store.models import Hold, OwnerRules
 from shipliftd.store.rows import BuildRow, BuildWithStages, NamedEnvironment, Standing
 
+_MOST_REASON = 1000
 _SCOPES = {"all": environments_pb2.HOLD_SCOPE_ALL, "automatic": environments_pb2.HOLD_SCOPE_AUTOMATIC}
 
 
@@ -54,6 +58,48 @@ def deployment(
         waits = message.waiting.add()
         waits.CopyFrom(listed_build(build, row.owner, row.repo))
         waits.waiting_for = waiting_for(BuildWithStages(build, row.owner, row.repo, ()))
+    return message
+
+
+def rehearsal(
+    found: Rehearsal, owner: str, repo: str, environment: str
+) -> environments_pb2.RehearsePolicyResponse:
+    """What other rules would have said of promotions."""
+    message = environments_pb2.RehearsePolicyResponse(looked_at=found.looked_at)
+    total = 0
+    for made, verdicts in found.found:
+        if any(said.result == "failed" for said in verdicts):
+            message.refused += 1
+        else:
+            message.waited += 1
+        if total > pages.MOST_BYTES:
+            continue
+        one = environments_pb2.RehearsedPromotion(
+            build=builds_pb2.Build(
+                id=made.id,
+                owner=owner,
+                repo=repo,
+                number=made.number,
+                parent=made.parent,
+                origin=made.origin,
+                status=STATUS_OF[made.status],
+                event=EVENT_OF[made.event],
+                after=made.after,
+                release=made.release,
+                deploy_to=environment,
+                trigger=made.trigger,
+                created=time(made.created),
+                started=time(made.started),
+                finished=time(made.finished),
+            ),
+            verdicts=[
+                verdict(said._replace(reason=said.reason[:_MOST_REASON], cleared_by=()))
+                for said in verdicts
+            ],
+        )
+        total += one.ByteSize()
+        if total <= pages.MOST_BYTES:
+            message.promotions.append(one)
     return message
 
 

@@ -8,7 +8,7 @@ from shipliftd.api import environment_messages as to
 from shipliftd.api.services import Context, resource
 from shipliftd.api.services.runs import Runs
 from shipliftd.builds.parameters import ParameterRules
-from shipliftd.environments import declaring, deployments, holding
+from shipliftd.environments import declaring, deployments, holding, rehearsing
 from shipliftd.stages.known_runners import Roster
 from shipliftd.store import Store, pages
 from shipliftd.store.transaction import Reader
@@ -117,3 +117,11 @@ class EnvironmentService(EnvironmentServiceServicer):
         """Returns what is in one environment."""
         row = await self._store.listing(deployments.get, CALLER.get(), request)
         return to.deployment(row, self._runs.dispatcher.known.waiting_for)
+
+    async def RehearsePolicy(
+        self, request: pb.RehearsePolicyRequest, context: Context
+    ) -> pb.RehearsePolicyResponse:
+        """Says what other rules would have said of the last promotions."""
+        caller = CALLER.get()
+        found = await self._store.listing(rehearsing.rehearse, caller, request, self._refuses)
+        return to.rehearsal(found, caller.owner, caller.repo, request.environment.name)
