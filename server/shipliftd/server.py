@@ -167,7 +167,7 @@ async def _run(
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
             EnvironmentService(store, rules, runs), door
         )
-        stages = StageService(store, runs, logins, link)
+        stages = StageService(store, runs, logins, link, keyring)
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         secrets_pb2_grpc.add_SecretServiceServicer_to_server(SecretService(store, keyring), door)
         server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(settings), door)

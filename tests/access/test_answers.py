@@ -18,7 +18,7 @@ from tests.support.staged import SUCCESS
 HIDDEN: dict[str, str | None] = {
     "Build": "error action link title message before ref source_repo source target author_login author_name"
     " author_email author_avatar sender cron params debug timestamp external_id artifacts"
-    " comment approvals",
+    " comment approvals masked_params",
     "Stage": "error errignore exit_code labels message link steps",
     "Deployment": "failed_step latest",
     "Uncertain": "",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from shiplift.v1 import builds_pb2 as pb
+from shiplift.v1 import secrets_pb2
 from shipliftd.pipelines.plans import BUILT_IN
 
 from tests.support.harness import Shipliftd
@@ -257,6 +258,27 @@ def test_a_secret_that_there_is_not_is_named(fleet: Fleet) -> None:
     )
     assert fleet.once().code == 1
     assert "the secret 'deploy_key'" in fleet.repository.get(build).stages[0].steps[0].error
+
+
+def test_a_secret_arrives_and_is_masked_in_what_a_step_prints(fleet: Fleet, tmp_path: Path) -> None:
+    value = "hunter2 \"with'  $quotes\nand a second line"
+    owner, repo = fleet.repository.owner, fleet.repository.name
+    request = secrets_pb2.SetSecretRequest(owner=owner, repo=repo, name="key", value=value)
+    fleet.repository.server.secret_service().SetSecret(request)
+    build = fleet.promote(
+        "- name: only\n"
+        "  environment: {KEY: {from_secret: key}, PLAIN: kept}\n"
+        "  commands:\n"
+        f'  - printf %s "$KEY" > {tmp_path}/got\n'
+        '  - echo "$PLAIN $KEY"\n'
+        "  - printf 'and a sec'; sleep 0.5; echo 'ond line.'\n"
+        '  - printf %s "$KEY" | base64 -w 0; echo\n'
+        "  - printf 'and a second li'\n"
+    )
+    assert fleet.once().code == 0
+    assert (tmp_path / "got").read_text() == value
+    shown = [line for line in fleet.log(build, 1) if not line.startswith("+ ")]
+    assert shown == ["kept ******\n", "******\n", "******.\n", "******=\n", "and a second li"]
 
 
 def test_a_shell_that_is_not_there_is_an_error_in_words(fleet: Fleet) -> None:

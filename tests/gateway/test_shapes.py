@@ -93,7 +93,7 @@ OURS = {
     "Build": {
         *("owner", "repo", "origin", "external_id", "release", "artifacts"),
         *("waiting_for", "warnings", "verdicts", "approvals"),
-        *("comment", "rollback_of", "rolled_back_by", "superseded_by"),
+        *("comment", "rollback_of", "rolled_back_by", "superseded_by", "masked_params"),
     },
     "Stage": {"message", "link"},
     "Repository": {"runner_secrets"},

@@ -15,7 +15,7 @@ from shipliftd.builds import endings, promotions, recording, reports
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Refusal
 from shipliftd.stages import accepting, holders
-from shipliftd.stages.leases import Leased
+from shipliftd.stages.leases import Leased, Work
 from shipliftd.store import SqliteStore
 from shipliftd.store.models import ENDED, Repository, Stage, User
 from shipliftd.store.rows import BuildWithStages, StageRow
@@ -242,8 +242,8 @@ def test_a_build_ends_for_good_whenever_it_is_ended(
         transaction.rollback()
 
 
-def no_plan(_leased: Leased) -> pb.Plan:
-    return pb.Plan()
+def no_plan(_leased: Leased) -> Work:
+    return Work(pb.Plan(), {}, {})
 
 
 def step_once(world: World, build: BuildWithStages, nodes: list[Node], data: st.DataObject) -> None:

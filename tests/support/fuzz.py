@@ -243,7 +243,7 @@ class Inside:
         secrets_pb2_grpc.add_SecretServiceServicer_to_server(
             SecretService(store, Keyring(text=SECRET_KEY)), door
         )
-        stages = StageService(store, runs, Logins(None), "")
+        stages = StageService(store, runs, Logins(None), "", Keyring())
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(Settings(database=place)), door)
         self._channel = door.channel()

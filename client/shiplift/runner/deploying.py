@@ -73,7 +73,8 @@ class Deployer:
                 await holding.finish(*outcome)
             finally:
                 self._held = None
-        self._say(f"{what}: {': '.join(filter(None, (outcome.status, outcome.error)))}")
+        told = holding.masker.text(outcome.error)
+        self._say(f"{what}: {': '.join(filter(None, (outcome.status, told)))}")
         return outcome
 
     async def _outcome(self, holding: Holding, variables: Mapping[str, str]) -> Outcome:

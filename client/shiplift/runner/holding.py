@@ -9,6 +9,7 @@ from grpc import StatusCode as Code
 
 from shiplift import AsyncClient, ShipliftError
 from shiplift._methods import BuildStatusWord
+from shiplift.masking import Masker
 from shiplift.runner.waiting import first, pauses
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import stages_pb2
@@ -62,6 +63,7 @@ class Holding:
         self._client = client
         self._stage = lease.stage.id
         self._token = lease.lease_token
+        self.masker = Masker(_secret_values(lease))
         self._stopped = asyncio.Event()
         self._late = asyncio.Event()
         self._lost = False
@@ -118,7 +120,7 @@ class Holding:
                 stage_id=self._stage,
                 lease_token=self._token,
                 status=status,
-                error=_short(error),
+                error=self._short(error),
                 exit_code=exit_code,
                 steps=steps,
             )
@@ -141,7 +143,7 @@ class Holding:
                 step_id=step_id,
                 lease_token=self._token,
                 status=status,
-                error=_short(error) or None,
+                error=self._short(error) or None,
                 exit_code=exit_code or None,
             )
         )
@@ -174,6 +176,9 @@ class Holding:
                 self._kept = _now()
                 return answer
         return None
+
+    def _short(self, text: str | None) -> str | None:
+        return None if text is None else self.masker.text(text)[:2000]
 
     def _refused(self, error: ShipliftError) -> None:
         if error.code in _LOST:
@@ -214,5 +219,7 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _short(text: str | None) -> str | None:
-    return None if text is None else text[:2000]
+def _secret_values(lease: stages_pb2.StageLease) -> list[str]:
+    variables = lease.plan.environment
+    names = [name for name in lease.build.masked_params if name in variables]
+    return [*(secret.value for secret in lease.secrets), *(variables[name] for name in names)]

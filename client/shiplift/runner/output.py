@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
 
+from shiplift.masking import Masked, Masker
 from shiplift.runner.holding import Holding
 from shiplift.v1 import builds_pb2 as pb
 
@@ -79,6 +80,11 @@ class StepLog:
     def is_full(self) -> bool:
         """Whether nothing more is kept."""
         return self._full
+
+    @property
+    def masker(self) -> Masker:
+        """What finds the values that must not stand in it."""
+        return self._holding.masker
 
     def add(self, texts: Iterable[str]) -> None:
         """Takes lines."""
@@ -169,20 +175,26 @@ class Pipe:
         os.close(self.end)
 
     async def read_into(self, log: StepLog, echo: Echo | None = None) -> None:
-        """Reads to the end; `echo` is given all of it as it came."""
-        splitter = Splitter()
+        """Reads to the end; `echo` is given all of it, without secrets, as it came."""
+        splitter, masked = Splitter(), Masked(log.masker)
+
+        async def put(data: bytes) -> None:
+            if log.is_full:
+                log.leave_out(data)
+            else:
+                log.add(splitter.feed(data))
+            if echo is not None:
+                await echo(data)
+
         try:
             while data := await self._reader.read(MOST_LINE_BYTES):
-                if log.is_full:
-                    log.leave_out(data)
-                else:
-                    log.add(splitter.feed(data))
-                if echo is not None:
-                    await echo(data)
+                await put(masked.feed(data))
+            await put(masked.close())
         finally:
             # Of a full log the end of that line has been counted.
             if not log.is_full:
-                log.add(splitter.close())
+                # Where reading ended before its end.
+                log.add([*splitter.feed(masked.close()), *splitter.close()])
 
     def close(self) -> None:
         """Reads no more; who still writes is told so."""

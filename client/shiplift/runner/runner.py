@@ -94,5 +94,6 @@ class Runner:
                 outcome = await run.run()
             finally:
                 self._held.discard(holding)
-        self._say(f"{name}: {': '.join(filter(None, (outcome.status, outcome.error)))}")
+        told = holding.masker.text(outcome.error)
+        self._say(f"{name}: {': '.join(filter(None, (outcome.status, told)))}")
         return outcome.status == "success"

@@ -48,6 +48,7 @@ class StageRun:
         self._holding = holding
         self._lease = lease
         self._plan = lease.plan
+        self._secrets = {secret.name: secret.value for secret in lease.secrets}
         self._path = path
         self._longest = longest
         self._ids: dict[int, int] = {}
@@ -137,9 +138,9 @@ class StageRun:
         await self._holding.update_step(self._ids[step.number], "running")
         if step.detached:
             self._passed[step.name].set()
-        if step.secrets:
-            names = ", ".join(repr(name) for name in sorted(set(step.secrets.values())))
-            return Outcome("error", f"it wants the secret {names}, and the server has no secrets to give")
+        if missing := set(step.secrets.values()) - self._secrets.keys():
+            names = ", ".join(map(repr, sorted(missing)))
+            return Outcome("error", f"it wants the secret {names}, and the server has not given it")
         if not step.commands:
             return SUCCESS
         log = StepLog(self._holding, self._ids[step.number])
@@ -166,7 +167,8 @@ class StageRun:
     def _environment(self, step: stages_pb2.PlanStep) -> Mapping[str, str]:
         common = self._plan.environment
         now = places.as_it_stands(common, self._started, self._failed_steps)
-        return {**self._place.environment(self._path), **common, **now, **step.environment}
+        secrets = {variable: self._secrets[name] for variable, name in step.secrets.items()}
+        return {**self._place.environment(self._path), **common, **now, **step.environment, **secrets}
 
     async def _ended(self, step: stages_pb2.PlanStep, group: Group) -> Outcome:
         waiting = group.wait()

@@ -156,20 +156,22 @@ class WeeklyWindow(_message.Message):
     def __init__(self, to: _Optional[str] = ..., **kwargs) -> None: ...
 
 class ParameterRule(_message.Message):
-    __slots__ = ("name", "description", "required", "default", "choices", "pattern")
+    __slots__ = ("name", "description", "required", "default", "choices", "pattern", "secret")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_FIELD_NUMBER: _ClassVar[int]
     CHOICES_FIELD_NUMBER: _ClassVar[int]
     PATTERN_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     required: bool
     default: str
     choices: _containers.RepeatedScalarFieldContainer[str]
     pattern: str
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., required: bool = ..., default: _Optional[str] = ..., choices: _Optional[_Iterable[str]] = ..., pattern: _Optional[str] = ...) -> None: ...
+    secret: bool
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., required: bool = ..., default: _Optional[str] = ..., choices: _Optional[_Iterable[str]] = ..., pattern: _Optional[str] = ..., secret: bool = ...) -> None: ...
 
 class Hold(_message.Message):
     __slots__ = ("owner", "repo", "environment", "scope", "by", "reason", "since", "until")

@@ -61,7 +61,7 @@ class AcceptStageRequest(_message.Message):
     def __init__(self, stage_id: _Optional[int] = ..., machine: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class StageLease(_message.Message):
-    __slots__ = ("lease_token", "expires", "build", "stage", "repository", "plan", "pipeline", "current", "netrc", "resolved_pipeline")
+    __slots__ = ("lease_token", "expires", "build", "stage", "repository", "plan", "pipeline", "current", "netrc", "resolved_pipeline", "secrets")
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
     BUILD_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class StageLease(_message.Message):
     CURRENT_FIELD_NUMBER: _ClassVar[int]
     NETRC_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_PIPELINE_FIELD_NUMBER: _ClassVar[int]
+    SECRETS_FIELD_NUMBER: _ClassVar[int]
     lease_token: str
     expires: _timestamp_pb2.Timestamp
     build: _builds_pb2.Build
@@ -82,7 +83,16 @@ class StageLease(_message.Message):
     current: _builds_pb2.Build
     netrc: Netrc
     resolved_pipeline: str
-    def __init__(self, lease_token: _Optional[str] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., stage: _Optional[_Union[_builds_pb2.Stage, _Mapping]] = ..., repository: _Optional[_Union[_access_pb2.Repository, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., pipeline: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., netrc: _Optional[_Union[Netrc, _Mapping]] = ..., resolved_pipeline: _Optional[str] = ...) -> None: ...
+    secrets: _containers.RepeatedCompositeFieldContainer[LeasedSecret]
+    def __init__(self, lease_token: _Optional[str] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., stage: _Optional[_Union[_builds_pb2.Stage, _Mapping]] = ..., repository: _Optional[_Union[_access_pb2.Repository, _Mapping]] = ..., plan: _Optional[_Union[Plan, _Mapping]] = ..., pipeline: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., netrc: _Optional[_Union[Netrc, _Mapping]] = ..., resolved_pipeline: _Optional[str] = ..., secrets: _Optional[_Iterable[_Union[LeasedSecret, _Mapping]]] = ...) -> None: ...
+
+class LeasedSecret(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Netrc(_message.Message):
     __slots__ = ("machine", "login", "password")

@@ -48,6 +48,8 @@ class Written(NamedTuple, Generic[R]):
 
     resource: R
     replayed: bool = False
+    # What the audit says of it beside the request.
+    noted: str = ""
 
 
 _FIND = Compiled(
@@ -90,7 +92,7 @@ def write(
             request_id = cast(_Repeatable, request).request_id
             if not request_id:
                 written = verb(tx, caller, request, *args, **kwargs)
-                audit(tx, caller, request, written.resource)
+                audit(tx, caller, request, written.resource, reason=written.noted)
                 return written
             mark = fingerprint(tx, request)
             # What no text of PostgreSQL's can hold was never stored; the checks behind tell of it.
@@ -115,7 +117,7 @@ def write(
             faults.refuse()
             made = written.resource
             _INSERT_REQUEST.put(tx, caller.user_id, caller.method, request_id, mark, made.id, now())
-            audit(tx, caller, request, made)
+            audit(tx, caller, request, made, reason=written.noted)
             return written
 
         return cast(Verb[Q, P, R], run)
@@ -146,7 +148,8 @@ def audit(
         getattr(made, "environment", "") or _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
         _text(request, "request_id", 128),
         code,
-        reason or _text(request, "reason" if caller.method == "HoldEnvironment" else "comment", 2000),
+        reason[:2000]
+        or _text(request, "reason" if caller.method == "HoldEnvironment" else "comment", 2000),
     )
 
 

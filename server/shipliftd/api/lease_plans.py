@@ -4,19 +4,23 @@ All of it can be made again from the lease, so what is forgotten costs time alon
 """
 
 import asyncio
+import functools
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from shiplift.v1 import stages_pb2
 
 from shipliftd.api import messages
 from shipliftd.errors import Invalid
-from shipliftd.pipelines import plans
+from shipliftd.pipelines import needs, plans
 from shipliftd.pipelines.resolved import resolved
+from shipliftd.secrets import given
+from shipliftd.secrets.given import Opened
+from shipliftd.secrets.keys import Keyring
 from shipliftd.stages import build_stages
-from shipliftd.stages.leases import Leased
+from shipliftd.stages.leases import Leased, Work
 from shipliftd.store.ahead import ahead
 from shipliftd.store.models import FAILED
 
@@ -25,43 +29,62 @@ _MOST_KEPT_BYTES = 32 * 1024 * 1024
 _SMALL_BYTES = 16 * 1024
 _SMALL_WORK = 200_000
 
-_Key = tuple[int, bytes | None, bool]
+_Key = tuple[int, bytes | None, bool, str]
 _Found = str | stages_pb2.Plan | Invalid
 
 
 class LeasePlans:
-    """The plans of leases, and their files for Drone's runners."""
+    """The plans of leases with the secrets in them, and their files for Drone's runners."""
 
-    def __init__(self, system: plans.SystemFacts) -> None:
+    def __init__(self, system: plans.SystemFacts, keyring: Keyring) -> None:
         """Prepares it; the thread starts with the first plan that needs it."""
+        self._keyring = keyring
         # One, so that plans that are much work wait for each other and not the loop for them all.
         self._system = system
         self._thread = ThreadPoolExecutor(1, "plans")
         self._remembered: OrderedDict[_Key, tuple[_Found, int]] = OrderedDict()
         self._bytes = 0
 
-    def within(self, leased: Leased) -> stages_pb2.Plan:
+    def within(self, leased: Leased) -> Work:
         """What the runner does of a lease that is just being made, in a verb. Raises Invalid."""
-        common = self._environment(leased)
+        params = self._secret_params(leased)
+        common = self._environment(leased, params)
         if _is_small(leased):
-            return _whole(common, _steps(leased, common))
+            return self._work(leased, common, params, _steps(leased, common))
         # With other values it would be another one: what is current may change between two runs.
         key = ("plan", leased.id, *common.items())
-        return _whole(common, ahead(key, lambda: _found(lambda: _steps(leased, common))))
+        made = ahead(key, lambda: _found(lambda: _steps(leased, common)))
+        return self._work(leased, common, params, made)
 
-    async def plan(self, leased: Leased) -> stages_pb2.Plan:
+    async def work(self, leased: Leased) -> Work:
         """What its runner does; its environment as things stand now. Raises Invalid."""
-        common = self._environment(leased)
-        return _whole(common, await self._once(leased, False, lambda: _steps(leased, common)))
+        params = self._secret_params(leased)
+        common = self._environment(leased, params)
+        made = await self._once(leased, False, lambda: _steps(leased, common))
+        return self._work(leased, common, params, made)
 
-    def _environment(self, leased: Leased) -> dict[str, str]:
-        return plans.environment(_inputs(leased, self._system), messages.params(leased.whole.build))
+    def _environment(self, leased: Leased, params: Mapping[str, str]) -> dict[str, str]:
+        all_params = {**messages.params(leased.whole.build), **params}
+        return plans.environment(_inputs(leased, self._system), all_params)
+
+    def _secret_params(self, leased: Leased) -> Mapping[str, str]:
+        """The build's secret parameters. Raises Invalid where one does not open."""
+        return _all_open(given.params(self._keyring, leased.whole.build), "params")
+
+    def _work(
+        self, leased: Leased, common: dict[str, str], params: Mapping[str, str], steps: _Found
+    ) -> Work:
+        """The plan of these steps, with what is secret. Raises Invalid where there is none."""
+        plan = _whole(common, steps)
+        wanted = _wanted(leased, plan) if leased.secrets else set()
+        rows = {name: row for name, row in leased.secrets.items() if name in wanted}
+        return Work(plan, _all_open(given.opened(self._keyring, rows), "secrets"), params)
 
     async def file(self, leased: Leased) -> str:
         """The pipeline file as Drone's runners take it; '' where there is none. Raises Invalid."""
         if not leased.text:
             return ""
-        common = self._environment(leased)
+        common = self._environment(leased, self._secret_params(leased))
         made = await self._once(leased, True, lambda: resolved(leased.text, leased.stage.name, common))
         if isinstance(made, Invalid):
             raise made
@@ -70,7 +93,8 @@ class LeasePlans:
     async def _once(
         self, leased: Leased, is_file: bool, make: Callable[[], str | stages_pb2.Plan]
     ) -> _Found:
-        key = (leased.id, leased.stage.lease_hash, is_file)
+        # Without its secret parameters it is another one.
+        key = (leased.id, leased.stage.lease_hash, is_file, leased.whole.build.sealed_params)
         if key in self._remembered:
             self._remembered.move_to_end(key)
             found = self._remembered[key][0]
@@ -108,6 +132,28 @@ def _whole(common: dict[str, str], steps: _Found) -> stages_pb2.Plan:
     plan = stages_pb2.Plan(environment=common)
     plan.MergeFrom(steps)
     return plan
+
+
+def _all_open(found: Opened, field: str) -> Mapping[str, str]:
+    """The values. Raises Invalid, naming those that do not open."""
+    if found.lost:
+        raise Invalid(
+            [(f"{field}[{name}]", f"cannot be opened: {why}") for name, why in found.lost.items()]
+        )
+    return found.values
+
+
+def _wanted(leased: Leased, plan: stages_pb2.Plan) -> set[str]:
+    """The names of the secrets that a stage is to have."""
+    found = {name for step in plan.steps for name in step.secrets.values()}
+    said = leased.said
+    pipeline = said.find(leased.stage.name) if said is not None else None
+    if said is None or pipeline is None:
+        return found
+    facts = build_stages.facts(leased.whole.build, f"{leased.whole.owner}/{leased.whole.repo}", said)
+    # Where they stand beside the environments of its steps, too, as in the settings of Drone's plugins.
+    make = functools.partial(needs.secrets, said, [pipeline], facts)
+    return found | build_stages.beside(said, ("secrets of", pipeline.name, facts), make).keys()
 
 
 def _is_small(leased: Leased) -> bool:

@@ -14,7 +14,7 @@ from shipliftd.enum_words import EVENT_OF, RESULT_OF, STATUS_OF, VISIBILITY_OF
 from shipliftd.logins import Login
 from shipliftd.pipelines import Pipeline
 from shipliftd.pipelines.plans import PlannedStep
-from shipliftd.stages.leases import Leased
+from shipliftd.stages.leases import Leased, Work
 from shipliftd.store.models import Repository, Token, User
 from shipliftd.store.rows import (
     ApprovalRow,
@@ -61,6 +61,8 @@ def build(whole: BuildWithStages, waiting_for: str = "") -> builds_pb2.Build:
     )
     if whole.build.warnings != "[]":
         message.warnings.extend(texts(whole.build.warnings))
+    if whole.build.sealed_params != "{}":
+        message.masked_params.extend(sorted(json.loads(whole.build.sealed_params)))
     if waiting_for:
         message.waiting_for = waiting_for
     if whole.build.verdicts != "[]":
@@ -239,9 +241,7 @@ def log_lines(stage: int, step: int, lines: Sequence[tuple[int, str, int]]) -> b
     )
 
 
-def lease(
-    leased: Leased, level: int, plan: stages_pb2.Plan, login: Login | None = None
-) -> stages_pb2.StageLease:
+def lease(leased: Leased, level: int, work: Work, login: Login | None = None) -> stages_pb2.StageLease:
     """A stage, and all that its holder needs."""
     current = leased.current
     own = [each for each in leased.whole.steps if each.stage_id == leased.stage.id]
@@ -251,10 +251,11 @@ def lease(
         build=build(leased.whole),
         stage=stage(leased.stage, own),
         repository=repository(leased.repository, level),
-        plan=plan,
+        plan=work.plan,
         pipeline=leased.text,
         current=listed_build(current, leased.whole.owner, leased.whole.repo) if current else None,
         netrc=stages_pb2.Netrc(**login._asdict()) if login else None,
+        secrets=[stages_pb2.LeasedSecret(name=n, value=v) for n, v in sorted(work.secrets.items())],
     )
 
 

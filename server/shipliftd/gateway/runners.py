@@ -113,7 +113,8 @@ async def detail(exchange: RunnerExchange) -> Reply:
         for name, value in lease.plan.environment.items()
         if name.startswith("SHIPLIFT_") or name == "TRACEPARENT"
     }
-    build["params"] = {**build.get("params", {}), **ours}
+    secret = {name: lease.plan.environment[name] for name in lease.build.masked_params}
+    build["params"] = {**build.get("params", {}), **secret, **ours}
     return _json(
         {
             "build": build,
@@ -124,7 +125,12 @@ async def detail(exchange: RunnerExchange) -> Reply:
                 "secret": "",
             },
             "config": {"Data": base64.b64encode(lease.resolved_pipeline.encode()).decode(), "Hash": None},
-            "secrets": None,
+            # For a build of a pull request the server has left out what is not for one.
+            "secrets": [
+                {"name": secret.name, "data": secret.value, "pull_request": True}
+                for secret in lease.secrets
+            ]
+            or None,
             "system": _system(exchange, lease.plan.environment),
             "netrc": _netrc(lease),
         }

@@ -1,5 +1,6 @@
 """Which secrets there are for a build, and their values."""
 
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -84,6 +85,21 @@ def lost(reader: Reader, keyring: Keyring) -> list[str]:
 def told_of(row: SecretRow) -> str:
     """A secret by all its names, for people."""
     return f"{row.name} of {row.owner}/{row.repo}" + (row.environment and f" in {row.environment}")
+
+
+def params(keyring: Keyring, build: BuildRow) -> Opened:
+    """The values of a build's secret parameters."""
+    found = Opened({}, {})
+    if build.sealed_params == "{}":
+        return found
+    keys = keyring.all()
+    for name, stored in json.loads(build.sealed_params).items():
+        place = sealing.of_parameter(build.repo_id, build.number, name)
+        try:
+            found.values[name] = sealing.open_sealed(keys, sealing.of_json(stored), place)
+        except CannotOpen as error:
+            found.lost[name] = str(error)
+    return found
 
 
 def sealed_of(row: SecretRow) -> Sealed:

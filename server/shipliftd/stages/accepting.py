@@ -11,7 +11,7 @@ from shipliftd.clock import now
 from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.stages import build_stages, flow, holders, leases
-from shipliftd.stages.leases import Leased
+from shipliftd.stages.leases import Leased, Work
 from shipliftd.store import moves
 from shipliftd.store.rows import BuildRow, StageRow
 from shipliftd.store.transaction import Reader, Transaction
@@ -27,11 +27,11 @@ def _in_reach(tx: Transaction, caller: Caller, request: pb.AcceptStageRequest) -
 
 @write(load=leases.load, look=_in_reach)
 def accept(
-    tx: Transaction, caller: Caller, request: pb.AcceptStageRequest, plan_of: Callable[[Leased], pb.Plan]
+    tx: Transaction, caller: Caller, request: pb.AcceptStageRequest, work_of: Callable[[Leased], Work]
 ) -> Written[Leased]:
     """Claims a stage for the caller, and makes what it has to do.
 
-    Where `plan_of` raises Invalid nobody can do the stage, and it ends. Raises Invalid, NotFound, Aborted
+    Where `work_of` raises Invalid nobody can do the stage, and it ends. Raises Invalid, NotFound, Aborted
     (somebody else has it).
     """
     stage, build = leases.stage_and_build(tx, request.stage_id)
@@ -61,13 +61,15 @@ def accept(
     )
     leased = leases.load(tx, caller, stage.id)
     try:
-        plan: pb.Plan | Invalid = plan_of(leased)
+        work: Work | Invalid = work_of(leased)
     except Invalid as error:
         # It must not wait until its runner counts as lost.
         holders.end_stage(tx, leased.stage, "error", str(error), at)
         flow.follow(tx, build, at)
-        plan = error
-    return Written(leased._replace(secret=secret, plan=plan))
+        work = error
+    given = [] if isinstance(work, Invalid) else [*work.secrets, *work.params]
+    told = f"secrets: {', '.join(given)}" if given else ""
+    return Written(leased._replace(secret=secret, work=work), noted=told)
 
 
 def _taken(stage: StageRow) -> Aborted:

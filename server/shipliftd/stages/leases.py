@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from google.protobuf.message import Message
@@ -16,11 +17,12 @@ from shipliftd.clock import now
 from shipliftd.errors import Denied, Invalid, NotFound
 from shipliftd.fields import Faults
 from shipliftd.pipelines import Pipelines
+from shipliftd.secrets import given
 from shipliftd.stages import build_stages
 from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import ENDED, Repository, Stage, Step
-from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow, StepRow
+from shipliftd.store.rows import BuildRow, BuildWithStages, SecretRow, StageRow, StepRow
 from shipliftd.store.transaction import Reader, Transaction
 
 LEASE_MS = 60_000
@@ -75,12 +77,25 @@ def room_for(reader: Reader, stage: StageRow) -> bool:
     return len(_RUNNING_IN_REPO.run(reader, stage.repo_id).fetchall()) < stage.throttle
 
 
+class Work(NamedTuple):
+    """What a stage's holder does, and the values of the secrets that it gets: not to be shown."""
+
+    plan: pb.Plan
+    secrets: Mapping[str, str]
+    # Of the plan's environment.
+    params: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Without the values."""
+        return f"Work({[*self.secrets, *self.params]})"
+
+
 class Leased(NamedTuple):
     """A stage that its holder has to do, with all that its plan is made of.
 
     `text` is the pipeline file's and `said` what it says, '' and None where the build has none; `current`
-    is what is in the environment. Where the lease is made it has its `secret`, and its `plan` or why there
-    is none.
+    is what is in the environment, and `secrets` are those that there are for the build. Where the lease is
+    made it has its `secret`, and its `work` or why there is none.
     """
 
     stage: StageRow
@@ -89,18 +104,36 @@ class Leased(NamedTuple):
     text: str
     said: Pipelines | None
     current: BuildRow | None
+    secrets: Mapping[str, SecretRow]
     secret: str = ""
-    plan: pb.Plan | Invalid | None = None
+    work: Work | Invalid | None = None
 
     @property
     def id(self) -> int:
         """The stage's id."""
         return self.stage.id
 
+    def without_secrets(self) -> "Leased":
+        """The same, for whoever is not to have the values."""
+        build = self.whole.build._replace(sealed_params="{}")
+        return self._replace(whole=self.whole._replace(build=build), secrets={})
+
 
 def load(reader: Reader, _caller: Caller, stage_id: int) -> Leased:
     """The lease of a stage that a verb knows to be there."""
     stage = StageRow._make(_STAGE.one(reader, stage_id))
+    return _leased(reader, stage, builds.by_id(reader, stage.build_id))
+
+
+def reported(reader: Reader, stage_id: int, step_id: int) -> Leased | None:
+    """The stage that a report is of, or the step's; None where there is none, or nobody ever had it."""
+    if step_id:
+        row = _STEP.one(reader, step_id)
+        stage_id = StepRow._make(row).stage_id if row is not None else 0
+    row = _STAGE.one(reader, stage_id)
+    if row is None or StageRow._make(row).lease_hash is None:
+        return None
+    stage = StageRow._make(row)
     return _leased(reader, stage, builds.by_id(reader, stage.build_id))
 
 
@@ -280,7 +313,13 @@ def _leased(reader: Reader, stage: StageRow, build: BuildRow) -> Leased:
     steps = builds.steps_of_build(reader, build.id)
     whole = BuildWithStages(build, repository.owner, repository.name, stages, steps)
     text, said = build_stages.pipeline(reader, build.pipeline_id)
-    return Leased(stage, whole, repository, text, said, _current(reader, build))
+    secrets: Mapping[str, SecretRow] = {}
+    if stage.kind == "pipeline":
+        is_of_pull_request = given.is_of_pull_request(build)
+        secrets = given.available(
+            reader, repository.owner, repository.name, build.deploy_to, is_of_pull_request
+        )
+    return Leased(stage, whole, repository, text, said, _current(reader, build), secrets)
 
 
 def _current(reader: Reader, build: BuildRow) -> BuildRow | None:

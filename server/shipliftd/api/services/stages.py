@@ -13,6 +13,7 @@ from shipliftd import __version__
 from shipliftd.access.callers import CALLER
 from shipliftd.api import messages
 from shipliftd.api.lease_plans import LeasePlans
+from shipliftd.api.report_masking import ReportMasking
 from shipliftd.api.services import MOST_WAIT_SECONDS, Context, patience, resource
 from shipliftd.api.services.runs import Runs
 from shipliftd.enum_words import STATUS_OF
@@ -20,8 +21,9 @@ from shipliftd.errors import Aborted, Invalid
 from shipliftd.fields import Faults
 from shipliftd.logins import Logins
 from shipliftd.pipelines import plans
+from shipliftd.secrets.keys import Keyring
 from shipliftd.stages import accepting, holders, known_runners, leases, step_logs
-from shipliftd.stages.leases import Leased
+from shipliftd.stages.leases import Leased, Work
 from shipliftd.stages.wake_ups import within
 from shipliftd.store import Store, pages
 from shipliftd.store.models import ENDED
@@ -35,7 +37,7 @@ _KEEP_SECONDS = 15.0
 class StageService(StageServiceServicer):
     """Runners and deployers; see `stages.proto`. `link` is what links to this server begin with, if any."""
 
-    def __init__(self, store: Store, runs: Runs, logins: Logins, link: str) -> None:
+    def __init__(self, store: Store, runs: Runs, logins: Logins, link: str, keyring: Keyring) -> None:
         self._store = store
         self._logins = logins
         self._runs = runs
@@ -44,7 +46,8 @@ class StageService(StageServiceServicer):
         system = plans.SystemFacts(
             proto=url.scheme, host=url.netloc, hostname=url.netloc, version=__version__, link=link
         )
-        self._plans = LeasePlans(system)
+        self._plans = LeasePlans(system, keyring)
+        self._masking = ReportMasking(store, self._plans)
 
     async def AcquireStage(
         self, request: pb.AcquireStageRequest, context: Context
@@ -58,15 +61,19 @@ class StageService(StageServiceServicer):
         """Claims a stage."""
         written = await self._store.write(accepting.accept, CALLER.get(), request, self._plans.within)
         leased = resource(written, context)
-        if isinstance(leased.plan, Invalid):
-            raise _impossible(leased, leased.plan)
-        return await self._lease(leased, leased.secret)
+        if isinstance(leased.work, Invalid):
+            raise _impossible(leased, leased.work)
+        # A repeat can come with another token of theirs.
+        is_holder = leased.stage.lease_token_id == CALLER.get().token_id
+        return await self._lease(leased if is_holder else leased.without_secrets(), leased.secret)
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
         leased, is_kept = await self._store.read(leases.lease, CALLER.get(), request)
         if not is_kept:
             leased = await self._store.write(leases.keep_lease, CALLER.get(), request)
+        if leased.stage.status in ENDED:
+            leased = leased.without_secrets()
         lease = await self._lease(leased, request.lease_token)
         if request.resolve_pipeline:
             lease.resolved_pipeline = await self._possible(leased, request.lease_token, self._plans.file)
@@ -76,16 +83,19 @@ class StageService(StageServiceServicer):
 
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
+        await self._masking.stage(request)
         stage, steps = await self._store.write(holders.update_stage, CALLER.get(), request)
         return messages.stage(stage, steps)
 
     async def UpdateStep(self, request: pb.UpdateStepRequest, context: Context) -> builds_api.Step:
         """Reports how a step goes on."""
+        await self._masking.step(request)
         step, _ = await self._store.write(holders.update_step, CALLER.get(), request)
         return messages.step(step)
 
     async def AppendLog(self, request: pb.AppendLogRequest, context: Context) -> pb.AppendLogResponse:
         """Adds lines to a step's log."""
+        await self._masking.log(request)
         position, is_full = await self._store.write(step_logs.append, CALLER.get(), request)
         return pb.AppendLogResponse(next_position=position, full=is_full)
 
@@ -131,13 +141,14 @@ class StageService(StageServiceServicer):
         return await self._store.listing(read)
 
     async def _lease(self, leased: Leased, lease_token: str) -> pb.StageLease:
-        plan = leased.plan
-        if not isinstance(plan, pb.Plan):
-            plan = await self._possible(leased, lease_token, self._plans.plan)
+        work = leased.work
+        if not isinstance(work, Work):
+            work = await self._possible(leased, lease_token, self._plans.work)
+        self._masking.gave(leased.id, work)
         # What a deployer does knows its own logins.
         is_pipeline = leased.stage.kind == "pipeline"
         login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
-        return messages.lease(leased, access_pb2.ACCESS_LEVEL_WRITE, plan, login)
+        return messages.lease(leased, access_pb2.ACCESS_LEVEL_WRITE, work, login)
 
     async def _possible(
         self, leased: Leased, lease_token: str, make: Callable[[Leased], Awaitable[T]]
