@@ -160,14 +160,16 @@ async def _run(
     metrics = None
     if settings.metrics is not None:
         metrics = await _measure(settings.metrics, store, interceptor, runs)
-    rules = ParameterRules(settings.refuse_params)
+    rules = ParameterRules(settings.refuse_params, keyring)
+    stages = StageService(store, runs, logins, link, keyring)
     for door in (cast(grpc.aio.Server, _Unregistered(server)), cast(grpc.aio.Server, inprocess)):
-        builds_pb2_grpc.add_BuildServiceServicer_to_server(BuildService(store, rules, runs), door)
+        builds_pb2_grpc.add_BuildServiceServicer_to_server(
+            BuildService(store, rules, runs, stages.masking), door
+        )
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
             EnvironmentService(store, rules, runs), door
         )
-        stages = StageService(store, runs, logins, link, keyring)
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         secrets_pb2_grpc.add_SecretServiceServicer_to_server(SecretService(store, keyring), door)
         server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(settings), door)

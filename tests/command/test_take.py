@@ -14,6 +14,7 @@ from shiplift.runner.taking import host_name
 from shiplift.v1 import builds_pb2 as pb
 
 from tests.support.beside import opened
+from tests.support.declared import Declared
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, until, within
 from tests.support.repository import Repository
@@ -81,6 +82,21 @@ def test_what_the_command_prints_is_what_take_prints_and_the_log_of_its_step(fle
         *(1, "deploy", pb.BUILD_STATUS_FAILURE, 3),
         "sh: exit code 3",
     )
+
+
+def test_a_secret_parameter_arrives_and_is_masked_in_what_the_command_prints(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    value = "hunter2-in-the-environment"
+    fleet.repository.server.secrets.hide(value)
+    Declared(fleet.repository).declare(params=[{"name": "PASSWORD", "secret": True}])
+    build = fleet.repository.promote(1, params={"PASSWORD": value}).number
+    script = f'printf %s "$PASSWORD" > {tmp_path}/got; echo "it is $PASSWORD"; no-such-"$PASSWORD"'
+    said = fleet.runner.run("take", "production", "--once", "--", "sh", "-c", script)
+    assert (tmp_path / "got").read_text() == value
+    assert said.out.startswith("it is ******\n")
+    assert value not in said.out + said.err
+    assert fleet.log(build, 1) == said.out.splitlines(keepends=True)
 
 
 def test_a_deployment_goes_on_where_nobody_reads_what_it_prints(fleet: Fleet) -> None:

@@ -43,7 +43,8 @@ def test_the_file_is_one_that_is_taken() -> None:
         name = each.pop("name")
         each["required_approvals"] = int(each.get("required_approvals", 0))
         for rule in each.get("params", []):
-            rule["required"] = rule.get("required") == "true"
+            for flag in ("required", "secret"):
+                rule[flag] = rule.get(flag) == "true"
         environment = ruled(name, **each)
         check(environment, SAID, lambda _: False, faults, "")
     faults.refuse()

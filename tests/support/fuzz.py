@@ -233,8 +233,9 @@ class Inside:
         await first_start.first_start(store)
         door: Any = InProcess(Interceptor(store, SERVICES, Limits()))
         runs = Runs(store, KnownRunners(store, []))
+        stages = StageService(store, runs, Logins(None), "", Keyring(text=SECRET_KEY))
         builds_pb2_grpc.add_BuildServiceServicer_to_server(
-            BuildService(store, ParameterRules(()), runs), door
+            BuildService(store, ParameterRules(()), runs, stages.masking), door
         )
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessService(store), door)
         environments_pb2_grpc.add_EnvironmentServiceServicer_to_server(
@@ -243,7 +244,6 @@ class Inside:
         secrets_pb2_grpc.add_SecretServiceServicer_to_server(
             SecretService(store, Keyring(text=SECRET_KEY)), door
         )
-        stages = StageService(store, runs, Logins(None), "", Keyring())
         stages_pb2_grpc.add_StageServiceServicer_to_server(stages, door)
         server_pb2_grpc.add_ServerServiceServicer_to_server(ServerService(Settings(database=place)), door)
         self._channel = door.channel()

@@ -370,6 +370,7 @@ def _freeze(freeze: pb.Freeze) -> str:
 def _rule(rule: pb.ParameterRule) -> str:
     parts = (
         "required" if rule.required else "",
+        "secret" if rule.secret else "",
         rule.default and f"else {rule.default}",
         f"one of {', '.join(rule.choices)}" if rule.choices else "",
         rule.pattern and f"matches {rule.pattern}",

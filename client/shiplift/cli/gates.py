@@ -94,7 +94,7 @@ def _put(said: pb.ExplainPromotionResponse, told: str, *, wide: bool) -> None:
         put(summary(said.diff))
     put("")
     put_verdicts(said.verdicts, wide=wide)
-    if said.build.params:
+    if said.build.params or said.build.masked_params:
         put("")
         put_fields((("params", shown_params(said.build)),))
     if said.build.stages:

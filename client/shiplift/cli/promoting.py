@@ -13,6 +13,7 @@ from shiplift.cli.following import TimeoutOption, until_ended
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import say
 from shiplift.cli.pairs import pairs_of, params_of
+from shiplift.cli.secret_params import SecretOption, asked_for, secret_params_of
 from shiplift.cli.session import (
     RepositoryOption,
     RequestIdOption,
@@ -60,6 +61,7 @@ ExpectedOption = Annotated[
     "promote",
     "shiplift promote 42 production -p REGION=eu-west-1",
     "shiplift promote v1.4.2 staging --wait",
+    "shiplift promote 42 production --secret-param DB_PASSWORD",
     "shiplift promote 42 production --override freeze='outage of the shop'",
     answers=pb.Build,
 )
@@ -69,6 +71,7 @@ def promote(
     environment: EnvironmentArgument,
     repository: RepositoryOption = None,
     param: InheritedOption = None,
+    secret_param: SecretOption = None,
     override: OverrideOption = None,
     comment: CommentOption = "",
     expected_current: ExpectedOption = None,
@@ -92,9 +95,11 @@ def promote(
     owner, repo = session.repository(repository)
     params, dropped = params_of(param or [])
     overrides = overrides_of(override)
+    params |= secret_params_of(secret_param, params)
     number = number_of(session.client, owner, repo, build)
     if not new_environment:
         look_for_slip(session, owner, repo, environment)
+    params |= asked_for(session, owner, repo, environment, params)
     if not yes:
         _confirm(session, owner, repo, number, environment)
     made = session.client.promote_build(

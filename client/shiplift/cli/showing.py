@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from shiplift.cli.output import put, when, word
 from shiplift.cli.session import Session
 from shiplift.cli.tables import Column, put_fields, put_table
+from shiplift.masking import MASK
 from shiplift.v1 import builds_pb2 as pb
 
 _MOST_NAMES = 5
@@ -70,7 +71,8 @@ def _put_build(build: pb.Build, *, wide: bool) -> None:
 
 def shown_params(build: pb.Build) -> str:
     """The parameters, a line each."""
-    return "\n".join(f"{name}={value}" for name, value in sorted(build.params.items()))
+    shown = {**dict.fromkeys(build.masked_params, MASK.decode()), **build.params}
+    return "\n".join(f"{name}={value}" for name, value in sorted(shown.items()))
 
 
 def _approval(approval: pb.Approval) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
 from shiplift.masking import Masker
+from shiplift.v1 import builds_pb2
 from shiplift.v1 import stages_pb2 as pb
 
+from shipliftd.access.callers import Caller
 from shipliftd.api.lease_plans import LeasePlans
 from shipliftd.errors import Invalid
 from shipliftd.stages import leases
@@ -21,7 +23,7 @@ _MOST = 10_000
 # How long a text may be; where the mask makes it longer, its end is cut.
 _TEXTS = {"error": 2000, "message": 2000, "link": 2000, "image": 1000, "name": 100}
 
-_Report = pb.UpdateStageRequest | pb.UpdateStepRequest | pb.StepReport
+_Report = builds_pb2.UpdateBuildRequest | pb.UpdateStageRequest | pb.UpdateStepRequest | pb.StepReport
 
 
 class ReportMasking:
@@ -40,58 +42,58 @@ class ReportMasking:
         values = self._values.get(stage_id, frozenset()).union(work.secrets.values(), work.params.values())
         _put(self._values, stage_id, values)
 
+    async def build(self, caller: Caller, request: builds_pb2.UpdateBuildRequest) -> None:
+        """Masks a report of a build, by the leases of all of its stages."""
+        if not (request.message or request.link):
+            return
+        stages = await self._store.read(leases.given_of, caller.repo_id, request.build)
+        values = [await self._values_of(stage_id, 0) for stage_id in stages]
+        _mask(self._masker(frozenset().union(*values)), (request,))
+
     async def stage(self, request: pb.UpdateStageRequest) -> None:
         """Masks a report."""
-        masker = await self._masker(request.stage_id, 0)
-        if masker:
-            _mask(masker, (request, *request.steps))
+        values = await self._values_of(request.stage_id, 0)
+        _mask(self._masker(values), (request, *request.steps))
 
     async def step(self, request: pb.UpdateStepRequest) -> None:
         """Masks a report."""
-        masker = await self._masker(0, request.step_id)
-        if masker:
-            _mask(masker, (request,))
+        _mask(self._masker(await self._values_of(0, request.step_id)), (request,))
 
     async def log(self, request: pb.AppendLogRequest) -> None:
         """Masks lines."""
-        masker = await self._masker(0, request.step_id)
-        if masker:
-            for line in request.lines:
-                text = masker.text(line.text)
-                if text is not line.text:
-                    line.text = text
+        masker = self._masker(await self._values_of(0, request.step_id))
+        for line in request.lines if masker else ():
+            text = masker.text(line.text)
+            if text != line.text:
+                line.text = text
 
-    async def _masker(self, stage_id: int, step_id: int) -> Masker:
+    async def _values_of(self, stage_id: int, step_id: int) -> frozenset[str]:
+        """What was given with a stage, or with that of a step."""
         stage_id = stage_id or self._stages.get(step_id, 0)
         if stage_id not in self._values:
             leased = await self._store.read(leases.reported, stage_id, step_id)
             if leased is None:
                 # There is no such stage, or nobody was given anything.
-                return _NONE
+                return frozenset()
             stage_id = leased.id
             if stage_id not in self._values:
                 try:
                     self.gave(stage_id, await self._plans.work(leased))
                 except Invalid:
                     # It was given nothing either.
-                    return _NONE
+                    return frozenset()
         if step_id:
             _put(self._stages, step_id, stage_id)
-        values = self._values[stage_id]
-        if not values:
-            return _NONE
-        masker = self._maskers.get(values)
-        if masker is None:
-            masker = Masker(values)
+        return self._values[stage_id]
+
+    def _masker(self, values: frozenset[str]) -> Masker:
+        masker = self._maskers.get(values) or Masker(values)
         _put(self._maskers, values, masker)
         return masker
 
 
-_NONE = Masker(())
-
-
 def _mask(masker: Masker, reports: Iterable[_Report]) -> None:
-    for report in reports:
+    for report in reports if masker else ():
         for name, most in _TEXTS.items():
             text = getattr(report, name, "")
             masked = masker.text(text)

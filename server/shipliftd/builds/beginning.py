@@ -13,13 +13,15 @@ from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
 from shipliftd.access.callers import Caller
-from shipliftd.builds import waiting
+from shipliftd.builds import secret_params, waiting
 from shipliftd.builds.recording import stage_of
+from shipliftd.builds.secret_params import Parted
 from shipliftd.clock import now
 from shipliftd.enum_words import as_json
 from shipliftd.environments import Override, Place, Verdict
 from shipliftd.errors import Denied, Precondition
 from shipliftd.fields import Faults
+from shipliftd.secrets.keys import Keyring
 from shipliftd.stages import again, lacking, said_by
 from shipliftd.store import moves
 from shipliftd.store.rows import BuildRow, BuildWithStages, StageRow
@@ -37,6 +39,7 @@ class Wish(NamedTuple):
     stages: Sequence[StageRow]
     overrides: Mapping[str, Override] = MappingProxyType({})
     despite_lost: int = 0
+    params: secret_params.Said = secret_params.Said(Keyring(), {})
 
     @property
     def is_rollback(self) -> bool:
@@ -53,6 +56,9 @@ class Decision(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     # What a gate would have said by itself, where it is the only one against it.
     refusals: Mapping[str, Precondition] = MappingProxyType({})
+    # What is not in the build's row, and what it is sealed with.
+    secret_params: Mapping[str, str] = MappingProxyType({})
+    keyring: Keyring = Keyring()
 
 
 def overrides(given: Iterable[pb.Override], caller: Caller, faults: Faults) -> dict[str, Override]:
@@ -94,7 +100,7 @@ def decide(tx: Transaction, caller: Caller, wish: Wish, *, to_begin: bool = True
             refusals["uncertain"] = refusal
     if not place.active:
         refusals["repository"] = builds.disabled(caller)
-    build = _fresh(caller, wish.build, place, at)
+    build, params = _fresh(caller, wish, place, at)
     stages: list[StageRow] = []
     try:
         stages, lacks = _stages(tx, place, build, wish)
@@ -103,7 +109,7 @@ def decide(tx: Transaction, caller: Caller, wish: Wish, *, to_begin: bool = True
         refusals["stages"] = refusal
     build = build._replace(warnings=as_json(warnings))
     if not environment:
-        return Decision(build, stages, place, refusals=refusals)
+        return Decision(build, stages, place, (), refusals, params.secret, wish.params.keyring)
     asked = environments.Asked(
         id=0,
         repo_id=caller.repo_id,
@@ -115,7 +121,7 @@ def decide(tx: Transaction, caller: Caller, wish: Wish, *, to_begin: bool = True
         status=wish.promoted.status,
         commit=wish.promoted.after,
         origin=build.origin,
-        params=json.loads(build.params),
+        params=params.all,
         at=at,
         created=at,
         event=build.event,
@@ -123,7 +129,8 @@ def decide(tx: Transaction, caller: Caller, wish: Wish, *, to_begin: bool = True
     told = {gate: refusals[gate].message for gate in ("uncertain", "stages") if gate in refusals}
     facts = environments.facts(tx, place, asked, **told)
     verdicts = environments.evaluate(facts, wish.overrides, wish.is_rollback)
-    return _as_it_waits(Decision(build, stages, place, verdicts, refusals), facts.approvals_end)
+    decision = Decision(build, stages, place, verdicts, refusals, params.secret, wish.params.keyring)
+    return _as_it_waits(decision, facts.approvals_end)
 
 
 def _as_it_waits(decision: Decision, approvals_end: int) -> Decision:
@@ -154,6 +161,8 @@ def begin(tx: Transaction, caller: Caller, decision: Decision) -> BuildWithStage
         raise Overtaken
     # What was recorded begins a chain of its own.
     build = build._replace(number=number, origin=build.origin if build.parent else number)
+    sealed = secret_params.sealed(decision.keyring, build, decision.secret_params)
+    build = build._replace(sealed_params=sealed)
     if build.deploy_to and place.environment_id is None:
         environments.note(tx, caller.repo_id, build.deploy_to)
     if place.rules is not None and place.rules.rules.queue == "supersede":
@@ -165,18 +174,19 @@ def begin(tx: Transaction, caller: Caller, decision: Decision) -> BuildWithStage
     return begun
 
 
-def _fresh(caller: Caller, build: BuildRow, place: Place, at: int) -> BuildRow:
-    params = build.params
-    if place.rules is not None and place.rules.message.params:
-        given: dict[str, str] = json.loads(params)
-        params = as_json(environments.completed(place.rules.message.params, given))
-    return build._replace(
+def _fresh(caller: Caller, wish: Wish, place: Place, at: int) -> tuple[BuildRow, Parted]:
+    """The build as it begins, and its parameters, of which it has the names of the secret ones alone."""
+    build = wish.build
+    given: dict[str, str] = json.loads(build.params)
+    rules = place.rules.message.params if place.rules is not None else ()
+    params = secret_params.part(place, environments.completed(rules, given), wish.params)
+    fresh = build._replace(
         id=0,
         number=0,
         status="pending",
         error="",
         trigger=caller.login,
-        params=params,
+        params=as_json(params.plain) if rules or params.secret else build.params,
         debug=False,
         timestamp=0,
         started=0,
@@ -189,8 +199,9 @@ def _fresh(caller: Caller, build: BuildRow, place: Place, at: int) -> BuildRow:
         superseded_by=0,
         verdicts="[]",
         waits=0,
-        sealed_params="{}",
+        sealed_params=secret_params.named(params.secret),
     )
+    return fresh, params
 
 
 def _stages(tx: Transaction, place: Place, build: BuildRow, wish: Wish) -> tuple[list[StageRow], list[str]]:

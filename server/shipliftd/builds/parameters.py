@@ -11,6 +11,7 @@ from itertools import islice
 
 from shipliftd.errors import Precondition, shown
 from shipliftd.fields import PARAMETER, Faults
+from shipliftd.secrets.keys import Keyring
 
 MOST_NAME = 256
 MOST_VALUE = 32 * 1024
@@ -56,7 +57,9 @@ REFUSED = [
 class ParameterRules:
     """The rules, with the names that a setting adds to those refused (`*` at the end as above)."""
 
-    def __init__(self, also_refused: Iterable[str] = ()) -> None:
+    def __init__(self, also_refused: Iterable[str] = (), keyring: Keyring | None = None) -> None:
+        """Prepares them; what is secret is sealed with the keyring's first key."""
+        self.keyring = keyring or Keyring()
         for name in also_refused:
             if _PATTERN.fullmatch(name) is None:
                 raise Precondition(

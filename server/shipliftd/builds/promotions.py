@@ -8,6 +8,7 @@ from shiplift.v1 import builds_pb2 as pb
 from shipliftd import builds, environments
 from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
+from shipliftd.builds import secret_params
 from shipliftd.builds.beginning import Decision, Wish, begin, decide, overrides
 from shipliftd.builds.parameters import MOST_COUNT, ParameterRules
 from shipliftd.enum_words import as_json
@@ -79,7 +80,8 @@ def _wanted(
         comment=request.comment,
         traceparent=traceparent,
     )
-    return Wish(wanted, parent, stages, passed, request.despite_lost)
+    said = secret_params.Said(rules.keyring, request.params)
+    return Wish(wanted, parent, stages, passed, request.despite_lost, said)
 
 
 def _may_try_again(tx: Transaction, caller: Caller, request: pb.RetryBuildRequest) -> None:
@@ -128,7 +130,8 @@ def retry(
         params=params, retry_of=build.number, comment=request.comment, traceparent=traceparent
     )
     # Whoever tries what was lost again names it.
-    wish = Wish(wanted, promoted or build, stages, passed, build.number)
+    said = secret_params.Said(rules.keyring, request.params, build, request.drop_params)
+    wish = Wish(wanted, promoted or build, stages, passed, build.number, said)
     return Written(begin(tx, caller, decide(tx, caller, wish)))
 
 
@@ -145,7 +148,8 @@ def new_params(
     if parent is not None:
         if request.drop_params:
             names = faults.few("drop_params", request.drop_params, MOST_COUNT)
-            rules.check_dropped(names, given, inherited, parent.number, faults)
+            kept = {} if isinstance(request, pb.PromoteRequest) else json.loads(parent.sealed_params)
+            rules.check_dropped(names, given, {**inherited, **kept}, parent.number, faults)
             inherited = {name: value for name, value in inherited.items() if name not in names}
             text = as_json(inherited)
         rules.check_inherited(inherited.keys() - given.keys(), parent.number, faults)

@@ -8,7 +8,7 @@ from shiplift.v1 import builds_pb2 as pb
 from shipliftd import builds, environments
 from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
-from shipliftd.builds import endings
+from shipliftd.builds import endings, secret_params
 from shipliftd.builds.beginning import Wish, begin, decide
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.builds.promotions import expect_current, new_params
@@ -132,7 +132,8 @@ def roll_back(
         traceparent=traceparent,
     )
     promoted = builds.find(tx, caller.repo_id, last.parent) or last
-    made = begin(tx, caller, decide(tx, caller, Wish(wanted, promoted, stages)))
+    said = secret_params.Said(rules.keyring, request.params, last, request.drop_params)
+    made = begin(tx, caller, decide(tx, caller, Wish(wanted, promoted, stages, params=said)))
     _link(tx, caller, replaced, made.build.number)
     environments.hold_automatic(
         tx,

@@ -206,6 +206,7 @@ def _asked(tx: Transaction, place: environments.Place, build: BuildRow) -> Asked
         created=build.created,
         event=build.event,
         number=build.number,
+        masked=frozenset(json.loads(build.sealed_params)),
     )
 
 

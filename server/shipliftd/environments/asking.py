@@ -6,7 +6,7 @@ promotion that waits.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from peewee import JOIN, SQL, fn
@@ -185,6 +185,8 @@ class Asked(NamedTuple):
     event: str
     # Of one that is not stored yet: behind all others.
     number: int = 2**31 - 1
+    # Secret parameters whose values were looked at when it began.
+    masked: Collection[str] = ()
 
 
 def note(tx: Transaction, repo_id: int, environment: str) -> None:
@@ -233,7 +235,7 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
     return found._replace(
         rules=said.rules,
         freeze=active([*freezes, *said.message.freezes], asked.at),
-        parameters=said_rules.lacking(said.message.params, asked.params),
+        parameters=said_rules.lacking(said.message.params, asked.params, asked.masked),
         succeeded=_succeeded(reader, asked, said.rules.requires),
         approvals_end=asked.created + said.rules.approval_window,
         under_way=_under_way(reader, asked),

@@ -221,6 +221,8 @@ def _check_params(
             )
         faults.text(f"{at}.description", rule.description, 2000)
         faults.long_text(f"{at}.default", rule.default, _MOST_VALUE)
+        if rule.secret and rule.default:
+            faults.add(f"{at}.default", "is for all to see, and the parameter is secret: leave it out")
         for m, choice in enumerate(faults.few(f"{at}.choices", rule.choices, _MOST_CHOICES)):
             faults.text(f"{at}.choices[{m}]", choice, 1000)
         faults.text(f"{at}.pattern", rule.pattern, 1000)
@@ -250,8 +252,13 @@ def completed(rules: Iterable[pb.ParameterRule], given: Mapping[str, str]) -> di
     return {**given, **defaults}
 
 
-def lacking(rules: Iterable[pb.ParameterRule], params: Mapping[str, str]) -> tuple[str, ...]:
-    """What parameters lack, a sentence each; never a value, which may be secret."""
+def lacking(
+    rules: Iterable[pb.ParameterRule], params: Mapping[str, str], masked: Collection[str] = ()
+) -> tuple[str, ...]:
+    """What parameters lack, a sentence each; never a value, which may be secret.
+
+    Of those that are masked nobody knows more than that they were given.
+    """
     found = []
     if len(params) > _MOST_PARAMS:
         found.append(f"with the defaults they are {len(params)}: at most {_MOST_PARAMS}")
@@ -260,7 +267,7 @@ def lacking(rules: Iterable[pb.ParameterRule], params: Mapping[str, str]) -> tup
     for rule in rules:
         value = params.get(rule.name)
         if value is None:
-            if rule.required:
+            if rule.required and rule.name not in masked:
                 means = f" ({rule.description})" if rule.description else ""
                 found.append(f"{rule.name}{means} is missing")
         elif lack := _lack(rule, value):

@@ -137,6 +137,13 @@ def reported(reader: Reader, stage_id: int, step_id: int) -> Leased | None:
     return _leased(reader, stage, builds.by_id(reader, stage.build_id))
 
 
+def given_of(reader: Reader, repo_id: int, number: int) -> list[int]:
+    """The ids of a build's stages that somebody has or had."""
+    build = builds.find(reader, repo_id, number)
+    stages = builds.stages_of(reader, build.id) if build is not None else ()
+    return [stage.id for stage in stages if stage.lease_hash is not None]
+
+
 def lease(reader: Reader, caller: Caller, request: pb.GetLeaseRequest) -> tuple[Leased, bool]:
     """The lease that the caller holds; whether it is long enough. Raises Invalid, NotFound, Denied."""
     faults = Faults()

@@ -13,6 +13,7 @@ from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.calls import traceparent_of
 from shipliftd.api.listed import ListedBuilds
+from shipliftd.api.report_masking import ReportMasking
 from shipliftd.api.services import Context, patience, resource
 from shipliftd.api.services.runs import Runs
 from shipliftd.builds import approvals, diffing, endings, listing, promotions, recording, reports, rollbacks
@@ -35,10 +36,11 @@ _LOOK_SECONDS = 5.0
 class BuildService(BuildServiceServicer):
     """Records builds and promotes them; see `builds.proto`."""
 
-    def __init__(self, store: Store, rules: ParameterRules, runs: Runs) -> None:
+    def __init__(self, store: Store, rules: ParameterRules, runs: Runs, masking: ReportMasking) -> None:
         self._store = store
         self._rules = rules
         self._runs = runs
+        self._masking = masking
         # Deployers and people ask for the same build until it has ended. The rows are the key, so what is
         # remembered is never out of date.
         self._message = functools.lru_cache(_REMEMBERED)(messages.build)
@@ -61,6 +63,7 @@ class BuildService(BuildServiceServicer):
 
     async def UpdateBuild(self, request: pb.UpdateBuildRequest, context: Context) -> pb.Build:
         """Reports how a build goes on."""
+        await self._masking.build(CALLER.get(), request)
         written = await self._store.write(reports.update, CALLER.get(), request)
         return self._message_of(resource(written, context))
 

@@ -47,7 +47,7 @@ class StageService(StageServiceServicer):
             proto=url.scheme, host=url.netloc, hostname=url.netloc, version=__version__, link=link
         )
         self._plans = LeasePlans(system, keyring)
-        self._masking = ReportMasking(store, self._plans)
+        self.masking = ReportMasking(store, self._plans)
 
     async def AcquireStage(
         self, request: pb.AcquireStageRequest, context: Context
@@ -83,19 +83,19 @@ class StageService(StageServiceServicer):
 
     async def UpdateStage(self, request: pb.UpdateStageRequest, context: Context) -> builds_api.Stage:
         """Reports how a stage goes on."""
-        await self._masking.stage(request)
+        await self.masking.stage(request)
         stage, steps = await self._store.write(holders.update_stage, CALLER.get(), request)
         return messages.stage(stage, steps)
 
     async def UpdateStep(self, request: pb.UpdateStepRequest, context: Context) -> builds_api.Step:
         """Reports how a step goes on."""
-        await self._masking.step(request)
+        await self.masking.step(request)
         step, _ = await self._store.write(holders.update_step, CALLER.get(), request)
         return messages.step(step)
 
     async def AppendLog(self, request: pb.AppendLogRequest, context: Context) -> pb.AppendLogResponse:
         """Adds lines to a step's log."""
-        await self._masking.log(request)
+        await self.masking.log(request)
         position, is_full = await self._store.write(step_logs.append, CALLER.get(), request)
         return pb.AppendLogResponse(next_position=position, full=is_full)
 
@@ -144,7 +144,7 @@ class StageService(StageServiceServicer):
         work = leased.work
         if not isinstance(work, Work):
             work = await self._possible(leased, lease_token, self._plans.work)
-        self._masking.gave(leased.id, work)
+        self.masking.gave(leased.id, work)
         # What a deployer does knows its own logins.
         is_pipeline = leased.stage.kind == "pipeline"
         login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
