@@ -10,7 +10,7 @@ from shiplift.v1 import access_pb2, stages_pb2
 from shiplift.v1 import builds_pb2 as api
 
 from tests.support.beside import opened
-from tests.support.declared import Declared
+from tests.support.declared import Declared, said
 from tests.support.harness import SECRET_KEY, Shipliftd
 from tests.support.refusals import Refusal, invalid, refusal
 from tests.support.repository import Repository
@@ -159,6 +159,37 @@ def test_a_promotion_that_waits_keeps_it(staged: Staged) -> None:
     other = repository.of(f"other-{repository.name}", access_pb2.ACCESS_LEVEL_ADMIN)
     Declared(other).approve(waits.number)
     assert found(staged, waits) == VALUE
+
+
+def test_a_rollback_asks_for_approvals_where_it_is_given_another(staged: Staged) -> None:
+    repository = staged.repository
+    declared = Declared(repository)
+    first, bad = (repository.record(status=SUCCESS, after=letter * 40) for letter in "ab")
+    for recorded in (first, bad):
+        promoted = repository.promote(recorded.number, params=GIVEN)
+        staged.runner.accept(promoted.stages[0].id)
+        ended(staged, promoted)
+    declared.change(required_approvals=2)
+    where: dict[str, Any] = {"owner": repository.owner, "repo": repository.name, "target": "production"}
+    changed = repository.builds.RollbackBuild(
+        api.RollbackRequest(**where, params={"PASSWORD": "correct-horse-battery-stapler"})
+    )
+    assert changed.status == api.BUILD_STATUS_BLOCKED
+    others = [
+        Declared(repository.of(f"{name}-{repository.name}", access_pb2.ACCESS_LEVEL_ADMIN))
+        for name in ("one", "two")
+    ]
+    # All gates are asked again, when nobody knows any more that it was given another.
+    assert others[0].approve(changed.number).status == api.BUILD_STATUS_BLOCKED
+    assert others[1].approve(changed.number).status == api.BUILD_STATUS_PENDING
+    assert found(staged, changed) == "correct-horse-battery-stapler"
+    ended(staged, changed)
+    # What is there now is of the same origin: the one before it is repeated with what it had.
+    same = repository.builds.RollbackBuild(api.RollbackRequest(**where, build=bad.number))
+    assert said(same.verdicts)["approvals"].startswith(
+        "skipped: a rollback passes it over: 0 of 2 approvals"
+    )
+    assert (same.status, found(staged, same)) == (api.BUILD_STATUS_PENDING, VALUE)
 
 
 def test_a_default_of_a_secret_is_refused(repository: Repository) -> None:

@@ -125,6 +125,8 @@ def decide(tx: Transaction, caller: Caller, wish: Wish, *, to_begin: bool = True
         at=at,
         created=at,
         event=build.event,
+        masked=frozenset(params.secret),
+        changes_masked=wish.params.changes(params.secret),
     )
     told = {gate: refusals[gate].message for gate in ("uncertain", "stages") if gate in refusals}
     facts = environments.facts(tx, place, asked, **told)

@@ -1,5 +1,6 @@
 """Parameters that an environment says are secret: sealed on the build, and never among its others."""
 
+import json
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
@@ -18,6 +19,11 @@ class Said(NamedTuple):
     given: Mapping[str, str]
     keeps: BuildRow | None = None
     dropped: Collection[str] = ()
+
+    def changes(self, secret: Collection[str]) -> bool:
+        """Whether these are others than what the build has that is repeated."""
+        kept = json.loads(self.keeps.sealed_params) if self.keeps is not None else {}
+        return set(secret) != set(kept) or any(name in self.given for name in secret)
 
 
 class Parted(NamedTuple):

@@ -93,7 +93,9 @@ _SUCCEEDED = Compiled(
     )
 )
 _SUCCEEDED_WITH = Compiled(
-    Build.select(Build.params).where(
+    Build.select(Build.params)
+    .distinct()
+    .where(
         Build.repo == arg(0), Build.origin == arg(2), Build.deploy_to == arg(1), Build.status == "success"
     )
 )
@@ -185,8 +187,10 @@ class Asked(NamedTuple):
     event: str
     # Of one that is not stored yet: behind all others.
     number: int = 2**31 - 1
-    # Secret parameters whose values were looked at when it began.
+    # The names of secret parameters; when it begins their values are among `params`, and afterwards not.
     masked: Collection[str] = ()
+    # Whether it begins with others than what it repeats.
+    changes_masked: bool = False
 
 
 def note(tx: Transaction, repo_id: int, environment: str) -> None:
@@ -279,8 +283,11 @@ def _succeeded(reader: Reader, asked: Asked, environment: str) -> int:
 
 def _changes_parameters(reader: Reader, asked: Asked, said: pb.Environment) -> bool:
     """Whether the origin has never succeeded there with these parameters, but for defaults."""
+    if asked.changes_masked:
+        return True
+    params = {name: value for name, value in asked.params.items() if name not in asked.masked}
     rows = _SUCCEEDED_WITH.run(reader, asked.repo_id, asked.environment, asked.origin).fetchall()
-    return all(said_rules.completed(said.params, json.loads(row[0])) != asked.params for row in rows)
+    return all(said_rules.completed(said.params, json.loads(row[0])) != params for row in rows)
 
 
 def _with_approvals(reader: Reader, asked: Asked, found: Facts) -> Facts:

@@ -334,25 +334,31 @@ def evaluate(
     """The verdict of every gate, in their order. An override of what does not fail has no effect.
 
     Of a promotion that waits, `before` is what they said when they were asked last: who passed a gate then
-    has passed it, unless another reason stands against it now.
+    has passed it, unless another reason stands against it now. What a rollback waits for it does not skip.
     """
-    passed = {verdict.gate: verdict for verdict in before if verdict.result == "overridden"}
+    last = {verdict.gate: verdict for verdict in before}
     return tuple(
-        _verdict(gate, facts, overrides.get(gate.name), is_rollback, passed.get(gate.name))
-        for gate in GATES
+        _verdict(gate, facts, overrides.get(gate.name), is_rollback, last.get(gate.name)) for gate in GATES
     )
 
 
 def _verdict(
-    gate: Gate, facts: Facts, override: Override | None, is_rollback: bool, passed: Verdict | None
+    gate: Gate, facts: Facts, override: Override | None, is_rollback: bool, last: Verdict | None
 ) -> Verdict:
     said = gate.ask(facts)
-    if passed is not None and (isinstance(said, str) or passed.reason.endswith(f" ({said.reason})")):
+    if (
+        last is not None
+        and last.result == "overridden"
+        and (isinstance(said, str) or last.reason.endswith(f" ({said.reason})"))
+    ):
         # Also where it would pass by now: it stays on record.
-        return passed
+        return last
     if isinstance(said, str):
         return Verdict(gate.name, "passed", said)
-    is_asked = gate.is_asked_of_other_parameters and facts.changes_parameters
+    # Whether it was given another secret parameter is known only as it is asked for.
+    is_asked = (gate.is_asked_of_other_parameters and facts.changes_parameters) or (
+        last is not None and last.result == "waiting"
+    )
     if is_rollback and gate.is_skipped_by_rollback and not is_asked:
         return Verdict(gate.name, "skipped", f"a rollback passes it over: {said.reason}")
     if override is not None and gate.can_be_overridden and not said.waits:
