@@ -1,6 +1,9 @@
 """SecretService: what is told of secrets, which is never a value."""
 
+import asyncio
 import base64
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,11 @@ import pytest
 from shiplift.v1 import access_pb2
 from shiplift.v1 import secrets_pb2 as pb
 from shiplift.v1.secrets_pb2_grpc import SecretServiceStub
+from shipliftd.access.write_once import fingerprint
+from shipliftd.settings import database_of
+from shipliftd.store import open_store
+from shipliftd.store.secret import mac
+from shipliftd.store.transaction import Reader
 
 from tests.support.beside import opened
 from tests.support.harness import Shipliftd
@@ -278,3 +286,29 @@ def test_the_search_for_leaks_finds_a_value_that_is_there(
     assert len(hidden.seen) >= 2
     hidden.seen.clear()
     hidden.hidden.clear()
+
+
+def test_many_who_set_the_same_secret_at_once_are_all_answered(kept: Kept) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(lambda n: kept.set("token", f"{VALUE} {n}").version, range(64)))
+    assert sorted(versions) == list(range(1, 65))
+
+
+def test_the_store_alone_confirms_no_guess_of_a_value(server: Shipliftd, kept: Kept) -> None:
+    """The key of its HMACs is in it, so that what is made with that may be of no value."""
+    request = kept.setting("token", request_id=f"{kept.owner}-guess")
+    made = kept.stub.SetSecret(request)
+
+    def with_the_stores_key(reader: Reader) -> tuple[bytes, str]:
+        return fingerprint(reader, request), mac(reader, VALUE)[:4].hex()
+
+    async def run() -> tuple[bytes, str]:
+        with closing(open_store(database_of(server.store), 1)) as store:
+            await store.open()
+            return await store.listing(with_the_stores_key)
+
+    guess, digest = asyncio.run(run())
+    with opened(server.database) as store:
+        row = store.execute("SELECT fingerprint FROM requests WHERE request_id = ?", (request.request_id,))
+        assert row.fetchone()[0] != guess
+    assert made.digest != digest

@@ -159,9 +159,9 @@ def _find(reader: Reader, request: _Request) -> SecretRow | None:
 
 
 def _change(tx: Transaction, there: SecretRow, **said: object) -> None:
-    said["version"] = there.version + 1
-    changed = Secret.update(**said).where(Secret.id == there.id, Secret.version == there.version)
-    if tx.execute(changed) != 1:
+    # Of two who change it at once the later one has its way; what is deleted is made anew, and not changed.
+    changed = Secret.update(version=Secret.version + 1, **said)
+    if tx.execute(changed.where(Secret.id == there.id, Secret.deleted == there.deleted)) != 1:
         raise Overtaken
 
 
