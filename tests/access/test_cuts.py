@@ -13,7 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1 import environments_pb2 as env
-from shiplift.v1 import stages_pb2
+from shiplift.v1 import secrets_pb2, stages_pb2
 
 from tests.support.harness import Shipliftd
 from tests.support.refusals import Refusal, code_of, refusal
@@ -46,6 +46,8 @@ class Scene:
             access.CreateRepository(pb.CreateRepositoryRequest(owner=self.name, repo=repo))
             for environment in ("staging", "production"):
                 self.server.environments().CreateEnvironment(declare(self, repo, environment))
+        for repo, environment in (("sec", "staging"), ("sec", ""), ("*", "")):
+            self.server.secret_service().SetSecret(keep(self, repo, environment))
         for level in ("read", "write", "admin"):
             access.CreateUser(pb.CreateUserRequest(login=self.of(level)))
             for repo in ("sec", "*"):
@@ -70,6 +72,7 @@ class Scene:
                 ("repositories", "id, version"),
                 ("environments", "id, declared, version"),
                 ("owner_rules", "id, version"),
+                ("secrets", "id, version, deleted"),
             )
         ]
 
@@ -93,6 +96,16 @@ def declare(scene: Scene, repo: str, name: str) -> env.CreateEnvironmentRequest:
 def rule_over(scene: Scene, repo: str, name: str) -> env.UpdateEnvironmentRequest:
     mask, there = FieldMask(paths=["allow_failed"]), env.Environment(name=name, allow_failed=True)
     return env.UpdateEnvironmentRequest(owner=scene.name, repo=repo, environment=there, update_mask=mask)
+
+
+def keep(scene: Scene, repo: str, environment: str = "") -> secrets_pb2.SetSecretRequest:
+    where = {"owner": scene.name, "repo": repo, "environment": environment}
+    return secrets_pb2.SetSecretRequest(**where, name="token", value="hidden")  # type: ignore[arg-type]
+
+
+def drop(scene: Scene, repo: str, environment: str = "") -> secrets_pb2.DeleteSecretRequest:
+    where = {"owner": scene.name, "repo": repo, "environment": environment}
+    return secrets_pb2.DeleteSecretRequest(**where, name="token")
 
 
 def change(scene: Scene, login: str, **values: Any) -> pb.UpdateUserRequest:  # noqa: ANN401
@@ -149,6 +162,14 @@ EFFECTS: dict[str, Callable[[Scene], Any]] = {
     ),
     "CreateEnvironment: staging of sec": lambda s: declare(s, "sec", "staging"),
     "UpdateOwnerRules: of owner": lambda s: env.UpdateOwnerRulesRequest(owner=s.name),
+    "SetSecret: staging of sec": lambda s: keep(s, "sec", "staging"),
+    "SetSecret: production of sec": lambda s: keep(s, "sec", "production"),
+    "SetSecret: all of sec": lambda s: keep(s, "sec"),
+    "SetSecret: staging of web": lambda s: keep(s, "web", "staging"),
+    "SetSecret: of owner": lambda s: keep(s, "*"),
+    "DeleteSecret: staging of sec": lambda s: drop(s, "sec", "staging"),
+    "DeleteSecret: all of sec": lambda s: drop(s, "sec"),
+    "DeleteSecret: of owner": lambda s: drop(s, "*"),
 }
 
 TABLE = """
@@ -199,6 +220,14 @@ UpdateEnvironment: staging of web     O          N     O           O     O      
 DeleteEnvironment: staging of sec     O          O     O           P     O          O     O       O
 CreateEnvironment: staging of sec     O          O     O           P     O          O     O       O
 UpdateOwnerRules: of owner            O          P     O           P     O          O     O       O
+SetSecret: staging of sec             O          O     O           O     O          O     O       O
+SetSecret: production of sec          O          O     O           P     O          O     O       O
+SetSecret: all of sec                 O          O     O           P     O          O     O       O
+SetSecret: staging of web             O          N     O           O     O          O     O       O
+SetSecret: of owner                   O          P     O           P     O          O     O       O
+DeleteSecret: staging of sec          O          O     O           O     O          O     O       O
+DeleteSecret: all of sec              O          O     O           P     O          O     O       O
+DeleteSecret: of owner                O          P     O           P     O          O     O       O
 """
 CODES = {
     "O": grpc.StatusCode.OK,
