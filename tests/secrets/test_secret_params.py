@@ -6,11 +6,11 @@ from typing import Any
 
 import grpc
 import pytest
-from shiplift.v1 import access_pb2, stages_pb2
+from shiplift.v1 import access_pb2, environments_pb2, stages_pb2
 from shiplift.v1 import builds_pb2 as api
 
 from tests.support.beside import opened
-from tests.support.declared import Declared, said
+from tests.support.declared import Declared, ruled, said
 from tests.support.harness import SECRET_KEY, Shipliftd
 from tests.support.refusals import Refusal, invalid, refusal
 from tests.support.repository import Repository
@@ -148,6 +148,33 @@ def test_its_rules_hold_and_nothing_that_is_said_shows_it(staged: Staged) -> Non
         api.GATE_RESULT_PASSED
     )
     assert VALUE not in str(explained)
+
+
+def test_a_diff_and_a_rehearsal_know_that_it_is_there(staged: Staged) -> None:
+    repository = staged.repository
+    recorded = repository.record(status=SUCCESS)
+    promoted = repository.promote(recorded.number, params=GIVEN)
+    staged.runner.accept(promoted.stages[0].id)
+    ended(staged, promoted)
+    plain = {"PASSWORD": "another-one"}
+    differs = repository.builds.DiffPromotion(repository.promotion(recorded.number, params=plain))
+    assert list(differs.params) == [
+        api.ParameterChange(name="PASSWORD", before="", after="", masked=True),
+        api.ParameterChange(name="REGION", before="eu"),
+    ]
+    without = repository.builds.DiffPromotion(repository.promotion(recorded.number))
+    assert list(without.params) == [
+        api.ParameterChange(name="PASSWORD", before="", masked=True),
+        api.ParameterChange(name="REGION", before="eu"),
+    ]
+    declared = Declared(repository)
+    proposed = ruled("production", params=[RULE, {"name": "REGION", "choices": ["us"]}])
+    rehearsed = declared.stub.RehearsePolicy(
+        environments_pb2.RehearsePolicyRequest(**declared.of, environment=proposed)
+    )
+    assert [said(each.verdicts) for each in rehearsed.promotions] == [
+        {"parameters": "failed: REGION is none of us"}
+    ]
 
 
 def test_a_promotion_that_waits_keeps_it(staged: Staged) -> None:

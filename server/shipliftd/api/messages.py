@@ -161,8 +161,8 @@ def diff(found: Diff, owner: str, repo: str) -> builds_pb2.DiffPromotionResponse
         builds=[listed_build(row, owner, repo) for row in found.builds],
         more_builds=found.more_builds,
         params=[
-            builds_pb2.ParameterChange(name=name, before=before, after=after)
-            for name, before, after in found.params
+            builds_pb2.ParameterChange(name=name, before=before, after=after, masked=is_masked)
+            for name, before, after, is_masked in found.params
         ],
         artifacts=[
             builds_pb2.ArtifactChange(name=name, before=artifact(before), after=artifact(after))

@@ -44,8 +44,16 @@ _COLUMNS = [Value(_LEFT_OUT[field]) if field in _LEFT_OUT else field for field i
 _COUNT = _between(fn.COUNT(SQL("1")))
 _NEWEST = Compiled(_between(*_COLUMNS)._query.order_by(Build.number.desc()).limit(_MOST_BETWEEN))
 
-Change = tuple[str, str | None, str | None]
 Part = tuple[str, str, str]
+
+
+class ParameterChange(NamedTuple):
+    """A parameter's values, None where it has none; of one that is masked they are empty."""
+
+    name: str
+    before: str | None
+    after: str | None
+    is_masked: bool
 
 
 class Diff(NamedTuple):
@@ -57,8 +65,8 @@ class Diff(NamedTuple):
     is_backwards: bool
     builds: list[BuildRow]
     more_builds: int
+    params: list[ParameterChange]
     # Name, before and after; None where there is none.
-    params: list[Change]
     artifacts: list[tuple[str, Part | None, Part | None]]
 
 
@@ -87,9 +95,7 @@ def diff(reader: Reader, build: BuildRow) -> Diff:
     # What was there may have been removed since.
     current = builds.find(reader, build.repo_id, number) if number else None
     if current is None:
-        return Diff(
-            None, build, "", False, [], 0, _params("{}", build.params), _artifacts("[]", build.artifacts)
-        )
+        return Diff(None, build, "", False, [], 0, _params(None, build), _artifacts("[]", build.artifacts))
     is_backwards = build.origin < current.origin
     older, newer = (build, current) if is_backwards else (current, build)
     span = (build.repo_id, max(older.origin, newer.origin - _MOST_LOOKED_AT), newer.origin, newer.target)
@@ -101,15 +107,27 @@ def diff(reader: Reader, build: BuildRow) -> Diff:
         is_backwards=is_backwards,
         builds=[row._replace(message=row.message[:_MOST_MESSAGE]) for row in rows],
         more_builds=_COUNT.one(reader, *span)[0] - len(rows) if len(rows) == _MOST_BETWEEN else 0,
-        params=_params(current.params, build.params),
+        params=_params(current, build),
         artifacts=_artifacts(current.artifacts, build.artifacts),
     )
 
 
-def _params(before: str, after: str) -> list[Change]:
-    was, will = json.loads(before), json.loads(after)
-    names = sorted(was.keys() | will.keys())
-    return [(name, was.get(name), will.get(name)) for name in names if was.get(name) != will.get(name)]
+def _params(before: BuildRow | None, after: BuildRow) -> list[ParameterChange]:
+    was, masked = ({}, set[str]()) if before is None else _params_of(before)
+    will, masked_then = _params_of(after)
+    masked |= masked_then
+    return [
+        ParameterChange(name, was.get(name), will.get(name), name in masked)
+        for name in sorted(was.keys() | will.keys())
+        # Whether a secret one changes nobody can tell.
+        if was.get(name) != will.get(name) or name in masked
+    ]
+
+
+def _params_of(build: BuildRow) -> tuple[dict[str, str], set[str]]:
+    """The parameters, and the names of the secret ones, which are empty."""
+    names = json.loads(build.sealed_params)
+    return {**json.loads(build.params), **dict.fromkeys(names, "")}, set(names)
 
 
 def _artifacts(before: str, after: str) -> list[tuple[str, Part | None, Part | None]]:

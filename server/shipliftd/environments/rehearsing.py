@@ -90,7 +90,9 @@ _ARRIVED = Compiled(
     .order_by(Arrival.id.desc())
     .limit(_MOST_ARRIVALS)
 )
-_PARAMS = CompiledIn(lambda ids: Build.select(Build.id, Build.params).where(Build.id.in_(ids)))
+_PARAMS = CompiledIn(
+    lambda ids: Build.select(Build.id, Build.params, Build.sealed_params).where(Build.id.in_(ids))
+)
 
 
 def rehearse(
@@ -187,15 +189,17 @@ class _Then:
         """What the parameters of each of them lack."""
         rules = self._proposed.message.params
         # Most have the same ones.
-        known: dict[str, tuple[str, ...]] = {}
+        known: dict[tuple[str, frozenset[str]], tuple[str, ...]] = {}
         for begin in range(0, len(self._asked), _AT_ONCE):
             some = self._asked[begin : begin + _AT_ONCE]
-            texts = dict(_PARAMS.rows(self._reader, [made.id for made in some])) if rules else {}
+            rows = _PARAMS.rows(self._reader, [made.id for made in some]) if rules else []
+            had = {row[0]: (row[1], frozenset[str](json.loads(row[2]))) for row in rows}
             for made in some:
-                text = texts.get(made.id, "{}")
-                if rules and text not in known:
-                    known[text] = said_rules.lacking(rules, said_rules.completed(rules, json.loads(text)))
-                yield known.get(text, ())
+                text, masked = key = had.get(made.id, ("{}", frozenset()))
+                if rules and key not in known:
+                    completed = said_rules.completed(rules, json.loads(text))
+                    known[key] = said_rules.lacking(rules, completed, masked)
+                yield known.get(key, ())
 
     def _status(self, number: int, at: int) -> str:
         # What retention has removed had been good enough.
