@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd import first_start, logs
+from shipliftd.access import audit_chain
 from shipliftd.access.callers import Caller
 from shipliftd.access.grants import grant_access
 from shipliftd.access.tokens import create_token
@@ -184,14 +185,23 @@ def migrate(database: Database = DEFAULT_DATABASE) -> None:
 
 
 @app.command()
-def check(database: Database = DEFAULT_DATABASE) -> None:
-    """Check the store's integrity; works beside a running server."""
+def check(
+    database: Database = DEFAULT_DATABASE,
+    audit_head: Annotated[
+        str,
+        typer.Option(
+            metavar="SEQ:HASH", help="A head of the audit as told before: is it part of it still?"
+        ),
+    ] = "",
+) -> None:
+    """Check the store's integrity and its audit; works beside a running server."""
+    known = _head(audit_head) if audit_head else None
     place = _existing(database)
     if isinstance(place, Path):
         for line in backups.check(place):
             say(line)
 
-    async def broken() -> list[str]:
+    async def broken() -> tuple[list[str], audit_chain.Verified | None]:
         with closing(open_store(place, 1)) as store:
             try:
                 await store.open()
@@ -200,11 +210,14 @@ def check(database: Database = DEFAULT_DATABASE) -> None:
                     raise
                 # Another release's, whose rules may be others.
                 say(f"looked at no further: {needed.message}")
-                return []
-            return await store.listing(invariants.broken)
+                return [], None
+            return await store.listing(invariants.broken), await audit_chain.verify(store, known)
 
-    if found := asyncio.run(broken()):
+    found, audit = asyncio.run(broken())
+    if found:
         raise Precondition(f"what should hold does not: {'; '.join(found)}")
+    if audit is not None:
+        say(f"audit: {audit.rows} rows verified, {audit.unsealed} not sealed yet, head {audit.head}")
     if isinstance(place, str):
         # Its files are PostgreSQL's own to check (pg_amcheck).
         say("ok")
@@ -256,6 +269,15 @@ def _on_store(database: str, work: Callable[[Store], Coroutine[Any, Any, T]]) ->
 
     with _locked(database, Lock.of_command):
         return asyncio.run(run())
+
+
+def _head(text: str) -> audit_chain.Place:
+    try:
+        return audit_chain.Place.parse(text)
+    except ValueError:
+        raise Precondition(
+            f"--audit-head {text[:100]!r} is no head: wanted SEQ:HASH, as `shipliftd check` tells it"
+        ) from None
 
 
 def _existing(database: str) -> Path | str:

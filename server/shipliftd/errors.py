@@ -37,6 +37,8 @@ class Refusal(Exception):
     reason = ""
     # In how many seconds the same call may succeed; 0 where waiting alone does not help.
     retry_after = 0
+    # What the gates said of it, as builds have it, for the audit.
+    verdicts = "[]"
 
     def __init__(
         self,

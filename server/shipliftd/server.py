@@ -25,7 +25,7 @@ from shiplift.v1 import (
 )
 
 from shipliftd import __version__, first_start, retention, tls
-from shipliftd.access import tokens
+from shipliftd.access import audit_chain, tokens
 from shipliftd.api import reflection
 from shipliftd.api.inprocess import InProcess
 from shipliftd.api.interceptors import LAST_WORDS_SECONDS, Interceptor
@@ -192,6 +192,7 @@ async def _run(
     gc.set_threshold(_GC_THRESHOLD)
     housekeeping = asyncio.create_task(_housekeep(store, interceptor, healths, runs, metrics))
     removing = asyncio.create_task(retention.remove_old(store, settings.retention))
+    sealing = asyncio.create_task(audit_chain.keep_sealing(store))
     await signals.wait()
     log.info("draining", extra={"seconds": settings.drain_seconds})
     await healths.enter_graceful_shutdown()
@@ -206,8 +207,10 @@ async def _run(
     await signals.end(_answered(answering, http), hurry)
     housekeeping.cancel()
     removing.cancel()
+    sealing.cancel()
     store.hurry()
     await _note(store, interceptor)
+    await _seal(store)
     await store.drain()
     await interceptor.drain(LAST_WORDS_SECONDS)
     if traces is not None:
@@ -405,6 +408,14 @@ async def _note(store: Store, interceptor: Interceptor) -> None:
             await store.write(tokens.touch_tokens, used)
         except Exception as error:
             _not_done("token use not stored", store, error)
+
+
+async def _seal(store: Store) -> None:
+    """Seals the last rows of the audit; what comes later yet the next start seals."""
+    try:
+        await audit_chain.seal_all(store)
+    except Exception as error:
+        _not_done("the audit is not sealed", store, error)
 
 
 def _not_done(event: str, store: Store, error: Exception) -> None:

@@ -145,10 +145,11 @@ def put(message: Message, fields: tuple[FieldDescriptor, ...], value: object) ->
 
 
 def stored(database: Path) -> str:
-    """Everything that the store holds, but for the audit and when tokens were last used."""
+    """Everything that the store holds, but for the audit, its head, and when tokens were last used."""
     with opened(database) as other:
         rows = everything(other)
         del rows["audit"]
+        rows["settings"] = [row for row in rows["settings"] if row[0] != "audit_head"]
         rows["tokens"] = other.execute(
             "SELECT id, hash, revoked, expires FROM tokens ORDER BY id"
         ).fetchall()

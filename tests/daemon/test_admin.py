@@ -9,7 +9,7 @@ import grpc
 import pytest
 from shiplift.v1 import access_pb2, builds_pb2
 
-from tests.support.commands import MIGRATIONS, refusal, said, shipliftd
+from tests.support.commands import MIGRATIONS, checked, refusal, said, shipliftd
 from tests.support.harness import Shipliftd
 from tests.support.stores import ADD, GRANT, TOKEN, damage, mode, promote
 
@@ -20,9 +20,7 @@ def test_migrate_makes_a_new_store_once(tmp_path: Path) -> None:
     database = tmp_path / "deep" / "shiplift.db"
     assert said("migrate", "--database", database) == f"applied {', '.join(MIGRATIONS)}\n"
     assert said("migrate", "--database", database) == "nothing to apply\n"
-    assert said("check", "--database", f"sqlite:///{database}") == (
-        f"{database}: ok, 0 repositories, 0 builds, 0 users\n"
-    )
+    assert checked(f"sqlite:///{database}") == (f"{database}: ok, 0 repositories, 0 builds, 0 users\n")
     assert mode(database) == 0o600
 
 

@@ -13,7 +13,7 @@ from shiplift.v1 import access_pb2
 
 from tests.support import postgres
 from tests.support.beside import opened
-from tests.support.commands import command, refusal, said
+from tests.support.commands import checked, command, refusal, said
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, until, within
 from tests.support.refusals import code_of
@@ -153,9 +153,7 @@ def test_a_backup_of_a_live_store_is_sound_and_holds_what_was_acknowledged(
     there = numbers(copy)
     assert set(before) <= set(there)
     assert there == list(range(1, len(there) + 1))
-    assert (
-        said("check", "--database", copy) == f"{copy}: ok, 1 repositories, {len(there)} builds, 1 users\n"
-    )
+    assert checked(copy) == f"{copy}: ok, 1 repositories, {len(there)} builds, 1 users\n"
     assert mode(copy) == 0o600
     # One file, with nothing beside it that could be forgotten.
     assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy.db"]
@@ -163,7 +161,7 @@ def test_a_backup_of_a_live_store_is_sound_and_holds_what_was_acknowledged(
 
 def test_check_runs_beside_a_server(own_server: Shipliftd, busy: list[int]) -> None:
     before = len(busy)
-    line = said("check", "--database", own_server.store)
+    line = checked(own_server.store)
     if postgres.is_in_use():
         assert line == "ok\n"
         return

@@ -10,7 +10,7 @@ from shiplift.v1 import stages_pb2
 
 from tests.faults.conftest import Tell
 from tests.support import postgres
-from tests.support.commands import said
+from tests.support.commands import checked
 from tests.support.faults import form, rows
 from tests.support.harness import Shipliftd
 from tests.support.patience import until
@@ -62,7 +62,7 @@ def staged(database: Path, clock: Clock) -> Iterator[Staged]:
         yield Staged.of(Repository.make(server, "octocat", "app"))
     builds = rows(database, "SELECT count(*) FROM builds")[0][0]
     whole = f"{database}: ok, 1 repositories, {builds} builds, 2 users\n"
-    assert said("check", "--database", server.store) == ("ok\n" if postgres.is_in_use() else whole)
+    assert checked(server.store) == ("ok\n" if postgres.is_in_use() else whole)
 
 
 def assert_forward(times: Iterable[tuple[str, int]]) -> None:

@@ -16,7 +16,7 @@ from shiplift.v1 import stages_pb2 as pb
 
 from tests.faults.conftest import Tell
 from tests.support import postgres
-from tests.support.commands import said
+from tests.support.commands import checked
 from tests.support.faults import form
 from tests.support.harness import Shipliftd
 from tests.support.refusals import code_of
@@ -59,7 +59,7 @@ def test_cancels_and_reports_of_the_same_builds_are_no_deadlock(database: Path, 
             "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
         ).fetchall()
     assert counted == [(0,)]
-    assert said("check", "--database", first.store) == "ok\n"
+    assert checked(first.store) == "ok\n"
     tell(f"{codes.total()} calls that move {ROUNDS * BUILDS} builds at once; 0 deadlocks")
 
 

@@ -17,7 +17,7 @@ from shiplift.v1 import environments_pb2 as pb
 
 from tests.faults.conftest import Tell
 from tests.support import postgres
-from tests.support.commands import said
+from tests.support.commands import checked
 from tests.support.faults import form, rows
 from tests.support.gated import QUEUE, REJECT, SUPERSEDE, Gated, both
 from tests.support.harness import Shipliftd
@@ -107,7 +107,7 @@ def test_two_at_once_never_run_beside_each_other(
                     until(partial(_none_is_left, gated))
             until(partial(_none_is_left, gated))
     _look(database, line, policy, refused)
-    assert re.fullmatch(r"(.+: )?ok\b.*\n", said("check", "--database", server.store))
+    assert re.fullmatch(r"(.+: )?ok\b.*\n", checked(server.store))
     if postgres.is_in_use():
         with closing(psycopg.connect(postgres.url_of(database))) as connection:
             counted = connection.execute(

@@ -14,7 +14,7 @@ from shiplift.v1 import builds_pb2 as pb
 
 from tests.faults.conftest import Tell
 from tests.support.cli import Cli
-from tests.support.commands import said
+from tests.support.commands import checked
 from tests.support.farm import RUNNERS, Ran, diamond, farm, journal_of
 from tests.support.faults import form
 from tests.support.harness import Shipliftd
@@ -83,6 +83,6 @@ def test_every_stage_runs_once_and_every_build_ends(database: Path, tmp_path: Pa
         runs = {key: Ran(*moments) for key, moments in noted.items()}
         for build in builds:
             assert runs[build, "join"].began >= max(runs[build, "left"].ended, runs[build, "right"].ended)
-        assert said("check", "--database", servers[0].store) == "ok\n"
+        assert checked(servers[0].store) == "ok\n"
     assert kills
     tell(f"{kills} kills of {REPLICAS} replicas, {RUNNERS} runners, {len(runs)} stages; 0 lost, 0 twice")

@@ -19,7 +19,7 @@ from shiplift.v1 import builds_pb2 as api
 from tests.faults.conftest import Tell
 from tests.support import postgres
 from tests.support.bursts import record_a_build
-from tests.support.commands import command, said
+from tests.support.commands import checked, command
 from tests.support.commands import shipliftd as run
 from tests.support.faults import column, form
 from tests.support.harness import Shipliftd
@@ -126,7 +126,7 @@ def nothing_fails(rolling: Rolling, tell: Tell) -> Iterator[Load]:
     assert column(rolling.database, "SELECT count(*) FROM arrivals GROUP BY build_id") == [1] * len(
         load.answered
     )
-    assert said("check", "--database", rolling.servers[0].store) == "ok\n"
+    assert checked(rolling.servers[0].store) == "ok\n"
     tell(
         f"{rolling.restarts} restarts of {REPLICAS} replicas, {len(load.answered)} promotions by their"
         " clients; 0 calls failed, 0 lost, 0 twice"

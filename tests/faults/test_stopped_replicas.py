@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.conftest import Tell
 from tests.support import postgres
-from tests.support.commands import said
+from tests.support.commands import checked
 from tests.support.faults import column, form, rows
 from tests.support.harness import Shipliftd
 from tests.support.patience import until
@@ -86,5 +86,5 @@ def test_a_replica_that_is_stopped_in_its_housekeeping_stops_nobody_else(
     assert column(database, "SELECT number FROM arrivals") == [4]
     numbers = column(database, "SELECT number FROM builds ORDER BY number")
     assert numbers == list(range(1, again.build.number + 1))
-    assert said("check", "--database", first.store) == "ok\n"
+    assert checked(first.store) == "ok\n"
     tell(f"a replica stopped for {took:.0f} s with the locks of its housekeeping; 0 lost, 0 twice")

@@ -11,7 +11,7 @@ from shiplift.v1 import builds_pb2 as api
 
 from tests.support import postgres
 from tests.support.beside import everything, opened
-from tests.support.commands import refusal, said
+from tests.support.commands import checked, refusal, said
 from tests.support.harness import Shipliftd
 from tests.support.repository import Repository
 from tests.support.staged import SUCCESS, Staged
@@ -71,8 +71,8 @@ def test_a_store_goes_there_and_back_as_it_is(tmp_path: Path, elsewhere: str) ->
     assert re.search(r"^log_lines: 2 rows, sha256 [0-9a-f]{16}$", told, re.M)
     said("copy", "--from", elsewhere, "--to", again)
     assert rows_of(first) == rows_of(again)
-    assert said("check", "--database", elsewhere) == "ok\n"
-    assert said("check", "--database", again).startswith(f"{again}: ok, 1 repositories, 3 builds,")
+    assert checked(elsewhere) == "ok\n"
+    assert checked(again).startswith(f"{again}: ok, 1 repositories, 3 builds,")
 
     # Numbers and ids go on, and a request_id is known again.
     with Shipliftd(tmp_path / "elsewhere") as served:

@@ -10,7 +10,7 @@ import grpc.aio
 from shiplift.v1 import access_pb2, builds_pb2, builds_pb2_grpc
 
 from tests.support import postgres
-from tests.support.commands import said
+from tests.support.commands import checked
 from tests.support.faults import column, rows
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS
@@ -100,7 +100,7 @@ def assert_sound(database: Path, promotions: dict[str, int]) -> None:
     count = len(promotions) + 1
     whole = f"{database}: ok, 1 repositories, {count} builds, 1 users\n"
     url = postgres.url_of(database) if postgres.is_in_use() else str(database)
-    assert said("check", "--database", url) == ("ok\n" if postgres.is_in_use() else whole)
+    assert checked(url) == ("ok\n" if postgres.is_in_use() else whole)
     assert column(database, "SELECT number FROM builds ORDER BY number") == list(range(1, count + 1))
     assert column(database, "SELECT counter FROM repositories") == [count]
     assert column(database, "SELECT count(*) FROM stages GROUP BY build_id") == [2] * count

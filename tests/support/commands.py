@@ -1,6 +1,7 @@
 """`shipliftd` as an operator runs it: a process, its exit code and what it says."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from tests.support.patience import SECONDS
 # Every migration that there is, in the order in which they are applied.
 MIGRATIONS = tuple(sorted(path.stem for path in schema.MIGRATIONS.glob("0*.py")))
 _GO_ON = "import os, sys; os.execv(sys.executable, [sys.executable, '-m', 'shipliftd', *sys.argv[1:]])"
+
+# What `check` says of a whole audit: how many rows, how many are not sealed yet, and the head.
+AUDIT = re.compile(r"audit: (\d+) rows verified, (\d+) not sealed yet, head (\d+:[0-9a-f]*)\n")
 
 
 def command(*arguments: str | Path, before: str = "") -> list[str]:
@@ -44,6 +48,14 @@ def said(*arguments: str | Path) -> str:
     done = shipliftd(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def checked(store: str | Path) -> str:
+    """What `shipliftd check` says of a store where all is well, but for its line about the audit."""
+    lines = said("check", "--database", store).splitlines(keepends=True)
+    (audit,) = [line for line in lines if line.startswith("audit: ")]
+    assert AUDIT.fullmatch(audit), audit
+    return "".join(line for line in lines if line != audit)
 
 
 def refusal(*arguments: str | Path) -> str:

@@ -71,6 +71,9 @@ class Caller:
     cut: ValidToken | None = None
     # Whether the token may read where the request points.
     reads: bool = True
+    # Where the call comes from, and what its client says of itself; of writes alone, for the audit.
+    address: str = ""
+    client: str = ""
 
     @property
     def expires(self) -> int:

@@ -4,6 +4,9 @@ Each verb removes a batch of what is older than a time, and returns how many row
 be more.
 """
 
+from peewee import SQL
+
+from shipliftd.access import audit_chain
 from shipliftd.clock import now
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import Audit, Request
@@ -13,10 +16,16 @@ MOST_ROWS = 500
 # They stay however old they are, so that a quiet server still tells who changed it last.
 LATEST_AUDIT = 100
 
-_LATEST = Compiled(Audit.select(Audit.id).order_by(Audit.id.desc()).limit(1).offset(LATEST_AUDIT - 1))
-# By id, as they came: a time has no index.
+_IS_SEALED = SQL('"seq" IS NOT NULL')
+_LATEST = Compiled(
+    Audit.select(Audit.seq).where(_IS_SEALED).order_by(Audit.seq.desc()).limit(1).offset(LATEST_AUDIT - 1)
+)
+# As they were sealed, for the chain is cut at its old end.
 _OLDEST = Compiled(
-    Audit.select(Audit.id, Audit.at).where(Audit.id < arg(0)).order_by(Audit.id).limit(MOST_ROWS)
+    Audit.select(Audit.seq, Audit.hash, Audit.at)
+    .where(Audit.seq < arg(0))
+    .order_by(Audit.seq)
+    .limit(MOST_ROWS)
 )
 _KEY = (Request.user, Request.method, Request.request_id)
 _OLD = Compiled(Request.select(*_KEY).where(Request.at < arg(0)).order_by(Request.at).limit(MOST_ROWS))
@@ -32,16 +41,19 @@ _SEEN = Compiled(
 
 
 def forget_audit(tx: Transaction, before: int) -> tuple[int, bool]:
-    """Removes rows of the audit, the oldest first; the latest stay."""
+    """Removes sealed rows of the audit, the oldest first; the latest stay, and where the chain was cut."""
     latest = _LATEST.one(tx)
     if latest is None:
         return 0, False
-    last = 0
-    for row_id, at in _OLDEST.run(tx, latest[0]).fetchall():
+    anchor = last = audit_chain.place(tx, audit_chain.ANCHOR)
+    for seq, digest, at in _OLDEST.run(tx, latest[0]).fetchall():
         if at >= before:
             break
-        last = row_id
-    removed = tx.execute(Audit.delete().where(Audit.id <= last))
+        last = audit_chain.Place(seq, digest)
+    if last == anchor:
+        return 0, False
+    removed = tx.execute(Audit.delete().where(Audit.seq <= last.seq))
+    audit_chain.move(tx, audit_chain.ANCHOR, anchor, last)
     return removed, removed == MOST_ROWS
 
 

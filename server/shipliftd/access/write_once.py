@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from shipliftd.access.callers import Caller
 from shipliftd.canonical import canonical
 from shipliftd.clock import now
-from shipliftd.errors import AlreadyExists, Invalid
+from shipliftd.errors import AlreadyExists, Invalid, Refusal
 from shipliftd.fields import Faults
 from shipliftd.store.compiled import Compiled, arg, inserting
 from shipliftd.store.models import Audit, Hold, OwnerRules, Repository, Request, User
@@ -58,7 +58,16 @@ _FIND = Compiled(
     )
 )
 _INSERT_REQUEST = inserting(Request)
-_AUDIT = inserting(Audit)
+_AUDIT = Compiled(
+    Audit.insert(
+        {
+            field: arg(n)
+            for n, field in enumerate(
+                field for field in Audit._meta.sorted_fields if field.name not in ("id", "seq", "hash")
+            )
+        }
+    )
+)
 
 Verb = Callable[Concatenate[Transaction, Caller, Q, P], Written[R]]
 
@@ -130,10 +139,17 @@ def audit(
     caller: Caller,
     request: Message,
     made: Resource | None = None,
-    code: str = "OK",
-    reason: str = "",
+    refusal: Refusal | None = None,
 ) -> None:
     """Notes a write, or a refused one with its code and public reason."""
+    code, reason, verdicts = "OK", "", "[]"
+    if refusal is not None:
+        code, reason, verdicts = refusal.code.name, refusal.status().message, refusal.verdicts
+    # Of a lease the build that its stage is of.
+    whole = getattr(made, "whole", made)
+    build = getattr(whole, "build", None)
+    if build is not None and caller.method in _JUDGED:
+        verdicts = build.verdicts
     # A refused request may hold anything, so what is kept of it is cut.
     _AUDIT.put(
         tx,
@@ -141,18 +157,24 @@ def audit(
         caller.user_id,
         caller.token_id,
         caller.method,
-        _text(request, "owner", 100),
-        _text(request, "repo", 100),
+        _text(request, "owner", 100) or getattr(whole, "owner", ""),
+        _text(request, "repo", 100) or getattr(whole, "repo", ""),
         0 if made is None else made.id,
         # What was refused made nothing: it is where the request would have gone.
-        getattr(made, "environment", "") or _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
+        getattr(whole, "environment", "") or _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
         _text(request, "request_id", 128),
         code,
         reason[:2000]
         or _text(request, "reason" if caller.method == "HoldEnvironment" else "comment", 2000),
+        caller.address,
+        caller.client,
+        verdicts,
+        getattr(request, "build", 0) if build is None else build.number,
     )
 
 
+# Of what these make gates have said something.
+_JUDGED = frozenset({"PromoteBuild", "RollbackBuild", "RetryBuild", "ApproveBuild", "DeclineBuild"})
 # Of these rpcs `target` is an environment; of others it is a git branch.
 _TO_ENVIRONMENT = {
     "PromoteBuild": "target",

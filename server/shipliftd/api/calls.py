@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -10,11 +11,12 @@ from google.protobuf.descriptor import ServiceDescriptor
 from shiplift.v1 import access_pb2 as pb
 
 from shipliftd.descriptors import path_of, writes
-from shipliftd.trace_context import SPAN, TRACEPARENT
+from shipliftd.trace_context import FOR_ADDRESS, FOR_CLIENT, SPAN, TRACEPARENT
 
 log = logging.getLogger(__name__)
 
 _MOST_ID = 128
+_MOST_CLIENT = 200
 # The peer of calls that came over no wire.
 IN_PROCESS = "in-process"
 
@@ -76,6 +78,33 @@ def told_in(context: Context) -> Told:
     # The gateway in this process has a line of its own for it, in the same log.
     is_traced = x_request_id != "" and context.peer() != IN_PROCESS
     return Told(authorization, x_request_id, is_traced)
+
+
+class Origin(NamedTuple):
+    """Where a call comes from: a host (`unix` for a socket on this machine), and what its client is."""
+
+    address: str
+    client: str
+
+
+def origin_of(context: Context) -> Origin:
+    """Where a call comes from, by its connection and its metadata."""
+    told = dict(context.invocation_metadata() or ())
+    peer = context.peer()
+    address = told.get(FOR_ADDRESS, "") if peer == IN_PROCESS else _host(unquote(peer))
+    client = told.get(FOR_CLIENT) or told.get("user-agent", "")
+    return Origin(_printable(address), _printable(client))
+
+
+def _host(peer: str) -> str:
+    """Of `ipv4:HOST:PORT`, `ipv6:[HOST]:PORT` or `unix:PATH`."""
+    kind, _, rest = peer.partition(":")
+    return kind if kind.startswith("unix") else rest.rpartition(":")[0].strip("[]")
+
+
+def _printable(text: str | bytes) -> str:
+    # Headers of HTTP may hold what is no text.
+    return "".join(c for c in str(text)[:_MOST_CLIENT] if c.isprintable())
 
 
 def traceparent_of(context: Context) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import grpc
@@ -18,7 +19,7 @@ from shipliftd.access.guard import Guard
 from shipliftd.access.write_once import audit
 from shipliftd.api import observed
 from shipliftd.api.admission import Admission, Busy
-from shipliftd.api.calls import Context, Handler, Rpc, Told, note, rules_of, told_in
+from shipliftd.api.calls import Context, Handler, Origin, Rpc, Told, note, origin_of, rules_of, told_in
 from shipliftd.api.refusals import (
     LATE,
     SHUTTING_DOWN,
@@ -172,6 +173,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 if isinstance(request, Malformed):
                     raise malformed(request)
                 caller = await self._guard.admit(rpc.name, rpc.rule, request, told.authorization)
+                if rpc.writes:
+                    origin = origin_of(context)
+                    caller = replace(caller, address=origin.address, client=origin.client)
                 self._enter(caller)
                 answer: Message = await behavior(request, context)
                 if rpc.writes and not caller.reads:
@@ -296,21 +300,30 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if isinstance(refusal, Unauthenticated):
             self.strangers += 1
         elif rpc.writes and not isinstance(refusal, Unavailable | Defect):
-            await self._audit(rpc, request, told, refusal)
+            await self._audit(rpc, request, told, refusal, origin_of(context))
         if told.is_traced:
             token = await self._guard.token_of(told.authorization)
             note(rpc, told, refusal.code.name, token.login if token else "")
         await end(refusal, context)
 
-    async def _audit(self, rpc: Rpc, request: Message | Malformed, told: Told, refusal: Refusal) -> None:
+    async def _audit(
+        self, rpc: Rpc, request: Message | Malformed, told: Told, refusal: Refusal, origin: Origin
+    ) -> None:
         token = await self._guard.token_of(told.authorization)
         if token is None:
             return
-        caller = Caller(rpc.name, token.user_id, token.token_id, token.login)
+        caller = Caller(
+            rpc.name,
+            token.user_id,
+            token.token_id,
+            token.login,
+            address=origin.address,
+            client=origin.client,
+        )
         kept = pb.WhoAmIRequest() if isinstance(request, Malformed) else request
         try:
             # In a transaction of its own: the verb's was rolled back.
-            await self._store.write(audit, caller, kept, None, refusal.code.name, refusal.status().message)
+            await self._store.write(audit, caller, kept, None, refusal)
         except Refusal:
             log.warning("not audited", extra={"method": rpc.name, "login": token.login, **told.named})
 

@@ -258,11 +258,17 @@ def _refuse(caller: Caller, decision: Decision) -> None:
     failed = [verdict for verdict in decision.verdicts if verdict.result == "failed"]
     if not failed:
         return
+    refusal = _refusal(caller, decision, failed)
+    refusal.verdicts = environments.stored(decision.verdicts)
+    raise refusal
+
+
+def _refusal(caller: Caller, decision: Decision, failed: Sequence[Verdict]) -> Precondition:
     if len(failed) == 1 and failed[0].gate in decision.refusals:
-        raise decision.refusals[failed[0].gate]
+        return decision.refusals[failed[0].gate]
     environment = decision.build.deploy_to
     told = "; ".join(f"{verdict.gate}: {verdict.reason}" for verdict in failed)
-    raise Precondition(
+    return Precondition(
         f"{caller.owner}/{caller.repo} may not go to {environment}: {told}",
         reason="PROMOTION_REFUSED",
         violations=[(verdict.gate, verdict.reason) for verdict in failed],

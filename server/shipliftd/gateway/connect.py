@@ -287,7 +287,14 @@ async def _cancel_when(draining: asyncio.Event, call: Any) -> None:  # noqa: ANN
 
 def _metadata(context: RequestContext[Message, Message]) -> Metadata:
     headers = context.request_headers
-    return metadata(headers.get("authorization"), headers.get("x-request-id"), traced(headers.get))
+    address, _, _ = (context.client_address or "unix:").rpartition(":")
+    return metadata(
+        headers.get("authorization"),
+        headers.get("x-request-id"),
+        traced(headers.get),
+        address,
+        headers.get("user-agent"),
+    )
 
 
 def _seconds(context: RequestContext[Message, Message]) -> float | None:

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope
 
 from shipliftd.gateway.edge import header, read_body, traced
 from shipliftd.gateway.failures import invalid, wrong_type
+from shipliftd.trace_context import FOR_ADDRESS, FOR_CLIENT
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -43,6 +44,8 @@ _NUMBER = re.compile(r"[0-9]{1,10}")
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 1000
 _CARRIED = re.compile(r"[ -~]{1,1000}")
+_UNCARRIED = re.compile(r"[^ -~]")
+_MOST_CLIENT = 200
 # A header's value neither begins nor ends with a space.
 REQUEST_ID = re.compile(r"[!-~]([ -~]{0,126}[!-~])?")
 
@@ -174,7 +177,13 @@ class Exchange:
 
     @cached_property
     def _metadata(self) -> Metadata:
-        return metadata(self._authorization, self.header("x-request-id"), traced(self.header))
+        return metadata(
+            self._authorization,
+            self.header("x-request-id"),
+            traced(self.header),
+            (self._scope.get("client") or ("unix",))[0],
+            self.header("user-agent"),
+        )
 
     @property
     def _authorization(self) -> str | None:
@@ -184,9 +193,21 @@ class Exchange:
         return authorization
 
 
-def metadata(authorization: str | None, x_request_id: str | None, trace: Metadata) -> Metadata:
-    """What an rpc is sent along with: who calls, the HTTP request's id, the trace that it is in."""
-    told = (("x-request-id", x_request_id or ""), *trace)
+def metadata(
+    authorization: str | None,
+    x_request_id: str | None,
+    trace: Metadata,
+    address: str,
+    user_agent: str | None,
+) -> Metadata:
+    """What an rpc is sent along with: who calls, from where, the HTTP request's id, the trace it is in."""
+    client = _UNCARRIED.sub("", user_agent or "").strip()[:_MOST_CLIENT]
+    told = (
+        ("x-request-id", x_request_id or ""),
+        (FOR_ADDRESS, address),
+        (FOR_CLIENT, client),
+        *trace,
+    )
     if authorization is None:
         return told
     # gRPC carries printable ASCII alone, and some KiB of it; what is something else is no token.

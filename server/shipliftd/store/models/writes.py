@@ -1,6 +1,15 @@
 """What was asked for: request_ids and the audit."""
 
-from peewee import BigAutoField, BigIntegerField, BlobField, CompositeKey, ForeignKeyField, TextField
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    BlobField,
+    CompositeKey,
+    ForeignKeyField,
+    IntegerField,
+    TextField,
+)
 
 from shipliftd.store.models.access import User
 from shipliftd.store.models.table import Table
@@ -44,6 +53,26 @@ class Audit(Table):
     # OK, or the name of the gRPC code that refused it, with the public reason.
     code = TextField()
     reason = TextField()
+    # Where the call came from: a host, and what its client says of itself.
+    address = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    client = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    # What the gates said, as in `builds`.
+    verdicts = TextField(default="[]", constraints=[SQL("DEFAULT '[]'")])
+    # The number of the build that it is about; 0: of none.
+    build = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    # Its place in the chain, and the hash there; NULL until it is sealed: see `access/audit_chain.py`.
+    seq = BigIntegerField(null=True)
+    hash = BlobField(null=True)
 
     class Meta:
         table_name = "audit"
+
+
+_IS_SEALED = SQL('"seq" IS NOT NULL')
+Audit.add_index(Audit.index(Audit.seq, unique=True, name="audit_sealed", where=_IS_SEALED))
+Audit.add_index(Audit.index(Audit.id, name="audit_unsealed", where=SQL('"seq" IS NULL')))
+Audit.add_index(Audit.index(Audit.at, Audit.seq, name="audit_by_time", where=_IS_SEALED))
+Audit.add_index(Audit.index(Audit.user_id, Audit.at, Audit.seq, name="audit_of_user", where=_IS_SEALED))
+Audit.add_index(
+    Audit.index(Audit.owner, Audit.repo, Audit.at, Audit.seq, name="audit_in_repository", where=_IS_SEALED)
+)
