@@ -708,6 +708,120 @@ class Methods:
             timeout,
         )
 
+    def list_audit_events(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        user: str = "",
+        environment: str = "",
+        method: str = "",
+        outcome: str = "",
+        after: int | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListAuditEventsResponse:
+        """Lists what stands in the audit: writes, and writes that were refused, the newest first, once
+        they are sealed (within about a second). Needs admin on the repository or on all of the
+        owner's, or a site admin where neither is named. A token that is cut to environments names
+        one of these.
+
+        Args:
+            owner: The repository's owner; with `repo`, or events of the whole installation are
+                listed.
+            repo: The repository's name, or `*` for all of the owner's.
+            since: Only events from this time on.
+            until: Only events before this time.
+            user: Only what this user did, or was refused; NOT_FOUND when there is no such user.
+            environment: Only events about this environment.
+            method: Only calls of this rpc, such as `PromoteBuild`.
+            outcome: `ok`, `refused`, or the name of a gRPC code, such as `PERMISSION_DENIED`.
+            after: Set: the oldest first, from behind this `seq` on; 0 begins with the oldest that
+                there is. Whoever goes on with `next_after` each time misses nothing and is told
+                nothing twice. Unset: the newest first.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there. Not with `after`.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._access_service.ListAuditEvents,
+            access_pb2.ListAuditEventsRequest(
+                owner=owner,
+                repo=repo,
+                since=_values.timestamp("since", since),
+                until=_values.timestamp("until", until),
+                user=user,
+                environment=environment,
+                method=method,
+                outcome=outcome,
+                after=after,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_audit_events(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        user: str = "",
+        environment: str = "",
+        method: str = "",
+        outcome: str = "",
+        after: int | None = None,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[access_pb2.AuditEvent]:
+        """Lists what stands in the audit: writes, and writes that were refused, the newest first, once
+        they are sealed (within about a second). Needs admin on the repository or on all of the
+        owner's, or a site admin where neither is named. A token that is cut to environments names
+        one of these.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner; with `repo`, or events of the whole installation are
+                listed.
+            repo: The repository's name, or `*` for all of the owner's.
+            since: Only events from this time on.
+            until: Only events before this time.
+            user: Only what this user did, or was refused; NOT_FOUND when there is no such user.
+            environment: Only events about this environment.
+            method: Only calls of this rpc, such as `PromoteBuild`.
+            outcome: `ok`, `refused`, or the name of a gRPC code, such as `PERMISSION_DENIED`.
+            after: Set: the oldest first, from behind this `seq` on; 0 begins with the oldest that
+                there is. Whoever goes on with `next_after` each time misses nothing and is told
+                nothing twice. Unset: the newest first.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListAuditEventsRequest(
+            owner=owner,
+            repo=repo,
+            since=_values.timestamp("since", since),
+            until=_values.timestamp("until", until),
+            user=user,
+            environment=environment,
+            method=method,
+            outcome=outcome,
+            after=after,
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._access_service.ListAuditEvents, request, timeout)
+            yield from page.events
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
     def promote_build(
         self,
         *,
@@ -3254,6 +3368,121 @@ class AsyncMethods:
             ),
             timeout,
         )
+
+    async def list_audit_events(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        user: str = "",
+        environment: str = "",
+        method: str = "",
+        outcome: str = "",
+        after: int | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> access_pb2.ListAuditEventsResponse:
+        """Lists what stands in the audit: writes, and writes that were refused, the newest first, once
+        they are sealed (within about a second). Needs admin on the repository or on all of the
+        owner's, or a site admin where neither is named. A token that is cut to environments names
+        one of these.
+
+        Args:
+            owner: The repository's owner; with `repo`, or events of the whole installation are
+                listed.
+            repo: The repository's name, or `*` for all of the owner's.
+            since: Only events from this time on.
+            until: Only events before this time.
+            user: Only what this user did, or was refused; NOT_FOUND when there is no such user.
+            environment: Only events about this environment.
+            method: Only calls of this rpc, such as `PromoteBuild`.
+            outcome: `ok`, `refused`, or the name of a gRPC code, such as `PERMISSION_DENIED`.
+            after: Set: the oldest first, from behind this `seq` on; 0 begins with the oldest that
+                there is. Whoever goes on with `next_after` each time misses nothing and is told
+                nothing twice. Unset: the newest first.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there. Not with `after`.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._access_service.ListAuditEvents,
+            access_pb2.ListAuditEventsRequest(
+                owner=owner,
+                repo=repo,
+                since=_values.timestamp("since", since),
+                until=_values.timestamp("until", until),
+                user=user,
+                environment=environment,
+                method=method,
+                outcome=outcome,
+                after=after,
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_audit_events(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        user: str = "",
+        environment: str = "",
+        method: str = "",
+        outcome: str = "",
+        after: int | None = None,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[access_pb2.AuditEvent]:
+        """Lists what stands in the audit: writes, and writes that were refused, the newest first, once
+        they are sealed (within about a second). Needs admin on the repository or on all of the
+        owner's, or a site admin where neither is named. A token that is cut to environments names
+        one of these.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner; with `repo`, or events of the whole installation are
+                listed.
+            repo: The repository's name, or `*` for all of the owner's.
+            since: Only events from this time on.
+            until: Only events before this time.
+            user: Only what this user did, or was refused; NOT_FOUND when there is no such user.
+            environment: Only events about this environment.
+            method: Only calls of this rpc, such as `PromoteBuild`.
+            outcome: `ok`, `refused`, or the name of a gRPC code, such as `PERMISSION_DENIED`.
+            after: Set: the oldest first, from behind this `seq` on; 0 begins with the oldest that
+                there is. Whoever goes on with `next_after` each time misses nothing and is told
+                nothing twice. Unset: the newest first.
+            page_size: How many at the most; 100 when 0, and 1,000 when more.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = access_pb2.ListAuditEventsRequest(
+            owner=owner,
+            repo=repo,
+            since=_values.timestamp("since", since),
+            until=_values.timestamp("until", until),
+            user=user,
+            environment=environment,
+            method=method,
+            outcome=outcome,
+            after=after,
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._access_service.ListAuditEvents, request, timeout)
+            for item in page.events:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def promote_build(
         self,

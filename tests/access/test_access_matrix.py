@@ -79,6 +79,8 @@ NEEDS = {
     "DeleteSecret owner/*": ("owner", "ADMIN"),
     "DiffPromotion": ("read", "READ"),
     "RehearsePolicy": ("admin", "ADMIN"),
+    "ListAuditEvents": ("admin", "ADMIN"),
+    "ListAuditEvents owner/*": ("owner", "ADMIN"),
 }
 
 # For each of them the codes on a private, an internal and a public repository:
@@ -129,7 +131,7 @@ def keys() -> list[str]:
     both = [
         f"{name} owner/*"
         for name, rpc in RPCS.items()
-        if rule(rpc).scope == pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER
+        if rule(rpc).scope in (pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER, pb.ACCESS_SCOPE_REPOSITORY_OR_SITE)
     ]
     return [*RPCS, *both]
 
@@ -203,8 +205,16 @@ SCOPES = {
     "judge": {pb.ACCESS_SCOPE_REPOSITORY},
     "o-rea": {pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
     "o-wri": {pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
-    "admin": {pb.ACCESS_SCOPE_REPOSITORY, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
-    "owner": {pb.ACCESS_SCOPE_OWNER, pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER},
+    "admin": {
+        pb.ACCESS_SCOPE_REPOSITORY,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_SITE,
+    },
+    "owner": {
+        pb.ACCESS_SCOPE_OWNER,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER,
+        pb.ACCESS_SCOPE_REPOSITORY_OR_SITE,
+    },
     "site": {pb.ACCESS_SCOPE_SITE},
     "self": {pb.ACCESS_SCOPE_SELF, pb.ACCESS_SCOPE_VISIBLE},
     "who": {pb.ACCESS_SCOPE_SELF},
@@ -264,3 +274,10 @@ def test_permissions_are_those_that_the_caller_has(world: World, who: str) -> No
             assert repo.permissions == pb.Permissions(read=may[0], write=may[1], admin=may[2])
             request = pb.GetRepositoryRequest(owner=OWNER, repo=repo.name)
             assert caller(channel, RPCS["GetRepository"])(request) == repo
+
+
+@pytest.mark.parametrize("who", CALLERS)
+def test_what_names_no_repository_and_is_about_all_needs_a_site_admin(world: World, who: str) -> None:
+    channel, _ = world.channel(who, "ADMIN")
+    call = caller(channel, RPCS["ListAuditEvents"])
+    assert code_of(call, pb.ListAuditEventsRequest()) == expected(who, "ListUsers", "private")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -385,3 +386,27 @@ def test_retention_keeps_the_chain_verifiable(tmp_path: Path) -> None:
     assert trail.look() == (
         f"seq {at[-100].seq} to {at[-99].seq} are removed: seq {at[-98].seq} (id {rows[-98][0]}) follows"
     )
+
+
+@pytest.mark.postgresql
+def test_two_replicas_under_load_seal_without_a_gap_and_nothing_twice(tmp_path: Path) -> None:
+    database = tmp_path / "shiplift.db"
+    with Shipliftd(database) as one, Shipliftd(database) as other:
+
+        def write(server: Shipliftd, name: str) -> None:
+            access = server.access()
+            for number in range(60):
+                access.CreateUser(access_pb2.CreateUserRequest(login=f"{name}{number}"))
+
+        with ThreadPoolExecutor(8) as pool:
+            made = [pool.submit(write, server, f"u{n}-") for n, server in enumerate([one, other] * 4)]
+        for each in made:
+            each.result()
+        until(lambda: _unsealed(one) == 0)
+        with opened(database) as store:
+            names, rows = every(store)
+        assert [row[names.index("seq")] for row in rows] == list(range(1, len(rows) + 1))
+        assert len({row[0] for row in rows}) == len(rows) == 8 * 60 + 2
+        found = AUDIT.search(said("check", "--database", one.store))
+    assert found is not None
+    assert (int(found[1]), int(found[2])) == (len(rows), 0)

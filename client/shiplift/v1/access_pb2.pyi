@@ -35,6 +35,7 @@ class AccessScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACCESS_SCOPE_SITE: _ClassVar[AccessScope]
     ACCESS_SCOPE_LEASE: _ClassVar[AccessScope]
     ACCESS_SCOPE_REPOSITORY_OR_VISIBLE: _ClassVar[AccessScope]
+    ACCESS_SCOPE_REPOSITORY_OR_SITE: _ClassVar[AccessScope]
 
 class TokenAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -70,6 +71,7 @@ ACCESS_SCOPE_SELF: AccessScope
 ACCESS_SCOPE_SITE: AccessScope
 ACCESS_SCOPE_LEASE: AccessScope
 ACCESS_SCOPE_REPOSITORY_OR_VISIBLE: AccessScope
+ACCESS_SCOPE_REPOSITORY_OR_SITE: AccessScope
 TOKEN_ACTION_UNSPECIFIED: TokenAction
 TOKEN_ACTION_READ: TokenAction
 TOKEN_ACTION_RECORD: TokenAction
@@ -436,3 +438,89 @@ class UpdateUserRequest(_message.Message):
     user: User
     request_id: str
     def __init__(self, login: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., user: _Optional[_Union[User, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ListAuditEventsRequest(_message.Message):
+    __slots__ = ("owner", "repo", "since", "until", "user", "environment", "method", "outcome", "after", "page_size", "page_token")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    user: str
+    environment: str
+    method: str
+    outcome: str
+    after: int
+    page_size: int
+    page_token: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., user: _Optional[str] = ..., environment: _Optional[str] = ..., method: _Optional[str] = ..., outcome: _Optional[str] = ..., after: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListAuditEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token", "next_after")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NEXT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[AuditEvent]
+    next_page_token: str
+    next_after: int
+    def __init__(self, events: _Optional[_Iterable[_Union[AuditEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., next_after: _Optional[int] = ...) -> None: ...
+
+class AuditEvent(_message.Message):
+    __slots__ = ("seq", "time", "user", "token", "token_id", "method", "owner", "repo", "environment", "build", "resource_id", "request_id", "outcome", "reason", "address", "client", "verdicts", "hash")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    time: _timestamp_pb2.Timestamp
+    user: str
+    token: str
+    token_id: int
+    method: str
+    owner: str
+    repo: str
+    environment: str
+    build: int
+    resource_id: int
+    request_id: str
+    outcome: str
+    reason: str
+    address: str
+    client: str
+    verdicts: _containers.RepeatedCompositeFieldContainer[AuditVerdict]
+    hash: str
+    def __init__(self, seq: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., user: _Optional[str] = ..., token: _Optional[str] = ..., token_id: _Optional[int] = ..., method: _Optional[str] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., build: _Optional[int] = ..., resource_id: _Optional[int] = ..., request_id: _Optional[str] = ..., outcome: _Optional[str] = ..., reason: _Optional[str] = ..., address: _Optional[str] = ..., client: _Optional[str] = ..., verdicts: _Optional[_Iterable[_Union[AuditVerdict, _Mapping]]] = ..., hash: _Optional[str] = ...) -> None: ...
+
+class AuditVerdict(_message.Message):
+    __slots__ = ("gate", "result", "reason")
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    gate: str
+    result: str
+    reason: str
+    def __init__(self, gate: _Optional[str] = ..., result: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...

@@ -125,6 +125,11 @@ class AccessServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_access__pb2.UpdateUserRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_access__pb2.User.FromString,
                 _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/shiplift.v1.AccessService/ListAuditEvents',
+                request_serializer=shiplift_dot_v1_dot_access__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_access__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServiceServicer(object):
@@ -269,6 +274,15 @@ class AccessServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEvents(self, request, context):
+        """Lists what stands in the audit: writes, and writes that were refused, the newest first, once they are sealed
+        (within about a second). Needs admin on the repository or on all of the owner's, or a site admin
+        where neither is named. A token that is cut to environments names one of these.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -346,6 +360,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.UpdateUser,
                     request_deserializer=shiplift_dot_v1_dot_access__pb2.UpdateUserRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_access__pb2.User.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=shiplift_dot_v1_dot_access__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_access__pb2.ListAuditEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -769,6 +788,33 @@ class AccessService(object):
             '/shiplift.v1.AccessService/UpdateUser',
             shiplift_dot_v1_dot_access__pb2.UpdateUserRequest.SerializeToString,
             shiplift_dot_v1_dot_access__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.AccessService/ListAuditEvents',
+            shiplift_dot_v1_dot_access__pb2.ListAuditEventsRequest.SerializeToString,
+            shiplift_dot_v1_dot_access__pb2.ListAuditEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

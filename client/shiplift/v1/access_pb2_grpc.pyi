@@ -109,6 +109,11 @@ class AccessServiceStub:
     The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A token that is
     cut down to environments or some actions changes neither `admin` nor `disabled`.
     """
+    ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListAuditEventsRequest, _access_pb2.ListAuditEventsResponse]
+    """Lists what stands in the audit: writes, and writes that were refused, the newest first, once they are sealed
+    (within about a second). Needs admin on the repository or on all of the owner's, or a site admin
+    where neither is named. A token that is cut to environments names one of these.
+    """
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
@@ -188,6 +193,11 @@ class AccessServiceAsyncStub(AccessServiceStub):
 
     The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A token that is
     cut down to environments or some actions changes neither `admin` nor `disabled`.
+    """
+    ListAuditEvents: _aio.UnaryUnaryMultiCallable[_access_pb2.ListAuditEventsRequest, _access_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
+    """Lists what stands in the audit: writes, and writes that were refused, the newest first, once they are sealed
+    (within about a second). Needs admin on the repository or on all of the owner's, or a site admin
+    where neither is named. A token that is cut to environments names one of these.
     """
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -355,6 +365,17 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The last site admin who is not disabled stays so (FAILED_PRECONDITION, LAST_SITE_ADMIN). A token that is
         cut down to environments or some actions changes neither `admin` nor `disabled`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: _access_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListAuditEventsResponse, _abc.Awaitable[_access_pb2.ListAuditEventsResponse]]:
+        """Lists what stands in the audit: writes, and writes that were refused, the newest first, once they are sealed
+        (within about a second). Needs admin on the repository or on all of the owner's, or a site admin
+        where neither is named. A token that is cut to environments names one of these.
         """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -42,6 +42,11 @@ def admit(
         scope == pb.ACCESS_SCOPE_REPOSITORY
         or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_OWNER and named.repo != "*")
         or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_VISIBLE and (named.owner or named.repo))
+        or (
+            scope == pb.ACCESS_SCOPE_REPOSITORY_OR_SITE
+            and (named.owner or named.repo)
+            and named.repo != "*"
+        )
     ):
         return _admit_to_repository(reader, method, rule, named, token)
     if token is None:
@@ -50,8 +55,9 @@ def admit(
         raise _token_needed(method)
     if rule.level == pb.ACCESS_LEVEL_RUNNER:
         _require_runner(token, method)
-    owner = named.owner if scope in _OWNER_SCOPES else ""
-    if scope in _OWNER_SCOPES:
+    of_owner = scope in _OWNER_SCOPES or (scope == pb.ACCESS_SCOPE_REPOSITORY_OR_SITE and named.repo == "*")
+    owner = named.owner if of_owner else ""
+    if of_owner:
         _check_names(owner)
     caller = Caller(
         method,
@@ -65,9 +71,9 @@ def admit(
         reads=token.may(pb.TOKEN_ACTION_READ),
     )
     _require_action(token, rule, method)
-    if scope in _OWNER_SCOPES:
+    if of_owner:
         _require_owner(reader, token, method, rule.level, owner)
-    elif rule.level == pb.ACCESS_LEVEL_SITE_ADMIN:
+    elif rule.level == pb.ACCESS_LEVEL_SITE_ADMIN or scope == pb.ACCESS_SCOPE_REPOSITORY_OR_SITE:
         _require_site(token, method)
     return caller
 

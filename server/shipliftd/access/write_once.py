@@ -101,7 +101,7 @@ def write(
             request_id = cast(_Repeatable, request).request_id
             if not request_id:
                 written = verb(tx, caller, request, *args, **kwargs)
-                audit(tx, caller, request, written.resource, reason=written.noted)
+                audit(tx, caller, request, written.resource, noted=written.noted)
                 return written
             mark = fingerprint(tx, request)
             # What no text of PostgreSQL's can hold was never stored; the checks behind tell of it.
@@ -126,7 +126,7 @@ def write(
             faults.refuse()
             made = written.resource
             _INSERT_REQUEST.put(tx, caller.user_id, caller.method, request_id, mark, made.id, now())
-            audit(tx, caller, request, made, reason=written.noted)
+            audit(tx, caller, request, made, noted=written.noted)
             return written
 
         return cast(Verb[Q, P, R], run)
@@ -140,9 +140,10 @@ def audit(
     request: Message,
     made: Resource | None = None,
     refusal: Refusal | None = None,
+    noted: str = "",
 ) -> None:
-    """Notes a write, or a refused one with its code and public reason."""
-    code, reason, verdicts = "OK", "", "[]"
+    """Notes a write with what its verb has noted, or a refused one with its code and public reason."""
+    code, reason, verdicts = "OK", noted[:2000], "[]"
     if refusal is not None:
         code, reason, verdicts = refusal.code.name, refusal.status().message, refusal.verdicts
     # Of a lease the build that its stage is of.
@@ -164,8 +165,7 @@ def audit(
         getattr(whole, "environment", "") or _text(request, _TO_ENVIRONMENT.get(caller.method, ""), 100),
         _text(request, "request_id", 128),
         code,
-        reason[:2000]
-        or _text(request, "reason" if caller.method == "HoldEnvironment" else "comment", 2000),
+        reason or _text(request, "reason" if caller.method == "HoldEnvironment" else "comment", 2000),
         caller.address,
         caller.client,
         verdicts,

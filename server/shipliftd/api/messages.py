@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shiplift.v1 import access_pb2, builds_pb2, secrets_pb2, stages_pb2
 
 from shipliftd import environments
+from shipliftd.access.audit_listing import Event
 from shipliftd.builds.diffing import Diff, Part
 from shipliftd.enum_words import EVENT_OF, RESULT_OF, STATUS_OF, VISIBILITY_OF
 from shipliftd.logins import Login
@@ -384,4 +385,31 @@ def grant(named: NamedGrant) -> access_pb2.Grant:
         level=cast(access_pb2.AccessLevel, row.level),
         created=time(row.created),
         updated=time(row.updated),
+    )
+
+
+def audit_event(row: Event) -> access_pb2.AuditEvent:
+    """A row of the audit."""
+    return access_pb2.AuditEvent(
+        seq=row.seq,
+        time=time(row.at),
+        user=row.login or "",
+        token=row.token or "",
+        token_id=row.token_id,
+        method=row.method,
+        owner=row.owner,
+        repo=row.repo,
+        environment=row.environment,
+        build=row.build,
+        resource_id=row.resource_id,
+        request_id=row.request_id,
+        outcome=row.code,
+        reason=row.reason,
+        address=row.address,
+        client=row.client,
+        verdicts=[
+            access_pb2.AuditVerdict(gate=each.gate, result=each.result, reason=each.reason)
+            for each in environments.read(row.verdicts)
+        ],
+        hash=row.hash.hex(),
     )

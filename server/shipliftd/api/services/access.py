@@ -3,7 +3,7 @@
 from shiplift.v1 import access_pb2 as pb
 from shiplift.v1.access_pb2_grpc import AccessServiceServicer
 
-from shipliftd.access import grants, repositories, tokens, users
+from shipliftd.access import audit_listing, grants, repositories, tokens, users
 from shipliftd.access.callers import CALLER, Caller
 from shipliftd.api import messages
 from shipliftd.api.services import Context, resource
@@ -147,3 +147,29 @@ class AccessService(AccessServiceServicer):
         """Changes a user."""
         written = await self._store.write(users.update_user, CALLER.get(), request)
         return messages.user(resource(written, context))
+
+    async def ListAuditEvents(
+        self, request: pb.ListAuditEventsRequest, context: Context
+    ) -> pb.ListAuditEventsResponse:
+        """Lists what stands in the audit."""
+
+        def read(reader: Reader, caller: Caller) -> pb.ListAuditEventsResponse:
+            found = audit_listing.page(reader, caller, request)
+            events, token = pages.fill(
+                reader,
+                request,
+                pages.size(request.page_size),
+                found.rows,
+                messages.audit_event,
+                lambda row: [row.at, row.seq],
+                found.then,
+            )
+            if not request.HasField("after"):
+                return pb.ListAuditEventsResponse(events=events, next_page_token=token)
+            # What did not fit comes with the next call.
+            is_cut = len(events) < len(found.rows)
+            return pb.ListAuditEventsResponse(
+                events=events, next_after=events[-1].seq if is_cut else found.next_after
+            )
+
+        return await self._store.listing(read, CALLER.get())
