@@ -7,6 +7,7 @@ import typer
 
 from shiplift.cli import (
     access,
+    audit,
     builds,
     environments,
     envs,
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 for part in (
     *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, envs.app),
-    *(holds.app, environments.app, take.app, runner.app, access.app, repos.app, secrets.app),
+    *(holds.app, environments.app, take.app, runner.app, access.app, repos.app, secrets.app, audit.app),
 ):
     app.add_typer(part)
 

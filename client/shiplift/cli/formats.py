@@ -41,6 +41,11 @@ def as_json(answer: Answer) -> str:
     return json.dumps(_each(answer, _plain), indent=2)
 
 
+def as_line(message: Message) -> str:
+    """A message in the same form on one line."""
+    return json.dumps(_plain(message))
+
+
 def as_yaml(answer: Answer) -> str:
     """The same as YAML."""
     import yaml  # only this needs it
