@@ -213,7 +213,10 @@ def check(
                 return [], None
             return await store.listing(invariants.broken), await audit_chain.verify(store, known)
 
-    found, audit = asyncio.run(broken())
+    try:
+        found, audit = asyncio.run(broken())
+    except audit_chain.BrokenChainError as error:
+        raise Precondition(str(error)) from None
     if found:
         raise Precondition(f"what should hold does not: {'; '.join(found)}")
     if audit is not None:

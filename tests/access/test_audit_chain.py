@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from shiplift.v1 import access_pb2
 from shipliftd.access import audit_chain
 from shipliftd.access.old_writes import forget_audit
-from shipliftd.errors import Precondition
 from shipliftd.settings import database_of
 from shipliftd.store import open_store
 
@@ -64,8 +63,8 @@ class Trail:
 
         try:
             return asyncio.run(verify())
-        except Precondition as broken:
-            return broken.message.removeprefix(WRONG)
+        except audit_chain.BrokenChainError as broken:
+            return str(broken).removeprefix(WRONG)
 
     def id(self, seq: int) -> int:
         """The id of a row, by its place."""

@@ -170,6 +170,12 @@ EFFECTS: dict[str, Callable[[Scene], Any]] = {
     "DeleteSecret: staging of sec": lambda s: drop(s, "sec", "staging"),
     "DeleteSecret: all of sec": lambda s: drop(s, "sec"),
     "DeleteSecret: of owner": lambda s: drop(s, "*"),
+    "ListAuditEvents: of sec": lambda s: pb.ListAuditEventsRequest(owner=s.name, repo="sec"),
+    "ListAuditEvents: staging of sec": lambda s: pb.ListAuditEventsRequest(
+        owner=s.name, repo="sec", environment="staging"
+    ),
+    "ListAuditEvents: of *": lambda s: pb.ListAuditEventsRequest(owner=s.name, repo="*"),
+    "ListAuditEvents: all": lambda _: pb.ListAuditEventsRequest(),
 }
 
 TABLE = """
@@ -228,6 +234,10 @@ SetSecret: of owner                   O          P     O           P     O      
 DeleteSecret: staging of sec          O          O     O           O     O          O     O       O
 DeleteSecret: all of sec              O          O     O           P     O          O     O       O
 DeleteSecret: of owner                O          P     O           P     O          O     O       O
+ListAuditEvents: of sec               O          O     O           P     O          O     O       O
+ListAuditEvents: staging of sec       O          O     O           O     O          O     O       O
+ListAuditEvents: of *                 O          P     O           P     O          O     O       O
+ListAuditEvents: all                  O          P     P           P     O          O     O       O
 """
 CODES = {
     "O": grpc.StatusCode.OK,

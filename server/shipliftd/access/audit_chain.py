@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from peewee import SQL
 
-from shipliftd.errors import Precondition, Unavailable
+from shipliftd.errors import Unavailable
 from shipliftd.store import Store
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import Audit, Setting
@@ -59,6 +59,10 @@ _MOVE = Compiled(
 _PLACE_TEXT = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64}|(?<=^0:))")
 
 
+class BrokenChainError(Exception):
+    """The audit is not as it was written; in words what is wrong, for the operator."""
+
+
 class Place(NamedTuple):
     """A row's place in the chain, and the hash there; `0:` is before the first one."""
 
@@ -79,13 +83,13 @@ class Place(NamedTuple):
 
 
 def place(reader: Reader, key: str) -> Place:
-    """The chain's HEAD, or its ANCHOR. Raises Precondition where it does not stand there."""
+    """The chain's HEAD, or its ANCHOR. Raises BrokenChainError where it does not stand there."""
     row = _SETTING.one(reader, key)
     try:
         return Place.parse(row[0])
     except (TypeError, ValueError):
         told = "is missing" if row is None else f"is {row[0][:100]!r}: wanted SEQ:HASH"
-        raise Precondition(f"the audit is not as it was written: the setting {key} {told}") from None
+        raise _broken(f"the setting {key} {told}") from None
 
 
 def move(tx: Transaction, key: str, old: Place, new: Place) -> None:
@@ -156,7 +160,7 @@ class Verified(NamedTuple):
 async def verify(store: Store, known: Place | None = None) -> Verified:
     """Goes through the whole chain, some rows at a time; `known` is a head that was told before.
 
-    Raises Precondition that names the first break.
+    Raises BrokenChainError that names the first break.
     """
     at = await store.listing(_begin)
     rows, is_known = 0, known is None
@@ -254,8 +258,8 @@ def _later(reader: Reader, seq: int) -> Any:  # noqa: ANN401  # the driver's row
             return
 
 
-def _broken(told: str) -> Precondition:
-    return Precondition(f"the audit is not as it was written: {told}")
+def _broken(told: str) -> BrokenChainError:
+    return BrokenChainError(f"the audit is not as it was written: {told}")
 
 
 def _count_unsealed(reader: Reader) -> int:
