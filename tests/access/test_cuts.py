@@ -98,6 +98,12 @@ def rule_over(scene: Scene, repo: str, name: str) -> env.UpdateEnvironmentReques
     return env.UpdateEnvironmentRequest(owner=scene.name, repo=repo, environment=there, update_mask=mask)
 
 
+def rehearse(scene: Scene, name: str) -> env.RehearsePolicyRequest:
+    return env.RehearsePolicyRequest(
+        owner=scene.name, repo="sec", environment=env.Environment(name=name, allow_failed=True)
+    )
+
+
 def keep(scene: Scene, repo: str, environment: str = "") -> secrets_pb2.SetSecretRequest:
     where = {"owner": scene.name, "repo": repo, "environment": environment}
     return secrets_pb2.SetSecretRequest(**where, name="token", value="hidden")  # type: ignore[arg-type]
@@ -176,6 +182,8 @@ EFFECTS: dict[str, Callable[[Scene], Any]] = {
     ),
     "ListAuditEvents: of *": lambda s: pb.ListAuditEventsRequest(owner=s.name, repo="*"),
     "ListAuditEvents: all": lambda _: pb.ListAuditEventsRequest(),
+    "RehearsePolicy: staging of sec": lambda s: rehearse(s, "staging"),
+    "RehearsePolicy: production of sec": lambda s: rehearse(s, "production"),
 }
 
 TABLE = """
@@ -238,6 +246,8 @@ ListAuditEvents: of sec               O          O     O           P     O      
 ListAuditEvents: staging of sec       O          O     O           O     O          O     O       O
 ListAuditEvents: of *                 O          P     O           P     O          O     O       O
 ListAuditEvents: all                  O          P     P           P     O          O     O       O
+RehearsePolicy: staging of sec        O          O     O           O     O          O     O       O
+RehearsePolicy: production of sec     O          O     O           P     O          O     O       O
 """
 CODES = {
     "O": grpc.StatusCode.OK,

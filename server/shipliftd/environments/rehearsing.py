@@ -98,7 +98,8 @@ _PARAMS = CompiledIn(
 def rehearse(
     reader: Reader, caller: Caller, request: pb.RehearsePolicyRequest, refuses: Callable[[str], bool]
 ) -> Rehearsal:
-    """What the rules would have said; `refuses` as for `rules.check`. Raises Invalid."""
+    """What the rules would have said; `refuses` as for `rules.check`. Raises Invalid, Denied."""
+    caller.require_environment(request.environment.name)
     proposed = _checked(request, refuses)
     name = request.environment.name
     last = request.last or _DEFAULT_LAST
