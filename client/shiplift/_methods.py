@@ -2046,6 +2046,7 @@ class Methods:
         environment: str = "",
         page_size: int = 0,
         page_token: str = "",
+        at: datetime | None = None,
         timeout: float | None = None,
     ) -> environments_pb2.ListDeploymentsResponse:
         """Lists what is in each environment, of a repository or of all that the caller can read: by
@@ -2060,6 +2061,10 @@ class Methods:
                 though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
+            at: A time that has come, in milliseconds: the list says what was where then, of each
+                environment that anything had come into. Of a deployment it has `owner`, `repo`,
+                `environment`, `current` (unset where nothing was there) and `since`; its builds are
+                as they are now.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return self._call(
@@ -2070,6 +2075,7 @@ class Methods:
                 environment=environment,
                 page_size=page_size,
                 page_token=page_token,
+                at=_values.timestamp("at", at),
             ),
             timeout,
         )
@@ -2081,6 +2087,7 @@ class Methods:
         repo: str = "",
         environment: str = "",
         page_size: int = 0,
+        at: datetime | None = None,
         timeout: float | None = None,
     ) -> Iterator[environments_pb2.Deployment]:
         """Lists what is in each environment, of a repository or of all that the caller can read: by
@@ -2095,6 +2102,10 @@ class Methods:
             environment: Only this environment.
             page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
                 though more follow.
+            at: A time that has come, in milliseconds: the list says what was where then, of each
+                environment that anything had come into. Of a deployment it has `owner`, `repo`,
+                `environment`, `current` (unset where nothing was there) and `since`; its builds are
+                as they are now.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = environments_pb2.ListDeploymentsRequest(
@@ -2102,6 +2113,7 @@ class Methods:
             repo=repo,
             environment=environment,
             page_size=page_size,
+            at=_values.timestamp("at", at),
         )
         while True:
             page = self._call(self._environment_service.ListDeployments, request, timeout)
@@ -2209,6 +2221,90 @@ class Methods:
             ),
             timeout,
         )
+
+    def list_deployment_history(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> environments_pb2.ListDeploymentHistoryResponse:
+        """Lists what came into an environment, newest first: each promotion or rollback that
+        succeeded, and each time that somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND)
+        where nothing was promoted to it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            since: Only what came at this time or after it.
+            until: Only what came before this time.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.ListDeploymentHistory,
+            environments_pb2.ListDeploymentHistoryRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                since=_values.timestamp("since", since),
+                until=_values.timestamp("until", until),
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    def iterate_deployment_history(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[environments_pb2.Arrival]:
+        """Lists what came into an environment, newest first: each promotion or rollback that
+        succeeded, and each time that somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND)
+        where nothing was promoted to it.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            since: Only what came at this time or after it.
+            until: Only what came before this time.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = environments_pb2.ListDeploymentHistoryRequest(
+            owner=owner,
+            repo=repo,
+            environment=environment,
+            since=_values.timestamp("since", since),
+            until=_values.timestamp("until", until),
+            page_size=page_size,
+        )
+        while True:
+            page = self._call(self._environment_service.ListDeploymentHistory, request, timeout)
+            yield from page.arrivals
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     def set_secret(
         self,
@@ -4710,6 +4806,7 @@ class AsyncMethods:
         environment: str = "",
         page_size: int = 0,
         page_token: str = "",
+        at: datetime | None = None,
         timeout: float | None = None,
     ) -> environments_pb2.ListDeploymentsResponse:
         """Lists what is in each environment, of a repository or of all that the caller can read: by
@@ -4724,6 +4821,10 @@ class AsyncMethods:
                 though more follow.
             page_token: `next_page_token` of the page before; with the other fields as they were
                 there.
+            at: A time that has come, in milliseconds: the list says what was where then, of each
+                environment that anything had come into. Of a deployment it has `owner`, `repo`,
+                `environment`, `current` (unset where nothing was there) and `since`; its builds are
+                as they are now.
             timeout: How long the call may take, in seconds; the client's when None.
         """
         return await self._call(
@@ -4734,6 +4835,7 @@ class AsyncMethods:
                 environment=environment,
                 page_size=page_size,
                 page_token=page_token,
+                at=_values.timestamp("at", at),
             ),
             timeout,
         )
@@ -4745,6 +4847,7 @@ class AsyncMethods:
         repo: str = "",
         environment: str = "",
         page_size: int = 0,
+        at: datetime | None = None,
         timeout: float | None = None,
     ) -> AsyncIterator[environments_pb2.Deployment]:
         """Lists what is in each environment, of a repository or of all that the caller can read: by
@@ -4759,6 +4862,10 @@ class AsyncMethods:
             environment: Only this environment.
             page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
                 though more follow.
+            at: A time that has come, in milliseconds: the list says what was where then, of each
+                environment that anything had come into. Of a deployment it has `owner`, `repo`,
+                `environment`, `current` (unset where nothing was there) and `since`; its builds are
+                as they are now.
             timeout: How long the call for a page may take, in seconds; the client's when None.
         """
         request = environments_pb2.ListDeploymentsRequest(
@@ -4766,6 +4873,7 @@ class AsyncMethods:
             repo=repo,
             environment=environment,
             page_size=page_size,
+            at=_values.timestamp("at", at),
         )
         while True:
             page = await self._call(self._environment_service.ListDeployments, request, timeout)
@@ -4874,6 +4982,91 @@ class AsyncMethods:
             ),
             timeout,
         )
+
+    async def list_deployment_history(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> environments_pb2.ListDeploymentHistoryResponse:
+        """Lists what came into an environment, newest first: each promotion or rollback that
+        succeeded, and each time that somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND)
+        where nothing was promoted to it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            since: Only what came at this time or after it.
+            until: Only what came before this time.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            page_token: `next_page_token` of the page before; with the other fields as they were
+                there.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.ListDeploymentHistory,
+            environments_pb2.ListDeploymentHistoryRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                since=_values.timestamp("since", since),
+                until=_values.timestamp("until", until),
+                page_size=page_size,
+                page_token=page_token,
+            ),
+            timeout,
+        )
+
+    async def iterate_deployment_history(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        page_size: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[environments_pb2.Arrival]:
+        """Lists what came into an environment, newest first: each promotion or rollback that
+        succeeded, and each time that somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND)
+        where nothing was promoted to it.
+
+        Asks for a page when the one before has been used up.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            since: Only what came at this time or after it.
+            until: Only what came before this time.
+            page_size: How many at the most; 100 when 0, and 1,000 when more. A page can be shorter
+                though more follow.
+            timeout: How long the call for a page may take, in seconds; the client's when None.
+        """
+        request = environments_pb2.ListDeploymentHistoryRequest(
+            owner=owner,
+            repo=repo,
+            environment=environment,
+            since=_values.timestamp("since", since),
+            until=_values.timestamp("until", until),
+            page_size=page_size,
+        )
+        while True:
+            page = await self._call(self._environment_service.ListDeploymentHistory, request, timeout)
+            for item in page.arrivals:
+                yield item
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def set_secret(
         self,

@@ -81,6 +81,7 @@ NEEDS = {
     "RehearsePolicy": ("admin", "ADMIN"),
     "ListAuditEvents": ("admin", "ADMIN"),
     "ListAuditEvents owner/*": ("owner", "ADMIN"),
+    "ListDeploymentHistory": ("read", "READ"),
 }
 
 # For each of them the codes on a private, an internal and a public repository:

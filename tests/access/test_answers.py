@@ -20,7 +20,7 @@ HIDDEN: dict[str, str | None] = {
     " author_email author_avatar sender cron params debug timestamp external_id artifacts"
     " comment approvals masked_params",
     "Stage": "error errignore exit_code labels message link steps",
-    "Deployment": "failed_step latest",
+    "Deployment": "failed_step latest since",
     "Uncertain": "",
     "Repository": "scm git_http_url git_ssh_url link default_branch config_path timeout counter"
     " active runner_secrets",

@@ -61,7 +61,10 @@ def test_every_rpc_is_a_method_of_both_clients_with_the_same_arguments() -> None
     names = ["".join(f"_{c.lower()}" if c.isupper() else c for c in rpc).lstrip("_") for rpc in rpcs]
     assert [name for name in names if not callable(getattr(Client, name, None))] == []
     iterations = [name for name in dir(Client) if name.startswith("iterate_")]
-    listed = "access audit_events builds deployments environments repositories runners secrets tokens users"
+    listed = (
+        "access audit_events builds deployment_history deployments environments repositories runners"
+        " secrets tokens users"
+    )
     assert iterations == [f"iterate_{name}" for name in listed.split()]
     for name in (*names, *iterations):
         ours = inspect.signature(getattr(Client, name)).parameters

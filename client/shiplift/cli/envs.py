@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated
 
 import typer
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from shiplift.cli import completing
 from shiplift.cli.holds import WhereOption, told_hold
+from shiplift.cli.lengths import shown_length
 from shiplift.cli.output import put, say, when, word
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.cli.tables import Column, put_table
+from shiplift.cli.times import time_ago
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import environments_pb2
 
@@ -20,7 +25,12 @@ _AGES = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 @command(
-    app, "envs", "shiplift envs", "shiplift envs production --all", answers=environments_pb2.Deployment
+    app,
+    "envs",
+    "shiplift envs",
+    "shiplift envs production --all",
+    "shiplift envs --at 2h",
+    answers=environments_pb2.Deployment,
 )
 def envs(
     session: Session,
@@ -34,6 +44,12 @@ def envs(
     everywhere: Annotated[
         bool, typer.Option("--all", help="Of all repositories that the token may read.")
     ] = False,
+    at: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="What was there then: 2h ago, or 2026-11-20T12:00 as clocks show it here."
+        ),
+    ] = "",
 ) -> None:
     """Shows what is in the environments, since when and by whom, and what is on its way or in the way."""
     owner, repo = "", ""
@@ -43,13 +59,18 @@ def envs(
         except UsageError as error:
             raise UsageError(f"{error}; or --all") from None
     one = "" if repo == "*" else repo
-    found = list(session.client.iterate_deployments(owner=owner, repo=one, environment=environment))
+    then = time_ago("--at", at)
+    found = list(
+        session.client.iterate_deployments(owner=owner, repo=one, environment=environment, at=then)
+    )
     where = "any repository" if everywhere else f"{owner}/{repo}"
     columns = (Column("REPOSITORY", 6 if one else 0), *_COLUMNS)
     session.show(
         found,
         lambda: _put(columns, found, wide=session.wide),
-        f"Nothing was promoted{environment and f' to {environment}'} in {where} yet.",
+        f"Nothing was promoted{environment and f' to {environment}'} in {where} yet."
+        if then is None
+        else f"Nothing had come{environment and f' to {environment}'} in {where} by then.",
     )
 
 
@@ -79,17 +100,18 @@ def _row(deployment: environments_pb2.Deployment) -> Sequence[str]:
         str(current.number or ""),
         current.release,
         current.after[:8],
-        _age(current),
+        _age(deployment, "since") or _age(current, "finished"),
         current.trigger,
         "; ".join(_state(deployment)),
     )
 
 
-def _age(build: pb.Build) -> str:
-    """How long ago it ended, in the largest unit that it has one of."""
-    if not build.HasField("finished"):
+def _age(message: environments_pb2.Deployment | pb.Build, field: str) -> str:
+    """How long ago a time was, in the largest unit that it has one of; empty where it is unset."""
+    if not message.HasField(field):
         return ""
-    seconds = (datetime.now(UTC) - build.finished.ToDatetime(UTC)).total_seconds()
+    at: Timestamp = getattr(message, field)
+    seconds = (datetime.now(UTC) - at.ToDatetime(UTC)).total_seconds()
     return next((f"{seconds // size:.0f}{unit}" for unit, size in _AGES if seconds >= size), "now")
 
 
@@ -119,6 +141,88 @@ def _state(deployment: environments_pb2.Deployment) -> Iterator[str]:
 
 def _with_status(build: pb.Build) -> str:
     return f"{build.number} {word(pb.BuildStatus, build.status)}"
+
+
+@command(
+    app,
+    "history",
+    "shiplift history production",
+    "shiplift history production --since 7d --json",
+    answers=environments_pb2.Arrival,
+)
+def history(
+    session: Session,
+    environment: Annotated[
+        str,
+        typer.Argument(metavar="ENVIRONMENT", autocompletion=completing.environments, help="Which one."),
+    ],
+    repository: RepositoryOption = None,
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Only what came since then: 7d ago, or 2026-11-20T12:00."),
+    ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Only what came before then.")] = "",
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at the most.")] = 50,
+) -> None:
+    """Shows what came into an environment, newest first: how long it stood, by whom and why."""
+    owner, repo = session.repository(repository)
+    arrivals = session.client.iterate_deployment_history(
+        owner=owner,
+        repo=repo,
+        environment=environment,
+        since=time_ago("--since", since),
+        until=time_ago("--until", until),
+        page_size=min(limit, 1000),
+    )
+    found = list(islice(arrivals, limit))
+    session.show(
+        found,
+        lambda: put_table(_HISTORY_COLUMNS, map(_history_row, found), wide=session.wide),
+        f"Nothing came to {environment} of {owner}/{repo}{' in that time' if since or until else ' yet'}.",
+    )
+
+
+_HISTORY_COLUMNS = (
+    Column("SINCE"),
+    Column("STOOD", 3),
+    Column("BUILD"),
+    Column("RELEASE", 2),
+    Column("COMMIT", 5),
+    Column("BY", 4),
+    Column("STATE", 1),
+    Column("WHY", 6, is_text=True),
+)
+
+
+def _history_row(arrival: environments_pb2.Arrival) -> Sequence[str]:
+    build = arrival.build
+    return (
+        when(arrival, "since"),
+        _stood(arrival),
+        str(build.number or "nothing"),
+        build.release,
+        build.after[:8],
+        arrival.by,
+        "; ".join(_history_state(arrival)),
+        arrival.comment,
+    )
+
+
+def _stood(arrival: environments_pb2.Arrival) -> str:
+    if not arrival.HasField("until"):
+        return "still there"
+    seconds = arrival.until.ToMilliseconds() // 1000 - arrival.since.ToMilliseconds() // 1000
+    # Below zero where the server's clock was set back between.
+    return shown_length(Duration(seconds=max(seconds, 0)))
+
+
+def _history_state(arrival: environments_pb2.Arrival) -> Iterator[str]:
+    if arrival.settled:
+        yield "settled"
+    if arrival.build.rollback_of:
+        yield f"rollback of {arrival.build.rollback_of}"
+    if arrival.build.rolled_back_by:
+        yield f"rolled back by {arrival.build.rolled_back_by}"
 
 
 @command(

@@ -1,14 +1,13 @@
 """The commands that stop environments and let them go: hold, resume."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from shiplift.cli import completing
-from shiplift.cli.lengths import FORM, length
 from shiplift.cli.output import put, when
 from shiplift.cli.session import RequestIdOption, Session, UsageError, command
+from shiplift.cli.times import time_from_now
 from shiplift.v1 import environments_pb2 as pb
 
 app = typer.Typer()
@@ -66,7 +65,7 @@ def hold(
         environment=environment,
         scope="automatic" if automatic else "all",
         reason=reason,
-        until=_time(until) if until else None,
+        until=time_from_now("--until", until),
         request_id=request_id,
     )
     session.show(held, lambda: put(f"{held.owner}/{held.repo}: {_what(environment)} is {told_hold(held)}"))
@@ -115,18 +114,3 @@ def _where(session: Session, given: str | None, environment: str, *, everything:
     if not (everything or environment):
         raise UsageError(f"which environment of {owner}/{repo}? Name it, or say --all")
     return owner, repo
-
-
-def _time(text: str) -> datetime:
-    """A time, or how long it is until then. Raises UsageError."""
-    try:
-        return datetime.now(UTC) + length(text).ToTimedelta()
-    except (ValueError, OverflowError):
-        pass
-    try:
-        # Without a zone it is that of this machine.
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"--until {text!r}: wanted a length from now, {FORM}, or a time, such as 2026-12-24T18:00"
-        ) from None

@@ -44,7 +44,7 @@ HOLD_SCOPE_ALL: HoldScope
 HOLD_SCOPE_AUTOMATIC: HoldScope
 
 class Deployment(_message.Message):
-    __slots__ = ("owner", "repo", "environment", "current", "in_flight", "last_failed", "failed_step", "uncertain", "latest", "waiting", "hold", "freeze", "declared")
+    __slots__ = ("owner", "repo", "environment", "current", "in_flight", "last_failed", "failed_step", "uncertain", "latest", "waiting", "hold", "freeze", "declared", "since")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +58,7 @@ class Deployment(_message.Message):
     HOLD_FIELD_NUMBER: _ClassVar[int]
     FREEZE_FIELD_NUMBER: _ClassVar[int]
     DECLARED_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     environment: str
@@ -71,7 +72,8 @@ class Deployment(_message.Message):
     hold: Hold
     freeze: ActiveFreeze
     declared: bool
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., in_flight: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., last_failed: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., failed_step: _Optional[str] = ..., uncertain: _Optional[_Union[Uncertain, _Mapping]] = ..., latest: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., waiting: _Optional[_Iterable[_Union[_builds_pb2.Build, _Mapping]]] = ..., hold: _Optional[_Union[Hold, _Mapping]] = ..., freeze: _Optional[_Union[ActiveFreeze, _Mapping]] = ..., declared: bool = ...) -> None: ...
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., current: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., in_flight: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., last_failed: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., failed_step: _Optional[str] = ..., uncertain: _Optional[_Union[Uncertain, _Mapping]] = ..., latest: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., waiting: _Optional[_Iterable[_Union[_builds_pb2.Build, _Mapping]]] = ..., hold: _Optional[_Union[Hold, _Mapping]] = ..., freeze: _Optional[_Union[ActiveFreeze, _Mapping]] = ..., declared: bool = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ActiveFreeze(_message.Message):
     __slots__ = ("name", "reason", "until")
@@ -340,18 +342,20 @@ class Uncertain(_message.Message):
     def __init__(self, build: _Optional[int] = ..., stage: _Optional[str] = ..., machine: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListDeploymentsRequest(_message.Message):
-    __slots__ = ("owner", "repo", "environment", "page_size", "page_token")
+    __slots__ = ("owner", "repo", "environment", "page_size", "page_token", "at")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     REPO_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
     owner: str
     repo: str
     environment: str
     page_size: int
     page_token: str
-    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    at: _timestamp_pb2.Timestamp
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListDeploymentsResponse(_message.Message):
     __slots__ = ("deployments", "next_page_token")
@@ -418,3 +422,45 @@ class RehearsedPromotion(_message.Message):
     build: _builds_pb2.Build
     verdicts: _containers.RepeatedCompositeFieldContainer[_builds_pb2.Verdict]
     def __init__(self, build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., verdicts: _Optional[_Iterable[_Union[_builds_pb2.Verdict, _Mapping]]] = ...) -> None: ...
+
+class Arrival(_message.Message):
+    __slots__ = ("build", "since", "until", "by", "comment", "settled")
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    build: _builds_pb2.Build
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    by: str
+    comment: str
+    settled: bool
+    def __init__(self, build: _Optional[_Union[_builds_pb2.Build, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., by: _Optional[str] = ..., comment: _Optional[str] = ..., settled: bool = ...) -> None: ...
+
+class ListDeploymentHistoryRequest(_message.Message):
+    __slots__ = ("owner", "repo", "environment", "since", "until", "page_size", "page_token")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    environment: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    page_size: int
+    page_token: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListDeploymentHistoryResponse(_message.Message):
+    __slots__ = ("arrivals", "next_page_token")
+    ARRIVALS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    arrivals: _containers.RepeatedCompositeFieldContainer[Arrival]
+    next_page_token: str
+    def __init__(self, arrivals: _Optional[_Iterable[_Union[Arrival, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

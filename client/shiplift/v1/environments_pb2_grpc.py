@@ -101,6 +101,11 @@ class EnvironmentServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyResponse.FromString,
                 _registered_method=True)
+        self.ListDeploymentHistory = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/ListDeploymentHistory',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryResponse.FromString,
+                _registered_method=True)
 
 
 class EnvironmentServiceServicer(object):
@@ -211,6 +216,14 @@ class EnvironmentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeploymentHistory(self, request, context):
+        """Lists what came into an environment, newest first: each promotion or rollback that succeeded, and each time that
+        somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnvironmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -278,6 +291,11 @@ def add_EnvironmentServiceServicer_to_server(servicer, server):
                     servicer.RehearsePolicy,
                     request_deserializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_environments__pb2.RehearsePolicyResponse.SerializeToString,
+            ),
+            'ListDeploymentHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeploymentHistory,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -633,6 +651,33 @@ class EnvironmentService(object):
             '/shiplift.v1.EnvironmentService/RehearsePolicy',
             shiplift_dot_v1_dot_environments__pb2.RehearsePolicyRequest.SerializeToString,
             shiplift_dot_v1_dot_environments__pb2.RehearsePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeploymentHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/ListDeploymentHistory',
+            shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

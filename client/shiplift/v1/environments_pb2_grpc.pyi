@@ -81,6 +81,10 @@ class EnvironmentServiceStub:
     other rules than it has. The gates are asked of each as things stood when it was made, as far as the store knows
     (docs/gates.md). Stores nothing.
     """
+    ListDeploymentHistory: _grpc.UnaryUnaryMultiCallable[_environments_pb2.ListDeploymentHistoryRequest, _environments_pb2.ListDeploymentHistoryResponse]
+    """Lists what came into an environment, newest first: each promotion or rollback that succeeded, and each time that
+    somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
+    """
 
 @_typing.type_check_only
 class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
@@ -134,6 +138,10 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     """Says which of the last promotions and rollbacks to an environment would have been refused or made to wait by
     other rules than it has. The gates are asked of each as things stood when it was made, as far as the store knows
     (docs/gates.md). Stores nothing.
+    """
+    ListDeploymentHistory: _aio.UnaryUnaryMultiCallable[_environments_pb2.ListDeploymentHistoryRequest, _environments_pb2.ListDeploymentHistoryResponse]  # type: ignore[assignment]
+    """Lists what came into an environment, newest first: each promotion or rollback that succeeded, and each time that
+    somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
     """
 
 class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -263,6 +271,16 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says which of the last promotions and rollbacks to an environment would have been refused or made to wait by
         other rules than it has. The gates are asked of each as things stood when it was made, as far as the store knows
         (docs/gates.md). Stores nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDeploymentHistory(
+        self,
+        request: _environments_pb2.ListDeploymentHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_environments_pb2.ListDeploymentHistoryResponse, _abc.Awaitable[_environments_pb2.ListDeploymentHistoryResponse]]:
+        """Lists what came into an environment, newest first: each promotion or rollback that succeeded, and each time that
+        somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
         """
 
 def add_EnvironmentServiceServicer_to_server(servicer: EnvironmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

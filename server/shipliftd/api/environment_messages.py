@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from shiplift.v1 import builds_pb2, environments_pb2
 
+from shipliftd.api.messages import build as whole_build
 from shipliftd.api.messages import listed_build, time, verdict
 from shipliftd.enum_words import EVENT_OF, STATUS_OF
 from shipliftd.environments import rules
 from shipliftd.environments.rehearsing import Rehearsal
 from shipliftd.store import pages
 from shipliftd.store.models import Hold, OwnerRules
-from shipliftd.store.rows import BuildRow, BuildWithStages, NamedEnvironment, Standing
+from shipliftd.store.rows import ArrivalRow, BuildRow, BuildWithStages, NamedEnvironment, Standing
 
 _MOST_REASON = 1000
 _SCOPES = {"all": environments_pb2.HOLD_SCOPE_ALL, "automatic": environments_pb2.HOLD_SCOPE_AUTOMATIC}
@@ -45,6 +46,8 @@ def deployment(
         else environments_pb2.Uncertain(build=lost[0], stage=lost[1], machine=lost[2], since=time(lost[3])),
     )
     message.declared = row.declared
+    if since := time(row.since):
+        message.since.CopyFrom(since)
     if row.hold is not None:
         message.hold.CopyFrom(hold(row.hold))
     if row.freeze is not None:
@@ -100,6 +103,22 @@ def rehearsal(
         total += one.ByteSize()
         if total <= pages.MOST_BYTES:
             message.promotions.append(one)
+    return message
+
+
+def arrival(row: ArrivalRow) -> environments_pb2.Arrival:
+    """What came into an environment."""
+    message = environments_pb2.Arrival(
+        since=time(row.at),
+        until=time(row.until),
+        by=row.said_by,
+        comment=row.comment,
+        settled=bool(row.said_by),
+    )
+    if row.build is not None:
+        message.build.CopyFrom(whole_build(BuildWithStages(row.build, row.owner, row.repo, ())))
+        if not row.said_by:
+            message.by, message.comment = row.build.trigger, row.build.comment
     return message
 
 

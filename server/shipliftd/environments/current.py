@@ -25,7 +25,7 @@ def newest_arrival(reader: Reader, repo_id: int, environment: str) -> tuple[int,
     return number, at
 
 
-def becomes_current(tx: Transaction, build: BuildRow, said_by: str = "") -> None:
+def becomes_current(tx: Transaction, build: BuildRow, said_by: str = "", comment: str = "") -> None:
     """Makes a promotion what is in its environment, because it succeeded or somebody says so."""
     there = Deployment.insert(
         repo=build.repo_id,
@@ -39,10 +39,14 @@ def becomes_current(tx: Transaction, build: BuildRow, said_by: str = "") -> None
     )
     # Before it arrives: of two at once the row lets one wait, and what is there is what arrived last.
     tx.execute(there)
-    _ARRIVES.run(tx, build.repo_id, build.deploy_to, build.id, build.number, build.updated, said_by)
+    _ARRIVES.run(
+        tx, build.repo_id, build.deploy_to, build.id, build.number, build.updated, said_by, comment
+    )
 
 
-def becomes_empty(tx: Transaction, repo_id: int, environment: str, at: int, said_by: str) -> None:
+def becomes_empty(
+    tx: Transaction, repo_id: int, environment: str, at: int, said_by: str, comment: str
+) -> None:
     """Somebody says that nothing is there."""
     tx.execute(Deployment.delete().where(Deployment.repo == repo_id, Deployment.environment == environment))
-    _ARRIVES.run(tx, repo_id, environment, None, 0, at, said_by)
+    _ARRIVES.run(tx, repo_id, environment, None, 0, at, said_by, comment)

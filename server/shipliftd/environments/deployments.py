@@ -11,7 +11,7 @@ from shipliftd.access.callers import Caller
 from shipliftd.access.reach import visible
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
-from shipliftd.environments import standings, uncertain
+from shipliftd.environments import history, standings, uncertain
 from shipliftd.environments.current import becomes_current, becomes_empty
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
@@ -36,18 +36,27 @@ def page(
     faults.only_of(request.owner, request.repo)
     if request.environment:
         faults.target("environment", request.environment)
+    at = faults.time("at", request.at)
+    if at > now():
+        faults.add("at", f"{request.at.ToJsonString()} has not come yet: wanted a time that has")
     faults.refuse()
     wanted = pages.size(request.page_size) + 1
     key = pages.after(reader, request, request.page_token) or ["", "", ""]
-    query = _environments(caller, bool(request.owner), bool(request.repo), bool(request.environment))
-    words = request.owner, request.repo, request.environment
-    places = [standings.Place._make(row) for row in query.run(reader, *key, *words, wanted).fetchall()]
-    if request.repo and not places:
+    is_past = request.HasField("at")
+    query = _environments(
+        caller, bool(request.owner), bool(request.repo), bool(request.environment), is_past
+    )
+    args = (*key, request.owner, request.repo, request.environment, wanted)
+    found = query.run(reader, *args, at).fetchall()
+    if request.repo and not found:
         _require_readable(reader, caller, request)
+    places = [standings.Place._make(row) for row in found] if not is_past else []
+    past = [history.PastPlace._make(row) for row in found] if is_past else []
     then: pages.Key | None = None
-    if len(places) == wanted:
-        then = [places[-1].owner, places[-1].repo, places[-1].environment]
-    return standings.of(reader, places), then
+    if len(found) == wanted:
+        last = past[-1] if is_past else places[-1]
+        then = [last.owner, last.repo, last.environment]
+    return history.of(reader, past) if is_past else standings.of(reader, places), then
 
 
 def _require_readable(reader: Reader, caller: Caller, request: pb.ListDeploymentsRequest) -> None:
@@ -62,7 +71,9 @@ def _require_readable(reader: Reader, caller: Caller, request: pb.ListDeployment
 
 
 @functools.lru_cache(maxsize=256)
-def _environments(caller: Caller, of_owner: bool, of_repo: bool, of_environment: bool) -> Compiled:
+def _environments(
+    caller: Caller, of_owner: bool, of_repo: bool, of_environment: bool, is_past: bool
+) -> Compiled:
     """The environments of repositories that the caller may read, by owner, repository and name.
 
     Remembered, because to compile it would be a sixth of a page. Of a caller it has what the token says;
@@ -71,7 +82,8 @@ def _environments(caller: Caller, of_owner: bool, of_repo: bool, of_environment:
     place = Tuple(Repository.owner, Repository.name)
     is_behind = (place > Tuple(arg(0), arg(1))) | (Environment.name > arg(2))
     # Both, for the first one alone is what an index is good for.
-    query = standings.select().where(visible(caller), place >= Tuple(arg(0), arg(1)), is_behind)
+    selected = history.select(arg(7)) if is_past else standings.select()
+    query = selected.where(visible(caller), place >= Tuple(arg(0), arg(1)), is_behind)
     if of_owner:
         query = query.where(Repository.owner == arg(3))
     if of_repo:
@@ -88,17 +100,8 @@ def get(reader: Reader, caller: Caller, request: pb.GetDeploymentRequest) -> Sta
     faults.refuse()
     found = standings.of_one(reader, caller.repo_id, request.environment)
     if found is None:
-        raise _never_promoted_to(caller, request.environment)
+        raise history.never_promoted_to(caller, request.environment)
     return found
-
-
-def _never_promoted_to(caller: Caller, environment: str) -> NotFound:
-    return NotFound(
-        f"nothing was promoted to {environment!r} of {caller.owner}/{caller.repo} yet:"
-        " ListDeployments shows what there is",
-        reason="ENVIRONMENT_NOT_FOUND",
-        metadata={"owner": caller.owner, "repo": caller.repo, "environment": environment},
-    )
 
 
 def key_of(row: Standing) -> pages.Key:
@@ -111,7 +114,7 @@ def _load(reader: Reader, caller: Caller, environment_id: int) -> Standing:
     found = standings.of_one(reader, caller.repo_id, row.name)
     if found is None:
         # Its declaration was taken back, or what was promoted to it has been removed since.
-        raise _never_promoted_to(caller, row.name)
+        raise history.never_promoted_to(caller, row.name)
     return found
 
 
@@ -131,7 +134,7 @@ def settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest
     faults.refuse()
     there = environments.place_of(tx, caller.repo_id, request.environment)
     if there.environment_id is None:
-        raise _never_promoted_to(caller, request.environment)
+        raise history.never_promoted_to(caller, request.environment)
     _settle(tx, caller, request)
     uncertain.forget(tx, caller.repo_id, request.environment)
     tx.tell("gates", caller.repo_id)
@@ -141,7 +144,7 @@ def settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest
 def _settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest) -> None:
     at = now()
     if not request.build:
-        becomes_empty(tx, caller.repo_id, request.environment, at, caller.login)
+        becomes_empty(tx, caller.repo_id, request.environment, at, caller.login, request.comment)
         return
     row = _NUMBERED.one(tx, caller.repo_id, request.environment, request.build)
     if row is None:
@@ -156,4 +159,4 @@ def _settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentReques
                 "environment": request.environment,
             },
         )
-    becomes_current(tx, BuildRow._make(row)._replace(updated=at), caller.login)
+    becomes_current(tx, BuildRow._make(row)._replace(updated=at), caller.login, request.comment)

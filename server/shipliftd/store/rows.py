@@ -204,6 +204,24 @@ class Standing(NamedTuple):
     freeze: tuple[str, str, int] | None
     waiting: tuple[BuildRow, ...] = ()
     stages: tuple[StageRow, ...] = ()
+    # When `current` came, where the time was asked for that it was there at.
+    since: int = 0
+
+
+class ArrivalRow(NamedTuple):
+    """What came into an environment: a build or nothing, when, and when the next did (0: none yet).
+
+    `said_by` and `comment` are of who said so, '' where a promotion's success did.
+    """
+
+    id: int
+    owner: str
+    repo: str
+    build: BuildRow | None
+    at: int
+    until: int
+    said_by: str
+    comment: str
 
 
 class MadeToken(NamedTuple):

@@ -8,7 +8,7 @@ from shipliftd.api import environment_messages as to
 from shipliftd.api.services import Context, resource
 from shipliftd.api.services.runs import Runs
 from shipliftd.builds.parameters import ParameterRules
-from shipliftd.environments import declaring, deployments, holding, rehearsing
+from shipliftd.environments import declaring, deployments, history, holding, rehearsing
 from shipliftd.stages.known_runners import Roster
 from shipliftd.store import Store, pages
 from shipliftd.store.transaction import Reader
@@ -125,3 +125,21 @@ class EnvironmentService(EnvironmentServiceServicer):
         caller = CALLER.get()
         found = await self._store.listing(rehearsing.rehearse, caller, request, self._refuses)
         return to.rehearsal(found, caller.owner, caller.repo, request.environment.name)
+
+    async def ListDeploymentHistory(
+        self, request: pb.ListDeploymentHistoryRequest, context: Context
+    ) -> pb.ListDeploymentHistoryResponse:
+        """Lists what came into an environment."""
+
+        def read(reader: Reader, caller: Caller) -> pb.ListDeploymentHistoryResponse:
+            page, token = pages.fill(
+                reader,
+                request,
+                pages.size(request.page_size),
+                history.page(reader, caller, request),
+                to.arrival,
+                history.key_of,
+            )
+            return pb.ListDeploymentHistoryResponse(arrivals=page, next_page_token=token)
+
+        return await self._store.listing(read, CALLER.get())

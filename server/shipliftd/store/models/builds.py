@@ -131,7 +131,8 @@ Build.add_index(
         Build.deploy_to,
         Build.number,
         name="builds_failed",
-        where=SQL("status IN ('failure', 'error') AND parent > 0"),
+        # And not that it has a parent, or SQLite may take the index of the environment for it.
+        where=SQL("status IN ('failure', 'error') AND deploy_to <> ''"),
     )
 )
 # All that tells where in a list the builds of a time are.
@@ -183,7 +184,7 @@ class Arrival(Table):
     """What came into an environment, row by row: the newest says what is there. None is ever changed.
 
     Without a build (number 0) the environment was said to be empty; `said_by` is who said what is there,
-    '' where a promotion's success did.
+    '' where a promotion's success did, and `comment` why.
     """
 
     id = BigAutoField()
@@ -193,13 +194,15 @@ class Arrival(Table):
     number = IntegerField()
     at = BigIntegerField()
     said_by = TextField()
+    comment = TextField(default="", constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         table_name = "arrivals"
 
 
+# With the time: what was there is looked for from the newest on, without reading the rows.
 Arrival.add_index(
-    Arrival.index(Arrival.repo, Arrival.environment, Arrival.id, name="arrivals_in_environment")
+    Arrival.index(Arrival.repo, Arrival.environment, Arrival.id, Arrival.at, name="arrivals_over_time")
 )
 
 
