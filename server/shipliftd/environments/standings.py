@@ -99,7 +99,7 @@ def select() -> Select:
             _going(),
             # In the words of the index of what runs, and not of another.
             promotion(running, running.status == SQL("'running'")),
-            promotion(failed, failed.parent > _ZERO, newer, failed.status.in_(_FAILED)),
+            promotion(failed, failed.deploy_to != SQL("''"), newer, failed.status.in_(_FAILED)),
             *(Lost.number, Lost.stage, Lost.machine, Lost.at),
         )
         .join(Repository)

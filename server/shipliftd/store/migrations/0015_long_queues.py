@@ -6,7 +6,7 @@ from playhouse.migrate import SchemaMigrator
 # The one that failed last there.
 _FAILED = (
     "CREATE INDEX builds_failed ON builds (repo_id, deploy_to, number)"
-    " WHERE status IN ('failure', 'error') AND parent > 0"
+    " WHERE status IN ('failure', 'error') AND deploy_to <> ''"
 )
 # What goes next there.
 _QUEUED = (
