@@ -1,5 +1,7 @@
 """Each gate over the API: what makes it fail or wait, and what clears it."""
 
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -142,6 +144,23 @@ def test_predecessor_and_soak(declared: Declared) -> None:
     assert list(refused(declared, other)) == ["predecessor"]
     declared.change(soak="0.001s")
     until(lambda: said(repository.get(waits.number - 1).verdicts) == {})
+
+
+@pytest.mark.parametrize("ago", [timedelta(days=1), timedelta(days=-1)], ids=["past", "future"])
+def test_soak_is_counted_by_the_clock_of_the_server(declared: Declared, ago: timedelta) -> None:
+    """Whoever reports a success says when it was, and would shorten or lengthen the wait by that."""
+    repository = declared.repository
+    declared.declare("staging")
+    declared.declare(requires="staging", soak="3600s")
+    told = datetime.now(UTC) - ago
+    before = time.time()
+    staging = repository.promote(1, "staging").number
+    repository.report(staging, SUCCESS, started=told, finished=told)
+    after = time.time()
+    (soaking,) = [each for each in repository.promote(1).verdicts if each.gate == "soak"]
+    assert soaking.result == api.GATE_RESULT_WAITING
+    since = soaking.earliest.ToMilliseconds() / 1000 - 3600
+    assert before - 0.001 <= since <= after
 
 
 def test_parameters(declared: Declared) -> None:

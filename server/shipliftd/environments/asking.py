@@ -84,7 +84,8 @@ _HOLDS = Compiled(
     .order_by(Hold.repo, Hold.environment)
 )
 _SUCCEEDED = Compiled(
-    Build.select(fn.MIN(Build.finished)).where(
+    # `finished` is what somebody reports; nothing moves what has ended, so `updated` is when that was.
+    Build.select(fn.MIN(Build.updated)).where(
         Build.repo == arg(0),
         Build.origin == arg(2),
         Build.deploy_to == arg(1),

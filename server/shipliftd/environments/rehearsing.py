@@ -72,7 +72,7 @@ _PROMOTED = CompiledIn(
 )
 _SUCCEEDED = CompiledIn(
     lambda origins: (
-        Build.select(Build.origin, fn.MIN(Build.finished))
+        Build.select(Build.origin, fn.MIN(Build.updated))
         .where(
             Build.repo == arg(0),
             Build.deploy_to == arg(1),
