@@ -441,6 +441,26 @@ def test_a_token_needs_the_action_for_another_try_as_well(gated: Gated, name: st
     )
 
 
+@pytest.mark.parametrize("end", ["stopped before it began", "failed"])
+def test_another_try_replaces_what_the_first_was_to_and_holds_as_well(gated: Gated, end: str) -> None:
+    gated.delivered(1)
+    gated.delivered(2)
+    bad = gated.delivered(3)
+    first = gated.rollback().number
+    if end == "failed":
+        gated.report(first, FAILURE)
+    else:
+        gated.cancel(first)
+    gated.resume()
+    again = gated.retry(first).number
+    # Whose try began has replaced it.
+    assert gated.get(bad).rolled_back_by == (first if end == "failed" else again)
+    assert gated.stands().hold.reason.startswith(f"rolled back by build {again}: machines")
+    gated.report(again, SUCCESS)
+    # Never to the bad one.
+    assert gated.rollback().origin == 1
+
+
 def test_where_nothing_went_there_is_nothing_to_go_back_to(gated: Gated) -> None:
     assert refusal(gated.rollback).reason == "NOTHING_TO_ROLL_BACK_TO"
     gated.delivered(1)

@@ -11,6 +11,7 @@ from shipliftd.access.write_once import Written, write
 from shipliftd.builds import secret_params
 from shipliftd.builds.beginning import Decision, Wish, begin, decide, overrides
 from shipliftd.builds.parameters import MOST_COUNT, ParameterRules
+from shipliftd.builds.rolled_back import leave_again
 from shipliftd.enum_words import as_json
 from shipliftd.errors import Aborted, Precondition
 from shipliftd.fields import Faults
@@ -132,7 +133,10 @@ def retry(
     # Whoever tries what was lost again names it.
     said = secret_params.Said(rules.keyring, request.params, build, request.drop_params)
     wish = Wish(wanted, promoted or build, stages, passed, build.number, said)
-    return Written(begin(tx, caller, decide(tx, caller, wish)))
+    made = begin(tx, caller, decide(tx, caller, wish))
+    if wish.is_rollback:
+        leave_again(tx, caller, made.build)
+    return Written(made)
 
 
 def new_params(

@@ -1,8 +1,8 @@
 """Rollbacks: putting back what was in an environment before."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from peewee import SQL, fn
+from peewee import SQL
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
@@ -12,11 +12,12 @@ from shipliftd.builds import endings, secret_params
 from shipliftd.builds.beginning import Wish, begin, decide
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.builds.promotions import expect_current, new_params
+from shipliftd.builds.rolled_back import began, is_replaced, leave
 from shipliftd.errors import Precondition
 from shipliftd.fields import Faults
 from shipliftd.store import moves
 from shipliftd.store.compiled import Compiled, arg
-from shipliftd.store.models import ENDED, IS_UNDER_WAY, Arrival, Build, Stage
+from shipliftd.store.models import ENDED, IS_UNDER_WAY, Arrival, Build
 from shipliftd.store.rows import BuildRow, BuildWithStages
 from shipliftd.store.transaction import Transaction
 
@@ -24,27 +25,6 @@ from shipliftd.store.transaction import Transaction
 _MOST = 1000
 
 
-def _began(build: Any) -> Any:  # noqa: ANN401  # an alias, of which peewee's types know no columns
-    """Whether it may have changed its environment: it ran, or somebody had a stage of it."""
-    has_stage = Stage.select(SQL("1")).where(Stage.build == build.id, Stage.lease_hash.is_null(False))
-    return (build.waits == 0) & ((build.started > 0) | build.status.not_in(ENDED) | fn.EXISTS(has_stage))
-
-
-_back = Build.alias()
-# It, or a newer try of the same. What was stopped before it began replaced nothing.
-_REPLACED = Compiled(
-    Build.select(Build.id)
-    .join(_back, on=(_back.repo == Build.repo) & (_back.number == Build.rolled_back_by))
-    .where(
-        Build.repo == arg(0),
-        Build.deploy_to == arg(1),
-        Build.origin == arg(2),
-        Build.number >= arg(3),
-        Build.rolled_back_by > 0,
-        _began(_back) | _back.status.not_in(ENDED),
-    )
-    .limit(1)
-)
 _ARRIVED = Compiled(
     Arrival.select(Build.number, Build.origin)
     .join(Build)
@@ -60,7 +40,7 @@ _NEWEST = Compiled(
         Build.deploy_to == arg(1),
         Build.parent > SQL("0"),
         Build.number > arg(2),
-        _began(Build),
+        began(Build),
         Build.status.not_in(ENDED) | (Build.updated >= arg(3)),
     )
     .order_by(Build.number.desc())
@@ -134,14 +114,7 @@ def roll_back(
     promoted = builds.find(tx, caller.repo_id, last.parent) or last
     said = secret_params.Said(rules.keyring, request.params, last, request.drop_params)
     made = begin(tx, caller, decide(tx, caller, Wish(wanted, promoted, stages, params=said)))
-    _link(tx, caller, replaced, made.build.number)
-    environments.hold_automatic(
-        tx,
-        caller,
-        request.target,
-        f"rolled back by build {made.build.number}: machines deploy again after"
-        f" shiplift resume {request.target}",
-    )
+    leave(tx, caller, made.build, replaced)
     return Written(made)
 
 
@@ -165,15 +138,6 @@ def _require_none_under_way(tx: Transaction, caller: Caller, environment: str) -
             "puts_back": there.parent,
         },
     )
-
-
-def _link(tx: Transaction, caller: Caller, replaced: set[int], by: int) -> None:
-    """Notes on builds which rollback replaces them."""
-    found = [builds.find(tx, caller.repo_id, number) for number in replaced]
-    ids = [build.id for build in found if build is not None]
-    moves.lock_builds(tx, ids)
-    for build_id in sorted(ids):
-        moves.replace_build(tx, builds.by_id(tx, build_id), by)
 
 
 def _undone(tx: Transaction, caller: Caller, bad: BuildRow | None) -> BuildRow | None:
@@ -221,7 +185,7 @@ def _newest_good(
     for each in arrived:
         if each.origin not in seen:
             seen.add(each.origin)
-            if _REPLACED.one(tx, caller.repo_id, environment, each.origin, each.number) is None:
+            if not is_replaced(tx, caller, environment, each.origin, each.number):
                 return each
     return None
 
