@@ -238,7 +238,9 @@ def put(callers: Callers, state: State) -> Repository:
             owner,
         )
     for wide, name, scope in state.holds:
-        declared.hold(name, repo="*" if wide else "app", scope=scope)
+        # A hold of what the repository does not declare is refused.
+        if wide or not name or not state.declared or name in state.declared:
+            declared.hold(name, repo="*" if wide else "app", scope=scope)
     if state.owner_freezes:
         of_owner = pb.OwnerRules(freezes=ruled("", freezes=state.owner_freezes).freezes)
         declared.stub.UpdateOwnerRules(pb.UpdateOwnerRulesRequest(owner=owner, rules=of_owner))

@@ -149,3 +149,22 @@ def test_what_waits_does_not_go_where_a_runner_was_lost_meanwhile(declared: Decl
         pb.SettleEnvironmentRequest(**declared.of, environment="production", build=0)
     )
     until(lambda: said(repository.get(waiting).verdicts) == {})
+
+
+def test_a_mistyped_environment_is_not_held(declared: Declared) -> None:
+    # Any target is accepted so far, and so is a hold of it.
+    assert declared.hold("prodution").environment == "prodution"
+    declared.declare()
+    declared.declare("staging")
+    told = refusal(declared.hold, "prodution")
+    assert (told.code, told.reason, told.message) == (
+        grpc.StatusCode.NOT_FOUND,
+        "ENVIRONMENT_NOT_FOUND",
+        f"prodution is none of the environments of {declared.repository.slug} (production, staging):"
+        " did you mean production?",
+    )
+    # One from before can be taken back.
+    assert declared.resume("prodution").reason == "we look"
+    # All of an owner's are of other repositories, too.
+    assert declared.hold("prodution", repo="*").repo == "*"
+    declared.resume("prodution", repo="*")

@@ -167,6 +167,11 @@ class Place(NamedTuple):
         return bool(self.any_declared or self.any_hold or self.owner_said)
 
 
+def declared_names(reader: Reader, repo_id: int) -> tuple[str, ...]:
+    """The environments that a repository declares, by name; the first 200."""
+    return tuple(row[0] for row in _DECLARED.run(reader, repo_id).fetchall())
+
+
 class Asked(NamedTuple):
     """A promotion that gates are asked about; `id` is 0 for one that is not stored yet."""
 
@@ -230,8 +235,8 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
         found = found._replace(hold=_hold(reader, place, asked))
     freezes = list(said_rules.said_owner(place.owner_said).freezes) if place.owner_said else []
     if said is None:
-        names = tuple(row[0] for row in _DECLARED.run(reader, asked.repo_id).fetchall())
-        return found._replace(declared=names, freeze=active(freezes, asked.at))
+        declared = declared_names(reader, asked.repo_id)
+        return found._replace(declared=declared, freeze=active(freezes, asked.at))
     is_rollback = asked.event == "rollback"
     if said.rules.required_approvals and asked.id:
         found = _with_approvals(reader, asked, found)

@@ -127,16 +127,15 @@ def environment(facts: Facts) -> Said:
         return f"{facts.environment} is declared"
     if not facts.declared:
         return f"{facts.slug} declares no environments, so any will do"
+    return _No(unknown(facts.slug, facts.environment, facts.declared), (f"an admin of {facts.slug}",))
+
+
+def unknown(slug: str, name: str, declared: Sequence[str]) -> str:
+    """What is said of an environment that is none of those that are declared, with the nearest."""
     # `prod` is not close to `production`, and what is often typed for it.
-    near = [name for name in facts.declared if name.startswith(facts.environment)] or get_close_matches(
-        facts.environment, facts.declared, n=1
-    )
+    near = [each for each in declared if each.startswith(name)] or get_close_matches(name, declared, n=1)
     mean = f": did you mean {near[0]}?" if near else ""
-    known = ", ".join(facts.declared[:20])
-    return _No(
-        f"{facts.environment} is none of the environments of {facts.slug} ({known}){mean}",
-        (f"an admin of {facts.slug}",),
-    )
+    return f"{name} is none of the environments of {slug} ({', '.join(declared[:20])}){mean}"
 
 
 def promoters(facts: Facts) -> Said:

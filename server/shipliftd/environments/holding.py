@@ -5,7 +5,9 @@ from shiplift.v1 import environments_pb2 as pb
 from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
+from shipliftd.environments.asking import declared_names, place_of
 from shipliftd.environments.declaring import tell_owner
+from shipliftd.environments.gates import unknown
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.store import moves
@@ -31,7 +33,7 @@ def _in_it(_tx: Transaction, caller: Caller, request: _Request) -> None:
 
 @write(load=_load, look=_in_it)
 def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) -> Written[Hold]:
-    """Stops promotions. Raises Invalid, Denied."""
+    """Stops promotions. Raises Invalid, Denied, NotFound (the repository declares others)."""
     faults = _checked(request)
     faults.word("scope", request.scope, _SCOPES, pb.HoldScope.keys()[1:])
     faults.text("reason", request.reason, 2000)
@@ -42,12 +44,25 @@ def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) ->
         faults.add("until", "is not in the future")
     faults.refuse()
     _lock(tx, caller, request.owner)
+    if caller.repo_id and request.environment:
+        _require_known(tx, caller, request.environment)
     row_id = _put(
         tx, caller, request.repo, request.environment, _SCOPES[request.scope], request.reason, until
     )
     # What waits says what for, and one that is narrower than before may let it go.
     _tell(tx, caller)
     return Written(_load(tx, caller, row_id))
+
+
+def _require_known(tx: Transaction, caller: Caller, environment: str) -> None:
+    """Raises NotFound where nothing can go to it: whoever mistypes it would believe that it is held."""
+    declared = declared_names(tx, caller.repo_id)
+    if declared and not place_of(tx, caller.repo_id, environment).declared:
+        raise NotFound(
+            unknown(f"{caller.owner}/{caller.repo}", environment, declared),
+            reason="ENVIRONMENT_NOT_FOUND",
+            metadata={"owner": caller.owner, "repo": caller.repo, "environment": environment},
+        )
 
 
 def hold_automatic(tx: Transaction, caller: Caller, environment: str, reason: str) -> None:
