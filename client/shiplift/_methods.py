@@ -1922,9 +1922,10 @@ class Methods:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environments_pb2.Hold:
-        """Stops promotions to an environment, declared or not, to all of a repository or all of an
-        owner, until ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that
-        is there is replaced.
+        """Stops promotions to an environment, to all of a repository or all of an owner, until
+        ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that is there is
+        replaced. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where the repository declares environments, and
+        not this one.
 
         Args:
             owner: The owner.
@@ -4682,9 +4683,10 @@ class AsyncMethods:
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> environments_pb2.Hold:
-        """Stops promotions to an environment, declared or not, to all of a repository or all of an
-        owner, until ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that
-        is there is replaced.
+        """Stops promotions to an environment, to all of a repository or all of an owner, until
+        ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that is there is
+        replaced. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where the repository declares environments, and
+        not this one.
 
         Args:
             owner: The owner.

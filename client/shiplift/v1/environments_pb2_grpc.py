@@ -153,8 +153,9 @@ class EnvironmentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def HoldEnvironment(self, request, context):
-        """Stops promotions to an environment, declared or not, to all of a repository or all of an owner, until
-        ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that is there is replaced.
+        """Stops promotions to an environment, to all of a repository or all of an owner, until ResumeEnvironment. What runs
+        goes on; what waits goes on waiting. A hold that is there is replaced. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where the
+        repository declares environments, and not this one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

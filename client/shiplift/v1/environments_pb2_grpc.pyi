@@ -53,8 +53,9 @@ class EnvironmentServiceStub:
     nothing would hold them back any more.
     """
     HoldEnvironment: _grpc.UnaryUnaryMultiCallable[_environments_pb2.HoldEnvironmentRequest, _environments_pb2.Hold]
-    """Stops promotions to an environment, declared or not, to all of a repository or all of an owner, until
-    ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that is there is replaced.
+    """Stops promotions to an environment, to all of a repository or all of an owner, until ResumeEnvironment. What runs
+    goes on; what waits goes on waiting. A hold that is there is replaced. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where the
+    repository declares environments, and not this one.
     """
     ResumeEnvironment: _grpc.UnaryUnaryMultiCallable[_environments_pb2.ResumeEnvironmentRequest, _environments_pb2.Hold]
     """Takes a hold back, and returns it as it was. What waited for it is looked at again at once. NOT_FOUND (HOLD_NOT_FOUND)
@@ -111,8 +112,9 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     nothing would hold them back any more.
     """
     HoldEnvironment: _aio.UnaryUnaryMultiCallable[_environments_pb2.HoldEnvironmentRequest, _environments_pb2.Hold]  # type: ignore[assignment]
-    """Stops promotions to an environment, declared or not, to all of a repository or all of an owner, until
-    ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that is there is replaced.
+    """Stops promotions to an environment, to all of a repository or all of an owner, until ResumeEnvironment. What runs
+    goes on; what waits goes on waiting. A hold that is there is replaced. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where the
+    repository declares environments, and not this one.
     """
     ResumeEnvironment: _aio.UnaryUnaryMultiCallable[_environments_pb2.ResumeEnvironmentRequest, _environments_pb2.Hold]  # type: ignore[assignment]
     """Takes a hold back, and returns it as it was. What waited for it is looked at again at once. NOT_FOUND (HOLD_NOT_FOUND)
@@ -202,8 +204,9 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _environments_pb2.HoldEnvironmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_environments_pb2.Hold, _abc.Awaitable[_environments_pb2.Hold]]:
-        """Stops promotions to an environment, declared or not, to all of a repository or all of an owner, until
-        ResumeEnvironment. What runs goes on; what waits goes on waiting. A hold that is there is replaced.
+        """Stops promotions to an environment, to all of a repository or all of an owner, until ResumeEnvironment. What runs
+        goes on; what waits goes on waiting. A hold that is there is replaced. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where the
+        repository declares environments, and not this one.
         """
 
     @_abc_1.abstractmethod
