@@ -466,6 +466,10 @@ def test_where_nothing_went_there_is_nothing_to_go_back_to(gated: Gated) -> None
     gated.delivered(1)
     assert refusal(gated.rollback).reason == "NOTHING_TO_ROLL_BACK_TO"
     assert gated.stands().HasField("hold") is False
+    told = f"prodution is none of the environments of {gated.slug} (production): did you mean production?"
+    assert refusal(gated.rollback, "prodution") == Refusal(
+        grpc.StatusCode.FAILED_PRECONDITION, told, "NOTHING_TO_ROLL_BACK_TO", (("prodution", told),)
+    )
 
 
 def test_a_file_that_knows_no_rollbacks_does_what_it_does_for_a_promotion(

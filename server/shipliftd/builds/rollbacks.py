@@ -169,10 +169,11 @@ def _chosen(tx: Transaction, caller: Caller, request: pb.RollbackRequest, bad: B
         told = f"nothing else has succeeded in {request.target} that was not rolled back itself"
     if chosen is not None:
         return chosen
+    mistyped = environments.undeclared(tx, caller.repo_id, request.target)
     raise Precondition(
-        f"{told}: promote what is to be there",
+        mistyped or f"{told}: promote what is to be there",
         reason="NOTHING_TO_ROLL_BACK_TO",
-        violations=[(request.target, told)],
+        violations=[(request.target, mistyped or told)],
         metadata={"environment": request.target, "build": request.build},
     )
 

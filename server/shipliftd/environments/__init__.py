@@ -13,6 +13,7 @@ from shipliftd.environments.asking import (
     place_of,
     read,
     stored,
+    undeclared,
 )
 from shipliftd.environments.current import becomes_current, current_number, newest_arrival
 from shipliftd.environments.gates import OVERRIDABLE, Override, Verdict, against, evaluate, shown
@@ -44,5 +45,6 @@ __all__ = [
     "settle_by_success",
     "shown",
     "stored",
+    "undeclared",
     "unknown_to",
 ]

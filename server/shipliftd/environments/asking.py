@@ -17,7 +17,7 @@ from shipliftd.access.reach import granted_level
 from shipliftd.enum_words import as_json
 from shipliftd.environments import rules as said_rules
 from shipliftd.environments.freezes import active
-from shipliftd.environments.gates import Facts, Stop, Verdict
+from shipliftd.environments.gates import Facts, Stop, Verdict, unknown
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import (
     IS_QUEUED,
@@ -207,6 +207,15 @@ def note(tx: Transaction, repo_id: int, environment: str) -> None:
 def place_of(reader: Reader, repo_id: int, environment: str) -> Place:
     """An environment of a repository that is known to be there."""
     return Place._make(_PLACE.one(reader, repo_id, environment))
+
+
+def undeclared(reader: Reader, repo_id: int, environment: str) -> str:
+    """Why nothing may go there: the repository declares others; '' where it declares it, or none."""
+    declared = declared_names(reader, repo_id)
+    if not declared or environment in declared:
+        return ""
+    place = place_of(reader, repo_id, environment)
+    return "" if place.declared else unknown(place.slug, environment, declared)
 
 
 def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stages: str = "") -> Facts:

@@ -5,9 +5,8 @@ from shiplift.v1 import environments_pb2 as pb
 from shipliftd.access.callers import Caller
 from shipliftd.access.write_once import Written, write
 from shipliftd.clock import now
-from shipliftd.environments.asking import declared_names, place_of
+from shipliftd.environments.asking import undeclared
 from shipliftd.environments.declaring import tell_owner
-from shipliftd.environments.gates import unknown
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.store import moves
@@ -56,10 +55,9 @@ def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) ->
 
 def _require_known(tx: Transaction, caller: Caller, environment: str) -> None:
     """Raises NotFound where nothing can go to it: whoever mistypes it would believe that it is held."""
-    declared = declared_names(tx, caller.repo_id)
-    if declared and not place_of(tx, caller.repo_id, environment).declared:
+    if told := undeclared(tx, caller.repo_id, environment):
         raise NotFound(
-            unknown(f"{caller.owner}/{caller.repo}", environment, declared),
+            told,
             reason="ENVIRONMENT_NOT_FOUND",
             metadata={"owner": caller.owner, "repo": caller.repo, "environment": environment},
         )
