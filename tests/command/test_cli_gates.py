@@ -337,3 +337,8 @@ def test_rollback_puts_back_what_was_there(place: Place) -> None:
         "BUILD_STATUS_BLOCKED",
     )
     assert place.repository.get(bad + 1).status == pb.BUILD_STATUS_KILLED
+    # Another try of a rollback holds off machines, too.
+    assert place.admin.run("retry", str(bad + 1)).err == (
+        f"{slug}: build {bad + 3} tries build {bad + 1} again\n"
+        f"Machine users deploy there again after: shiplift resume production -R {slug}\n"
+    )

@@ -220,7 +220,6 @@ def rollback(
     replaced = f", in place of {made.rollback_of}" if made.rollback_of else ""
     told = f"rolls {made.deploy_to} back to build {made.parent}, {_what(made)}, as build {made.number}"
     _say_made(made, f"{told}{replaced}")
-    say(f"Machine users deploy there again after: shiplift resume {made.deploy_to} -R {owner}/{repo}")
     _show_or_wait(session, made, timeout, wait=wait)
 
 
@@ -279,6 +278,9 @@ def _say_made(made: pb.Build, told: str) -> None:
         say(
             f"It waits for people to approve it: shiplift approve {made.number} -R {made.owner}/{made.repo}"
         )
+    if made.event == pb.BUILD_EVENT_ROLLBACK:
+        slug = f"{made.owner}/{made.repo}"
+        say(f"Machine users deploy there again after: shiplift resume {made.deploy_to} -R {slug}")
 
 
 def _show_or_wait(session: Session, made: pb.Build, timeout: float | None, *, wait: bool) -> None:
