@@ -34,6 +34,7 @@ LOWEST = {FieldDescriptor.TYPE_INT32: -(2**31), FieldDescriptor.TYPE_INT64: -(2*
 # Where a number below zero is no fault of its form.
 NEGATIVE = {
     "UpdateBuild.version": grpc.StatusCode.ABORTED,
+    "DeleteEnvironment.version": grpc.StatusCode.ABORTED,
     "UpdateEnvironment.version": grpc.StatusCode.ABORTED,
     "UpdateOwnerRules.version": grpc.StatusCode.ABORTED,
     "RevokeToken.id": grpc.StatusCode.NOT_FOUND,
@@ -277,7 +278,10 @@ def test_an_owner_and_a_repository_have_names(ask: Ask, rpc: str, bad: str) -> N
         request = asked.request()
         if field not in request.DESCRIPTOR.fields_by_name:
             continue
-        of_owner = rule(RPCS[rpc]).scope == access_pb2.ACCESS_SCOPE_REPOSITORY_OR_OWNER
+        of_owner = rule(RPCS[rpc]).scope in (
+            access_pb2.ACCESS_SCOPE_REPOSITORY_OR_OWNER,
+            access_pb2.ACCESS_SCOPE_REPOSITORY_OR_SITE,
+        )
         scope_of_all = (field, bad) == ("repo", "*") and of_owner
         every_owner = (rpc, bad) == ("ListRepositories", "")
         if scope_of_all or every_owner:

@@ -243,21 +243,17 @@ class World:
         if name == "UpdateEnvironment":
             there = env.Environment(name="production", description=self.names())
             return {"environment": there, "update_mask": FieldMask(paths=["description"])}
-        if name == "DeleteEnvironment":
+        if name in ("DeleteEnvironment", "HoldEnvironment", "ResumeEnvironment"):
+            # Nothing is promoted there.
             environment = self.names()
             if repo in VISIBILITIES:
                 self._declare(repo, environment)
-            return {"environment": environment}
-        # Nothing is promoted there.
-        if name == "HoldEnvironment":
-            return {"environment": "elsewhere", "reason": "a test"}
-        if name == "ResumeEnvironment":
-            if repo in (*VISIBILITIES, "*"):
-                held = env.HoldEnvironmentRequest(
-                    owner=OWNER, repo=repo, environment="elsewhere", reason="a test"
-                )
+            if name == "ResumeEnvironment" and repo in (*VISIBILITIES, "*"):
+                held = env.HoldEnvironmentRequest(owner=OWNER, repo=repo, environment=environment)
+                held.reason = "a test"
                 self.server.environments().HoldEnvironment(held)
-            return {"environment": "elsewhere"}
+            reason = {"reason": "a test"} if name == "HoldEnvironment" else {}
+            return {"environment": environment, **reason}
         if name == "RollbackBuild":
             return {"target": "production", "build": 2}
         if name == "ApproveBuild":
