@@ -83,15 +83,19 @@ _HOLDS = Compiled(
     )
     .order_by(Hold.repo, Hold.environment)
 )
+# The first by what was reported, as the index has it; and of it when the server heard of that, for nothing
+# moves what has ended: no report shortens the time of soak.
 _SUCCEEDED = Compiled(
-    # `finished` is what somebody reports; nothing moves what has ended, so `updated` is when that was.
-    Build.select(fn.MIN(Build.updated)).where(
+    Build.select(Build.updated)
+    .where(
         Build.repo == arg(0),
         Build.origin == arg(2),
         Build.deploy_to == arg(1),
         # In the words of the index.
         SQL("status = 'success' AND parent > 0"),
     )
+    .order_by(Build.finished)
+    .limit(1)
 )
 _SUCCEEDED_WITH = Compiled(
     Build.select(Build.params)
@@ -289,11 +293,11 @@ def _succeeded(reader: Reader, asked: Asked, environment: str) -> int:
     """When the origin first succeeded there, or was said to be there, if it is; 0 for never."""
     if not environment:
         return 0
-    at: int | None = _SUCCEEDED.one(reader, asked.repo_id, environment, asked.origin)[0]
-    if at is None:
-        there = _SETTLED.one(reader, asked.repo_id, environment)
-        at = there[1] if there is not None and there[0] == asked.origin else 0
-    return at or 0
+    first = _SUCCEEDED.one(reader, asked.repo_id, environment, asked.origin)
+    if first is not None:
+        return int(first[0])
+    there = _SETTLED.one(reader, asked.repo_id, environment)
+    return there[1] if there is not None and there[0] == asked.origin else 0
 
 
 def _changes_parameters(reader: Reader, asked: Asked, said: pb.Environment) -> bool:
