@@ -242,6 +242,21 @@ def test_a_repeat_of_the_same_call_is_no_second_one(gated: Gated) -> None:
     assert refusal(gated.rollback, request_id="other").reason == "ROLLBACK_UNDER_WAY"
 
 
+def test_one_that_ends_at_the_same_moment_is_what_is_replaced(gated: Gated) -> None:
+    gated.delivered(1)
+    with ThreadPoolExecutor(1) as threads:
+        for _ in range(20):
+            bad = gated.promote(2).number
+            gated.report(bad, RUNNING)
+            ending = threads.submit(gated.report, bad, SUCCESS)
+            back = gated.rollback()
+            ending.result()
+            assert (back.origin, back.rollback_of, gated.get(bad).rolled_back_by) == (1, bad, back.number)
+            gated.went(back.number)
+            gated.report(back.number, SUCCESS)
+            assert gated.stands().current.number == back.number
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_one_that_stops_another_puts_back_the_same(gated: Gated, state: str) -> None:
     bad, first = in_flight(gated, state)
