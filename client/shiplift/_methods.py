@@ -2307,6 +2307,40 @@ class Methods:
                 return
             request.page_token = page.next_page_token
 
+    def get_delivery_figures(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.DeliveryFigures:
+        """Returns how well an environment is delivered to in a time: DORA's four figures, as
+        docs/figures.md defines them. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted
+        to it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            since: What ended at this time or after it; 30 days before `until` when unset.
+            until: What ended before this time; now when unset. At most 366 days after `since`.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return self._call(
+            self._environment_service.GetDeliveryFigures,
+            environments_pb2.GetDeliveryFiguresRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                since=_values.timestamp("since", since),
+                until=_values.timestamp("until", until),
+            ),
+            timeout,
+        )
+
     def set_secret(
         self,
         *,
@@ -5069,6 +5103,40 @@ class AsyncMethods:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    async def get_delivery_figures(
+        self,
+        *,
+        owner: str,
+        repo: str,
+        environment: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        timeout: float | None = None,
+    ) -> environments_pb2.DeliveryFigures:
+        """Returns how well an environment is delivered to in a time: DORA's four figures, as
+        docs/figures.md defines them. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted
+        to it.
+
+        Args:
+            owner: The repository's owner.
+            repo: The repository's name.
+            environment: The environment.
+            since: What ended at this time or after it; 30 days before `until` when unset.
+            until: What ended before this time; now when unset. At most 366 days after `since`.
+            timeout: How long the call may take, in seconds; the client's when None.
+        """
+        return await self._call(
+            self._environment_service.GetDeliveryFigures,
+            environments_pb2.GetDeliveryFiguresRequest(
+                owner=owner,
+                repo=repo,
+                environment=environment,
+                since=_values.timestamp("since", since),
+                until=_values.timestamp("until", until),
+            ),
+            timeout,
+        )
 
     async def set_secret(
         self,

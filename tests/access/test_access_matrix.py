@@ -82,6 +82,7 @@ NEEDS = {
     "ListAuditEvents": ("admin", "ADMIN"),
     "ListAuditEvents owner/*": ("owner", "ADMIN"),
     "ListDeploymentHistory": ("read", "READ"),
+    "GetDeliveryFigures": ("read", "READ"),
 }
 
 # For each of them the codes on a private, an internal and a public repository:

@@ -196,7 +196,7 @@ class World:
             fields["machine"] = "m1"
         if name == "SettleEnvironment":
             fields |= {"environment": "production", "build": 0}
-        if name in ("GetDeployment", "GetEnvironment", "ListDeploymentHistory"):
+        if name in ("GetDeployment", "GetEnvironment", "ListDeploymentHistory", "GetDeliveryFigures"):
             fields["environment"] = "production"
         fields |= self._of_rules(name, str(fields.get("repo", "")))
         if name in ("PromoteBuild", "ExplainPromotion", "DiffPromotion"):

@@ -11,6 +11,7 @@ from shiplift.cli import (
     builds,
     environments,
     envs,
+    figures,
     gates,
     holds,
     log,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for part in (
-    *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, envs.app),
+    *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, envs.app, figures.app),
     *(holds.app, environments.app, take.app, runner.app, access.app, repos.app, secrets.app, audit.app),
 ):
     app.add_typer(part)

@@ -464,3 +464,49 @@ class ListDeploymentHistoryResponse(_message.Message):
     arrivals: _containers.RepeatedCompositeFieldContainer[Arrival]
     next_page_token: str
     def __init__(self, arrivals: _Optional[_Iterable[_Union[Arrival, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetDeliveryFiguresRequest(_message.Message):
+    __slots__ = ("owner", "repo", "environment", "since", "until")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    environment: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., environment: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class DeliveryFigures(_message.Message):
+    __slots__ = ("since", "until", "deployments", "lead_time", "changes", "failed_changes", "time_to_restore", "unrestored", "incomplete")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    LEAD_TIME_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    FAILED_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_RESTORE_FIELD_NUMBER: _ClassVar[int]
+    UNRESTORED_FIELD_NUMBER: _ClassVar[int]
+    INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    deployments: int
+    lead_time: Lengths
+    changes: int
+    failed_changes: int
+    time_to_restore: Lengths
+    unrestored: int
+    incomplete: bool
+    def __init__(self, since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., deployments: _Optional[int] = ..., lead_time: _Optional[_Union[Lengths, _Mapping]] = ..., changes: _Optional[int] = ..., failed_changes: _Optional[int] = ..., time_to_restore: _Optional[_Union[Lengths, _Mapping]] = ..., unrestored: _Optional[int] = ..., incomplete: bool = ...) -> None: ...
+
+class Lengths(_message.Message):
+    __slots__ = ("count", "median", "p90")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MEDIAN_FIELD_NUMBER: _ClassVar[int]
+    P90_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    median: _duration_pb2.Duration
+    p90: _duration_pb2.Duration
+    def __init__(self, count: _Optional[int] = ..., median: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., p90: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

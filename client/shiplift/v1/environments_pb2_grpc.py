@@ -106,6 +106,11 @@ class EnvironmentServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryResponse.FromString,
                 _registered_method=True)
+        self.GetDeliveryFigures = channel.unary_unary(
+                '/shiplift.v1.EnvironmentService/GetDeliveryFigures',
+                request_serializer=shiplift_dot_v1_dot_environments__pb2.GetDeliveryFiguresRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_environments__pb2.DeliveryFigures.FromString,
+                _registered_method=True)
 
 
 class EnvironmentServiceServicer(object):
@@ -225,6 +230,14 @@ class EnvironmentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDeliveryFigures(self, request, context):
+        """Returns how well an environment is delivered to in a time: DORA's four figures, as docs/figures.md defines them. NOT_FOUND
+        (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EnvironmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -297,6 +310,11 @@ def add_EnvironmentServiceServicer_to_server(servicer, server):
                     servicer.ListDeploymentHistory,
                     request_deserializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryResponse.SerializeToString,
+            ),
+            'GetDeliveryFigures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeliveryFigures,
+                    request_deserializer=shiplift_dot_v1_dot_environments__pb2.GetDeliveryFiguresRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_environments__pb2.DeliveryFigures.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -679,6 +697,33 @@ class EnvironmentService(object):
             '/shiplift.v1.EnvironmentService/ListDeploymentHistory',
             shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryRequest.SerializeToString,
             shiplift_dot_v1_dot_environments__pb2.ListDeploymentHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeliveryFigures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shiplift.v1.EnvironmentService/GetDeliveryFigures',
+            shiplift_dot_v1_dot_environments__pb2.GetDeliveryFiguresRequest.SerializeToString,
+            shiplift_dot_v1_dot_environments__pb2.DeliveryFigures.FromString,
             options,
             channel_credentials,
             insecure,

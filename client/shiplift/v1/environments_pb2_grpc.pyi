@@ -86,6 +86,10 @@ class EnvironmentServiceStub:
     """Lists what came into an environment, newest first: each promotion or rollback that succeeded, and each time that
     somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
     """
+    GetDeliveryFigures: _grpc.UnaryUnaryMultiCallable[_environments_pb2.GetDeliveryFiguresRequest, _environments_pb2.DeliveryFigures]
+    """Returns how well an environment is delivered to in a time: DORA's four figures, as docs/figures.md defines them. NOT_FOUND
+    (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
+    """
 
 @_typing.type_check_only
 class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
@@ -144,6 +148,10 @@ class EnvironmentServiceAsyncStub(EnvironmentServiceStub):
     ListDeploymentHistory: _aio.UnaryUnaryMultiCallable[_environments_pb2.ListDeploymentHistoryRequest, _environments_pb2.ListDeploymentHistoryResponse]  # type: ignore[assignment]
     """Lists what came into an environment, newest first: each promotion or rollback that succeeded, and each time that
     somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
+    """
+    GetDeliveryFigures: _aio.UnaryUnaryMultiCallable[_environments_pb2.GetDeliveryFiguresRequest, _environments_pb2.DeliveryFigures]  # type: ignore[assignment]
+    """Returns how well an environment is delivered to in a time: DORA's four figures, as docs/figures.md defines them. NOT_FOUND
+    (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
     """
 
 class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -284,6 +292,16 @@ class EnvironmentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_environments_pb2.ListDeploymentHistoryResponse, _abc.Awaitable[_environments_pb2.ListDeploymentHistoryResponse]]:
         """Lists what came into an environment, newest first: each promotion or rollback that succeeded, and each time that
         somebody said what is there. NOT_FOUND (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDeliveryFigures(
+        self,
+        request: _environments_pb2.GetDeliveryFiguresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_environments_pb2.DeliveryFigures, _abc.Awaitable[_environments_pb2.DeliveryFigures]]:
+        """Returns how well an environment is delivered to in a time: DORA's four figures, as docs/figures.md defines them. NOT_FOUND
+        (ENVIRONMENT_NOT_FOUND) where nothing was promoted to it.
         """
 
 def add_EnvironmentServiceServicer_to_server(servicer: EnvironmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

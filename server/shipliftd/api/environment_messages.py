@@ -5,9 +5,11 @@ from collections.abc import Callable
 from shiplift.v1 import builds_pb2, environments_pb2
 
 from shipliftd.api.messages import build as whole_build
-from shipliftd.api.messages import listed_build, time, verdict
+from shipliftd.api.messages import duration, listed_build, time, verdict
 from shipliftd.enum_words import EVENT_OF, STATUS_OF
 from shipliftd.environments import rules
+from shipliftd.environments.delivery import Delivered
+from shipliftd.environments.figures import Lengths
 from shipliftd.environments.rehearsing import Rehearsal
 from shipliftd.store import pages
 from shipliftd.store.models import Hold, OwnerRules
@@ -153,3 +155,27 @@ def owner_rules(row: OwnerRules) -> environments_pb2.OwnerRules:
     message.CopyFrom(rules.said_owner(row.said))
     message.owner, message.version = row.owner, row.version
     return message
+
+
+def delivery(found: Delivered) -> environments_pb2.DeliveryFigures:
+    """How well an environment is delivered to."""
+    told = found.figures
+    return environments_pb2.DeliveryFigures(
+        since=time(found.since),
+        until=time(found.until),
+        deployments=told.deployments,
+        lead_time=_lengths(told.lead_time),
+        changes=told.changes,
+        failed_changes=told.failed,
+        time_to_restore=_lengths(told.time_to_restore),
+        unrestored=told.unrestored,
+        incomplete=found.is_incomplete,
+    )
+
+
+def _lengths(found: Lengths) -> environments_pb2.Lengths:
+    if not found.number:
+        return environments_pb2.Lengths()
+    return environments_pb2.Lengths(
+        count=found.number, median=duration(found.median), p90=duration(found.p90)
+    )

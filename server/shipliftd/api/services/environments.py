@@ -8,7 +8,7 @@ from shipliftd.api import environment_messages as to
 from shipliftd.api.services import Context, resource
 from shipliftd.api.services.runs import Runs
 from shipliftd.builds.parameters import ParameterRules
-from shipliftd.environments import declaring, deployments, history, holding, rehearsing
+from shipliftd.environments import declaring, delivery, deployments, history, holding, rehearsing
 from shipliftd.stages.known_runners import Roster
 from shipliftd.store import Store, pages
 from shipliftd.store.transaction import Reader
@@ -143,3 +143,9 @@ class EnvironmentService(EnvironmentServiceServicer):
             return pb.ListDeploymentHistoryResponse(arrivals=page, next_page_token=token)
 
         return await self._store.listing(read, CALLER.get())
+
+    async def GetDeliveryFigures(
+        self, request: pb.GetDeliveryFiguresRequest, context: Context
+    ) -> pb.DeliveryFigures:
+        """Says how well an environment is delivered to."""
+        return to.delivery(await self._store.listing(delivery.get, CALLER.get(), request))
