@@ -37,6 +37,16 @@ def given(lease: stages_pb2.StageLease) -> dict[str, str]:
     return {secret.name: secret.value for secret in lease.secrets}
 
 
+def another_token(repository: Repository) -> str:
+    """Another token of the runner's user."""
+    request = access_pb2.CreateTokenRequest(
+        login=f"runner-{repository.name}",
+        actions=[access_pb2.TOKEN_ACTION_RUN],
+        repositories=[repository.slug],
+    )
+    return repository.server.access().CreateToken(request).secret
+
+
 @pytest.fixture
 def staged(repository: Repository) -> Staged:
     """A repository of the test's own with its runner."""
@@ -69,12 +79,7 @@ def test_a_holder_gets_what_its_plan_wants_the_narrower_of_several(staged: Stage
     assert VALUE not in str(lease)
     assert VALUE not in str(repository.get(promoted.number))
     # What another token of theirs repeats tells of the stage, and not what it got.
-    made = access_pb2.CreateTokenRequest(
-        login=f"runner-{repository.name}",
-        actions=[access_pb2.TOKEN_ACTION_RUN],
-        repositories=[repository.slug],
-    )
-    other = Runner(repository.server, repository.server.access().CreateToken(made).secret)
+    other = Runner(repository.server, another_token(repository))
     again = other.accept(stage, request_id="once")
     assert (again.stage.id, given(again), again.lease_token) == (stage, {}, "")
     assert code_of(other.lease, stage) == grpc.StatusCode.PERMISSION_DENIED
@@ -82,6 +87,7 @@ def test_a_holder_gets_what_its_plan_wants_the_narrower_of_several(staged: Stage
     # Nor longer than it goes on.
     staged.runner.report(stage, SUCCESS)
     assert given(staged.runner.lease(stage)) == {}
+    assert given(staged.runner.accept(stage, request_id="once")) == {}
 
 
 def test_the_audit_says_which_secrets_were_given(staged: Staged) -> None:
@@ -170,14 +176,17 @@ def test_a_server_that_did_not_give_them_masks_them_as_well(tmp_path: Path) -> N
         staged = Staged.of(Repository.make(server, "octocat", "app"))
         set_secret(staged.repository, "password", VALUE)
         promoted = staged.promoted(wanting(PASSWORD="password"))
-        stage = staged.runner.accept(promoted.stages[0].id).stage.id
+        stage = staged.runner.accept(promoted.stages[0].id, request_id="once").stage.id
         step = staged.runner.report(
             stage, RUNNING, steps=[stages_pb2.StepReport(number=1, name="only", status=RUNNING)]
         ).steps[0]
         token, admin = staged.runner.token, server.admin_token
+        other = another_token(staged.repository)
     with Shipliftd(database) as server:
         repository = Repository(server, "octocat", "app", admin)
         runner = Runner(server, token)
+        # Which is told nothing of them.
+        assert given(Runner(server, other).accept(stage, request_id="once")) == {}
         runner.append(step.id, 0, f"{VALUE}\n")
         runner.report(stage, ERROR, error=VALUE)
         assert repository.get(promoted.number).stages[0].error == "******"

@@ -63,18 +63,19 @@ class StageService(StageServiceServicer):
         leased = resource(written, context)
         if isinstance(leased.work, Invalid):
             raise _impossible(leased, leased.work)
-        # A repeat can come with another token of theirs.
-        is_holder = leased.stage.lease_token_id == CALLER.get().token_id
-        return await self._lease(leased if is_holder else leased.without_secrets(), leased.secret)
+        # A repeat can come with another token of theirs, and after the end.
+        is_held = leased.stage.lease_token_id == CALLER.get().token_id and leased.stage.status not in ENDED
+        return await self._lease(leased if is_held else leased.without_secrets(), leased.secret, is_held)
 
     async def GetLease(self, request: pb.GetLeaseRequest, context: Context) -> pb.StageLease:
         """Returns the caller's lease."""
         leased, is_kept = await self._store.read(leases.lease, CALLER.get(), request)
         if not is_kept:
             leased = await self._store.write(leases.keep_lease, CALLER.get(), request)
-        if leased.stage.status in ENDED:
+        is_held = leased.stage.status not in ENDED
+        if not is_held:
             leased = leased.without_secrets()
-        lease = await self._lease(leased, request.lease_token)
+        lease = await self._lease(leased, request.lease_token, is_held)
         if request.resolve_pipeline:
             lease.resolved_pipeline = await self._possible(leased, request.lease_token, self._plans.file)
             if lease.resolved_pipeline:
@@ -140,11 +141,13 @@ class StageService(StageServiceServicer):
 
         return await self._store.listing(read)
 
-    async def _lease(self, leased: Leased, lease_token: str) -> pb.StageLease:
+    async def _lease(self, leased: Leased, lease_token: str, is_held: bool) -> pb.StageLease:
         work = leased.work
         if not isinstance(work, Work):
             work = await self._possible(leased, lease_token, self._plans.work)
-        self.masking.gave(leased.id, work)
+        if is_held:
+            # Of what was withheld the holder may report all the same.
+            self.masking.gave(leased.id, work)
         # What a deployer does knows its own logins.
         is_pipeline = leased.stage.kind == "pipeline"
         login = self._logins.to_clone(leased.repository.git_http_url) if is_pipeline else None
