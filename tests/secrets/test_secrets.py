@@ -273,6 +273,20 @@ def test_a_value_is_nowhere_but_sealed(server: Shipliftd, kept: Kept) -> None:
     assert rows[1:] == 2 * [("SetSecret", "OK"), *refused]
 
 
+def test_the_audit_says_which_secret_was_set_or_deleted(server: Shipliftd, kept: Kept) -> None:
+    kept.set("token", environment="production", request_id=f"{kept.owner}-named")
+    kept.stub.DeleteSecret(kept.deleting("token", environment="production"))
+    kept.set("token", repo="*")
+    with opened(server.database) as store:
+        statement = "SELECT method, repo, target, code, reason FROM audit WHERE owner = ? ORDER BY id"
+        rows = [tuple(row) for row in store.execute(statement, (kept.owner,))]
+    assert rows[1:] == [
+        ("SetSecret", "app", "production", "OK", "secret: token"),
+        ("DeleteSecret", "app", "production", "OK", "secret: token"),
+        ("SetSecret", "*", "", "OK", "secret: token"),
+    ]
+
+
 def test_the_search_for_leaks_finds_a_value_that_is_there(
     own_server: Shipliftd,
 ) -> None:

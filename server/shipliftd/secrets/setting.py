@@ -71,9 +71,9 @@ def set_secret(
         }
     if there is None:
         named = {name: getattr(request, name) for name in ("owner", "repo", "environment", "name")}
-        return Written(_load(tx, caller, tx.execute(Secret.insert(**named, **said, version=1))))
+        return _written(tx, caller, tx.execute(Secret.insert(**named, **said, version=1)))
     _change(tx, there, **said)
-    return Written(_load(tx, caller, there.id))
+    return _written(tx, caller, there.id)
 
 
 @write(load=_load, look=_in_it)
@@ -82,7 +82,7 @@ def delete(tx: Transaction, caller: Caller, request: pb.DeleteSecretRequest) -> 
     _checked(request).refuse()
     there = _there(tx, request)
     _change(tx, there, deleted=now(), by=caller.login, updated=now(), key_id="", wrapped=b"", sealed=b"")
-    return Written(_load(tx, caller, there.id))
+    return _written(tx, caller, there.id)
 
 
 def get(reader: Reader, caller: Caller, request: pb.GetSecretRequest) -> SecretRow:
@@ -127,6 +127,11 @@ def _checked(request: _Request) -> Faults:
             faults.add("environment", "is of one repository: leave it out for all of the owner's")
     faults.name("name", request.name)
     return faults
+
+
+def _written(tx: Transaction, caller: Caller, secret_id: int) -> Written[SecretRow]:
+    row = _load(tx, caller, secret_id)
+    return Written(row, noted=f"secret: {row.name}")
 
 
 def _there(reader: Reader, request: _Request) -> SecretRow:
