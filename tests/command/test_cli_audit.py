@@ -59,7 +59,8 @@ def test_a_table_has_the_newest_first(cli: Cli) -> None:
     assert cli.run("audit", "--since", "yesterday") == (
         2,
         "",
-        "shiplift: --since 'yesterday': wanted 24h ago, 7d, or 2026-11-20T12:00 as clocks show it here\n",
+        "shiplift: --since 'yesterday': wanted how long ago, such as 10m, 1h30m, 7d or 90 (seconds),"
+        " or a time, such as 2026-12-24T18:00\n",
     )
 
 

@@ -89,6 +89,6 @@ def test_what_was_there_at_some_time(cli: Cli, repository: Repository) -> None:
     early = cli.run("envs", "--at", "2026-01-02T03:00Z")
     assert early == (0, "", f"Nothing had come in {repository.slug} by then.\n")
     # Nothing is there, and has been since then.
-    (heading, row) = cli.run("envs", "--at", "1h").out.splitlines()
+    (heading, row) = cli.run("envs", "--at", "1h ago").out.splitlines()
     assert heading.split() == ["REPOSITORY", "ENVIRONMENT", "AGE"]
     assert row.split()[:-1] == [repository.slug, "production"]

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,16 +9,15 @@ import typer
 from shiplift.cli import completing
 from shiplift.cli.formats import as_line
 from shiplift.cli.holds import WhereOption
-from shiplift.cli.lengths import length
 from shiplift.cli.output import put, put_lines, say, when
-from shiplift.cli.session import Session, UsageError, command
+from shiplift.cli.session import Session, command
 from shiplift.cli.tables import Column, put_table
+from shiplift.cli.times import AGO, time_ago
 from shiplift.v1 import access_pb2 as pb
 
 app = typer.Typer()
 
 _FOLLOW_SECONDS = 1.0
-_TIME_FORM = "24h ago, 7d, or 2026-11-20T12:00 as clocks show it here"
 
 
 @command(
@@ -35,7 +33,7 @@ def audit(
     everywhere: Annotated[
         bool, typer.Option("--all", help="Of the whole installation, which needs a site admin.")
     ] = False,
-    since: Annotated[str, typer.Option(metavar="TIME", help=f"From then on: {_TIME_FORM}.")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help=f"From then on: {AGO}.")] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help="Before then.")] = "",
     user: Annotated[str, typer.Option(metavar="LOGIN", help="Only what they did, or were refused.")] = "",
     environment: Annotated[
@@ -71,8 +69,8 @@ def audit(
     filters: dict[str, Any] = {
         "owner": owner,
         "repo": repo,
-        "since": _time("--since", since),
-        "until": _time("--until", until),
+        "since": time_ago("--since", since),
+        "until": time_ago("--until", until),
         "user": user,
         "environment": environment,
         "method": method,
@@ -143,18 +141,3 @@ def _row(event: pb.AuditEvent) -> tuple[str, ...]:
         event.address,
         event.reason,
     )
-
-
-def _time(option: str, text: str) -> datetime | None:
-    """A time, or how long ago it was. Raises UsageError."""
-    if not text:
-        return None
-    try:
-        return datetime.now(UTC) - length(text.removesuffix(" ago")).ToTimedelta()
-    except (ValueError, OverflowError):
-        pass
-    try:
-        # Without a zone it is that of this machine.
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise UsageError(f"{option} {text!r}: wanted {_TIME_FORM}") from None

@@ -10,7 +10,7 @@ import typer
 from shiplift import Denied
 from shiplift._methods import BuildEventWord, BuildStatusWord
 from shiplift._waiting import ENDED
-from shiplift.cli import completing, moments
+from shiplift.cli import completing
 from shiplift.cli.differing import put_diff
 from shiplift.cli.naming import number_of
 from shiplift.cli.output import first_line, put, when, word
@@ -25,6 +25,7 @@ from shiplift.cli.session import (
 )
 from shiplift.cli.showing import event_of, show_build
 from shiplift.cli.tables import Column, put_table
+from shiplift.cli.times import AGO, time_ago
 from shiplift.v1 import builds_pb2 as pb
 
 app = typer.Typer()
@@ -127,9 +128,7 @@ def builds(
     origin: Annotated[
         int, typer.Option(metavar="NUMBER", help="Only this build and what was promoted from it.")
     ] = 0,
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help=f"Only those created then or later: {moments.FORM}.")
-    ] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help=f"Only those created since then: {AGO}.")] = "",
     until: Annotated[
         str, typer.Option(metavar="TIME", help="Only those created before; with --since half-open.")
     ] = "",
@@ -158,8 +157,8 @@ def builds(
         commit=(commit or "").lower(),
         ref=f"refs/heads/{branch}" if branch else "",
         origin=origin,
-        created_after=moments.moment("--since", since),
-        created_before=moments.moment("--until", until),
+        created_after=time_ago("--since", since),
+        created_before=time_ago("--until", until),
         trigger=by,
         page_size=min(limit, 1000),
     )

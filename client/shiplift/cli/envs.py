@@ -15,7 +15,7 @@ from shiplift.cli.lengths import shown_length
 from shiplift.cli.output import put, say, when, word
 from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
 from shiplift.cli.tables import Column, put_table
-from shiplift.cli.times import time_ago
+from shiplift.cli.times import AGO, time_ago
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1 import environments_pb2
 
@@ -46,9 +46,7 @@ def envs(
     ] = False,
     at: Annotated[
         str,
-        typer.Option(
-            metavar="TIME", help="What was there then: 2h ago, or 2026-11-20T12:00 as clocks show it here."
-        ),
+        typer.Option(metavar="TIME", help=f"What was there then: {AGO}."),
     ] = "",
 ) -> None:
     """Shows what is in the environments, since when and by whom, and what is on its way or in the way."""
@@ -159,7 +157,7 @@ def history(
     repository: RepositoryOption = None,
     since: Annotated[
         str,
-        typer.Option(metavar="TIME", help="Only what came since then: 7d ago, or 2026-11-20T12:00."),
+        typer.Option(metavar="TIME", help=f"Only what came since then: {AGO}."),
     ] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help="Only what came before then.")] = "",
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at the most.")] = 50,

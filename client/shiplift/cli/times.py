@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from shiplift.cli.lengths import FORM, length
 from shiplift.cli.session import UsageError
 
+# In a help text.
+AGO = "7d ago, or 2026-11-20T12:00 as clocks show it here"
+
 
 def time_from_now(option: str, text: str) -> datetime | None:
     """A time, or how long it is until then; None for an empty text. Raises UsageError."""
@@ -13,7 +16,7 @@ def time_from_now(option: str, text: str) -> datetime | None:
 
 def time_ago(option: str, text: str) -> datetime | None:
     """A time, or how long ago it was; None for an empty text. Raises UsageError."""
-    return _time(option, text, -1)
+    return _time(option, text.removesuffix(" ago"), -1)
 
 
 def _time(option: str, text: str, direction: int) -> datetime | None:
