@@ -60,6 +60,18 @@ def test_one_is_read_whole_and_several_a_line_each(cli: Cli, staged: Staged) -> 
     assert ("PASSWORD=******" in explained.out, VALUE in explained.out) == (True, False)
 
 
+def test_another_try_and_a_rollback_are_given_another_one(cli: Cli, staged: Staged) -> None:
+    password = ("--secret-param", "PASSWORD")
+    assert cli.run("promote", "1", "production", *password, stdin=VALUE).code == 0
+    assert found(staged, 2) == {"PASSWORD": VALUE}
+    staged.runner.report(staged.repository.get(2).stages[0].id, SUCCESS)
+    for number, words in enumerate((("retry", "2"), ("rollback", "production", "1")), 3):
+        said = cli.run(*words, *password, stdin=f"{VALUE} {number}\n")
+        assert (said.code, VALUE in said.out + said.err) == (0, False)
+        assert found(staged, number) == {"PASSWORD": f"{VALUE} {number}"}
+        staged.runner.report(staged.repository.get(number).stages[0].id, SUCCESS)
+
+
 @pytest.mark.parametrize(
     ("options", "stdin", "told"),
     [
@@ -97,9 +109,11 @@ def test_a_terminal_is_asked_for_what_is_required_without_showing_it(cli: Cli, s
     shown = b""
     with suppress(OSError):
         while part := os.read(master, 65536):
-            if b"PASSWORD: " in part:
-                os.write(master, f"{VALUE}\n".encode())
+            # The prompt comes in two parts, and what is typed before its end is thrown away.
+            is_new = b"PASSWORD: " not in shown
             shown += part
+            if is_new and b"PASSWORD: " in shown:
+                os.write(master, f"{VALUE}\n".encode())
     assert process.wait(SECONDS) == 0
     os.close(master)
     assert b"PASSWORD=******" in shown

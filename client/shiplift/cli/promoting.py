@@ -127,6 +127,7 @@ def retry(
     build: BuildArgument,
     repository: RepositoryOption = None,
     param: InheritedOption = None,
+    secret_param: SecretOption = None,
     override: OverrideOption = None,
     comment: CommentOption = "",
     yes: YesOption = False,
@@ -136,6 +137,7 @@ def retry(
     owner, repo = session.repository(repository)
     params, dropped = params_of(param or [])
     overrides = overrides_of(override)
+    params |= secret_params_of(secret_param, params)
     number = number_of(session.client, owner, repo, build)
     if not yes:
         _confirm(session, owner, repo, number)
@@ -182,6 +184,7 @@ def rollback(
             help="A parameter over those it had there; KEY-: without one of them. May be repeated.",
         ),
     ] = None,
+    secret_param: SecretOption = None,
     cancel_running: Annotated[
         bool,
         typer.Option("--cancel-running", help="Stop what is on its way there; else this waits for it."),
@@ -202,6 +205,7 @@ def rollback(
     _look_at_timeout(timeout, wait=wait)
     owner, repo = session.repository(repository)
     params, dropped = params_of(param or [])
+    params |= secret_params_of(secret_param, params)
     number = number_of(session.client, owner, repo, build) if build else None
     if not yes:
         _confirm(session, owner, repo, number or 0, environment, is_rollback=True)
