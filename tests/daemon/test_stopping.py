@@ -139,7 +139,8 @@ def test_writes_sent_right_before_the_signal_are_answered_or_not_stored(
     record(own_server)
     builds = own_server.builds()
     builds.PromoteBuild(promotion("first"))
-    calls = [builds.PromoteBuild.future(promotion(f"call {n}")) for n in range(200)]
+    # As many as a token may have at once, or some are refused for that.
+    calls = [builds.PromoteBuild.future(promotion(f"call {n}")) for n in range(100)]
     own_server.process.send_signal(number)
     codes = [code_of(call) for call in calls]
     assert own_server.stop() == 0

@@ -340,7 +340,7 @@ def test_promotions_are_approved_declined_and_rolled_back(
         assert does(second, 43, "decline", "1") is None
         assert repository.get(43).status == builds_pb2.BUILD_STATUS_DECLINED
 
-        nowhere = "build 41 has not succeeded in staging: promote what is to be there"
+        nowhere = f"staging is none of the environments of {demo.OWNER}/{demo.REPO} (production)"
         assert does(tokens.writer, 41, "rollback", "staging") == refusal(
             409, "FAILED_PRECONDITION", nowhere
         )
