@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 MASK = b"******"
 # What is shorter stands in too much that is no secret.
@@ -29,10 +29,17 @@ class Masker:
 
     def text(self, text: str) -> str:
         """The text without the values."""
-        data = text.encode()
-        if not any(pattern in data for pattern in self._patterns):
-            return text
-        return Masked(self).all(data).decode(errors="replace")
+        return self.texts([text])[0]
+
+    def texts(self, texts: Sequence[str]) -> list[str]:
+        """Each of the texts without the values."""
+        # A file of keys or certificates has thousands of patterns, which is too much for each line.
+        data = "\n".join(texts).encode()
+        some = Masker(())
+        some._patterns = [pattern for pattern in self._patterns if pattern in data]
+        if not some:
+            return list(texts)
+        return [Masked(some).all(text.encode()).decode(errors="replace") for text in texts]
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Where values begin and end, in their order; they may overlap."""

@@ -40,6 +40,8 @@ def test_what_is_left_of_it(values: list[str], printed: str, kept: str) -> None:
     assert masked(values, [data]) == kept.encode()
     assert masked(values, [data[at : at + 1] for at in range(len(data))]) == kept.encode()
     assert Masker(values).text(printed) == kept
+    # Of several each is by itself.
+    assert Masker(values).texts([printed[:3], printed, "", printed]) == [printed[:3], kept, "", kept]
 
 
 def test_a_long_value_is_found_in_base64_as_programs_break_it() -> None:
@@ -101,3 +103,16 @@ def test_it_is_faster_than_lines_are_sent() -> None:
     seconds = time.perf_counter() - begun
     # Several times what is sent in a second, on a machine that does much else.
     assert len(chunk) * 100 / seconds > 5_000_000
+
+
+def test_many_lines_at_once_cost_little_whatever_the_patterns_are() -> None:
+    certificates = "\n".join(f"MIIEow{n * 7919:058}" for n in range(900))
+    masker = Masker([certificates])
+    lines = [f"compiling src/some/module_{n}.c, and warnings on the way\n" for n in range(1000)]
+    lines[7] = f"it has {certificates.splitlines()[3]}!\n"
+    begun = time.process_time()
+    kept = masker.texts(lines)
+    seconds = time.process_time() - begun
+    assert (kept[7], kept[:7], kept[8:]) == ("it has ******!\n", lines[:7], lines[8:])
+    # Line by line it took more than a second, in which a server answers nobody else.
+    assert seconds < 0.3

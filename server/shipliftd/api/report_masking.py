@@ -62,8 +62,10 @@ class ReportMasking:
     async def log(self, request: pb.AppendLogRequest) -> None:
         """Masks lines."""
         masker = self._masker(await self._values_of(0, request.step_id))
-        for line in request.lines if masker else ():
-            text = masker.text(line.text)
+        if not masker:
+            return
+        texts = masker.texts([line.text for line in request.lines])
+        for line, text in zip(request.lines, texts, strict=True):
             if text != line.text:
                 line.text = text
 
