@@ -133,6 +133,18 @@ def test_another_try_and_a_rollback_repeat_it(staged: Staged) -> None:
     assert call.violations == (("parameters", "PASSWORD is missing"),)
 
 
+def test_what_is_repeated_goes_before_a_default_that_came_later(staged: Staged) -> None:
+    repository = staged.repository
+    first = repository.promote(repository.record(status=SUCCESS).number, params=GIVEN)
+    assert found(staged, first) == VALUE
+    staged.runner.report(first.stages[0].id, ERROR)
+    Declared(repository).change(params=[{"name": "PASSWORD", "default": "for-all-to-see"}])
+    again = api.RetryBuildRequest(owner=repository.owner, repo=repository.name, build=first.number)
+    retried = repository.builds.RetryBuild(again)
+    assert shown(retried) == ({"REGION": "eu"}, ["PASSWORD"])
+    assert found(staged, retried) == VALUE
+
+
 def test_its_rules_hold_and_nothing_that_is_said_shows_it(staged: Staged) -> None:
     repository = staged.repository
     recorded = repository.record(status=SUCCESS)

@@ -58,6 +58,8 @@ def part(place: Place, params: Mapping[str, str], said: Said) -> Parted:
     if said.keeps is not None:
         kept = _kept(said.keeps, said)
         secret = {**kept, **secret}
+        # Which may have a default by now, and be secret no more.
+        plain = {name: value for name, value in plain.items() if name not in secret}
     if secret:
         # Raises where there is none, before anything is stored.
         said.keyring.first()
