@@ -79,7 +79,8 @@ def kept(store: SqliteStore) -> list[str]:
     """The keys that are in the file, as another process sees them."""
     with closing(sqlite3.connect(store.path)) as other:
         rows = other.execute(
-            "SELECT key FROM settings WHERE key NOT IN ('secret', 'oldest_release', 'environments_noted')"
+            "SELECT key FROM settings WHERE key NOT IN ('secret', 'oldest_release', 'environments_noted',"
+            " 'audit_head', 'audit_anchor')"
         )
         return sorted(row[0] for row in rows)
 
