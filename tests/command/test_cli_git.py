@@ -135,7 +135,7 @@ def test_the_remote_of_another_form_asks_for_the_repository(checkout: Path) -> N
         2,
         "",
         "shiplift: the git remote origin is group/sub/app.git, not owner/repo: say which repository with"
-        " -R owner/repo\n",
+        " -R owner/repo; or --all\n",
     )
 
 

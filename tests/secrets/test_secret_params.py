@@ -49,9 +49,9 @@ def ended(staged: Staged, build: api.Build) -> None:
 def test_it_is_given_to_the_stage_and_seen_nowhere(staged: Staged) -> None:
     repository = staged.repository
     recorded = repository.record(status=SUCCESS)
-    promoted = repository.promote(recorded.number, params=GIVEN, request_id="once")
+    promoted = repository.promote(recorded.number, params=GIVEN, request_id=f"once {repository.name}")
     assert shown(promoted) == ({"REGION": "eu"}, ["PASSWORD"])
-    again = repository.promote(recorded.number, params=GIVEN, request_id="once")
+    again = repository.promote(recorded.number, params=GIVEN, request_id=f"once {repository.name}")
     assert (again.number, shown(again)) == (promoted.number, shown(promoted))
     assert shown(repository.get(promoted.number)) == ({"REGION": "eu"}, ["PASSWORD"])
     basic = api.GetBuildRequest(
