@@ -19,7 +19,6 @@ from shiplift.cli.session import (
     RequestIdOption,
     Session,
     UnresolvedError,
-    UsageError,
     chosen,
     command,
 )
@@ -141,12 +140,7 @@ def builds(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at the most.")] = 20,
 ) -> None:
     """Lists builds, newest first."""
-    owner, repo = "", ""
-    if not everywhere:
-        try:
-            owner, repo = session.repository(repository)
-        except UsageError as error:
-            raise UsageError(f"{error}; or --all") from None
+    owner, repo = session.repository_or_all(repository, everywhere=everywhere)
     found = session.client.iterate_builds(
         owner=owner,
         repo=repo,

@@ -13,7 +13,7 @@ from shiplift.cli import completing
 from shiplift.cli.holds import WhereOption, told_hold
 from shiplift.cli.lengths import shown_length
 from shiplift.cli.output import put, say, when, word
-from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, UsageError, command
+from shiplift.cli.session import RepositoryOption, RequestIdOption, Session, command
 from shiplift.cli.tables import Column, put_table
 from shiplift.cli.times import AGO, time_ago
 from shiplift.v1 import builds_pb2 as pb
@@ -50,12 +50,7 @@ def envs(
     ] = "",
 ) -> None:
     """Shows what is in the environments, since when and by whom, and what is on its way or in the way."""
-    owner, repo = "", ""
-    if not everywhere:
-        try:
-            owner, repo = session.repository(repository)
-        except UsageError as error:
-            raise UsageError(f"{error}; or --all") from None
+    owner, repo = session.repository_or_all(repository, everywhere=everywhere)
     one = "" if repo == "*" else repo
     then = time_ago("--at", at)
     found = list(

@@ -244,6 +244,15 @@ class Session:
             raise UsageError("which repository? Say -R owner/repo, set SHIPLIFT_REPO, or have a git remote")
         return found
 
+    def repository_or_all(self, given: str | None, *, everywhere: bool) -> tuple[str, str]:
+        """The same, and neither for all of them. Raises UsageError, which names --all."""
+        if everywhere:
+            return "", ""
+        try:
+            return self.repository(given)
+        except UsageError as error:
+            raise UsageError(f"{error}; or --all") from None
+
     def close(self) -> None:
         """Closes the client, if there is one."""
         self._open.close()
