@@ -58,16 +58,8 @@ _FIND = Compiled(
     )
 )
 _INSERT_REQUEST = inserting(Request)
-_AUDIT = Compiled(
-    Audit.insert(
-        {
-            field: arg(n)
-            for n, field in enumerate(
-                field for field in Audit._meta.sorted_fields if field.name not in ("id", "seq", "hash")
-            )
-        }
-    )
-)
+# Its place in the chain comes later.
+_AUDIT = inserting(Audit, "seq", "hash")
 
 Verb = Callable[Concatenate[Transaction, Caller, Q, P], Written[R]]
 

@@ -91,9 +91,10 @@ class Compiled:
         return rows[0] if rows else None
 
 
-def inserting(model: type[Model], *, with_id: bool = False) -> Compiled:
-    """An INSERT of a whole row; its arguments are the columns in the model's order, the id seldom."""
-    fields = [field for field in model._meta.sorted_fields if with_id or field.name != "id"]
+def inserting(model: type[Model], *without: str, with_id: bool = False) -> Compiled:
+    """An INSERT of a row; its arguments are the columns in the model's order, the id seldom."""
+    left_out = {*without} if with_id else {*without, "id"}
+    fields = [field for field in model._meta.sorted_fields if field.name not in left_out]
     return Compiled(model.insert({field: arg(n) for n, field in enumerate(fields)}))
 
 
