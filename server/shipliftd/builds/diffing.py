@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from peewee import SQL, Field, Function, Value, fn
+from peewee import SQL, Field, Function, Select, Value, fn
 from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd import builds, environments
@@ -24,25 +24,23 @@ _MOST_MESSAGE = 1000
 _HEX = re.compile(r"[0-9a-f]{7,64}")
 
 
-def _between(*columns: Field | Function | Value) -> Compiled:
+def _between(*columns: Field | Function | Value) -> Select:
     """The builds recorded of a branch between two numbers."""
-    return Compiled(
-        Build.select(*columns).where(
-            Build.repo == arg(0),
-            Build.number > arg(1),
-            Build.number <= arg(2),
-            Build.target == arg(3),
-            # A sum, or an index of what was recorded is taken, in which they are not in their order.
-            Build.parent + 0 == SQL("0"),
-            Build.event != "pull_request",
-        )
+    return Build.select(*columns).where(
+        Build.repo == arg(0),
+        Build.number > arg(1),
+        Build.number <= arg(2),
+        Build.target == arg(3),
+        # A sum, or an index of what was recorded is taken, in which they are not in their order.
+        Build.parent + 0 == SQL("0"),
+        Build.event != "pull_request",
     )
 
 
 _LEFT_OUT = {Build.params: "{}", Build.artifacts: "[]", Build.verdicts: "[]"}
 _COLUMNS = [Value(_LEFT_OUT[field]) if field in _LEFT_OUT else field for field in Build._meta.sorted_fields]
-_COUNT = _between(fn.COUNT(SQL("1")))
-_NEWEST = Compiled(_between(*_COLUMNS)._query.order_by(Build.number.desc()).limit(_MOST_BETWEEN))
+_COUNT = Compiled(_between(fn.COUNT(SQL("1"))))
+_NEWEST = Compiled(_between(*_COLUMNS).order_by(Build.number.desc()).limit(_MOST_BETWEEN))
 
 Part = tuple[str, str, str]
 

@@ -85,25 +85,15 @@ _HOLDS = Compiled(
 )
 # The first by what was reported, as the index has it; and of it when the server heard of that, for nothing
 # moves what has ended: no report shortens the time of soak.
-_SUCCEEDED = Compiled(
-    Build.select(Build.updated)
-    .where(
-        Build.repo == arg(0),
-        Build.origin == arg(2),
-        Build.deploy_to == arg(1),
-        # In the words of the index.
-        SQL("status = 'success' AND parent > 0"),
-    )
-    .order_by(Build.finished)
-    .limit(1)
+_HAS_SUCCEEDED = (
+    (Build.repo == arg(0))
+    & (Build.origin == arg(2))
+    & (Build.deploy_to == arg(1))
+    # In the words of the index.
+    & SQL("status = 'success' AND parent > 0")
 )
-_SUCCEEDED_WITH = Compiled(
-    Build.select(Build.params)
-    .distinct()
-    .where(
-        Build.repo == arg(0), Build.origin == arg(2), Build.deploy_to == arg(1), Build.status == "success"
-    )
-)
+_SUCCEEDED = Compiled(Build.select(Build.updated).where(_HAS_SUCCEEDED).order_by(Build.finished).limit(1))
+_SUCCEEDED_WITH = Compiled(Build.select(Build.params).distinct().where(_HAS_SUCCEEDED))
 _SETTLED = Compiled(
     Arrival.select(Build.origin, Arrival.at)
     .join(Build, JOIN.LEFT_OUTER)
