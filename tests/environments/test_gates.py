@@ -305,6 +305,13 @@ TABLE = [
     ),
     # It takes the place of that one.
     Row("queue", so(queued=42, queue="supersede"), "passed", CLEAR_VERDICTS["queue"]),
+    # But not of a rollback, though what that waited for has just ended.
+    Row(
+        "queue",
+        so(queued=42, queued_stays=True, queue="supersede"),
+        "waiting",
+        "promotion 42 to production waits: this one goes when it has ended",
+    ),
     Row(
         "queue",
         so(queued=42, queue="reject"),
@@ -471,6 +478,7 @@ FACTS = st.builds(
     approvals_end=TIMES,
     under_way=NUMBERS,
     queued=NUMBERS,
+    queued_stays=st.booleans(),
     changes_parameters=st.booleans(),
     uncertain=WORDS,
     stages=WORDS,

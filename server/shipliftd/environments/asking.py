@@ -241,6 +241,7 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
         declared = declared_names(reader, asked.repo_id)
         return found._replace(declared=declared, freeze=active(freezes, asked.at))
     is_rollback = asked.event == "rollback"
+    queued, queued_event = _queued(reader, asked)
     if said.rules.required_approvals and asked.id:
         found = _with_approvals(reader, asked, found)
     if said.rules.required_approvals and is_rollback:
@@ -253,7 +254,8 @@ def facts(reader: Reader, place: Place, asked: Asked, uncertain: str = "", stage
         approvals_end=asked.created + said.rules.approval_window,
         under_way=_under_way(reader, asked),
         # Though nothing is under way: it may have ended since those were asked about.
-        queued=_queued(reader, asked),
+        queued=queued,
+        queued_stays=queued_event == "rollback" != asked.event,
         is_rollback=is_rollback,
     )
 
@@ -311,13 +313,14 @@ def _under_way(reader: Reader, asked: Asked) -> int:
     return row[0] if row is not None else 0
 
 
-def _queued(reader: Reader, asked: Asked) -> int:
+def _queued(reader: Reader, asked: Asked) -> tuple[int, str]:
+    """The number and event of the first that waits ahead of it; (0, '') for none."""
     row = _FIRST.one(reader, asked.repo_id, asked.environment)
     if row is None:
-        return 0
+        return 0, ""
     event, number = row
     is_ahead = event > asked.event or (event == asked.event and number < asked.number)
-    return number if is_ahead else 0
+    return (number, event) if is_ahead else (0, "")
 
 
 def access_of(reader: Reader, place: Place, login: str) -> tuple[str, bool]:

@@ -86,6 +86,8 @@ class Facts(NamedTuple):
     # The promotion that is under way, and the first that waits for it to end; 0 for none.
     under_way: int = 0
     queued: int = 0
+    # Whether that is a rollback, which a newer promotion does not replace.
+    queued_stays: bool = False
     is_rollback: bool = False
     # A rollback with parameters that what it puts back has never succeeded with there.
     changes_parameters: bool = False
@@ -263,8 +265,9 @@ def queue(facts: Facts) -> Said:
     rules = facts.rules
     if rules is None:
         return f"{facts.environment} is not declared, and has no queue"
-    # Those that wait are replaced where the environment says so.
-    ahead = facts.under_way or (facts.queued if rules.queue != "supersede" else 0)
+    # Those that wait are replaced where the environment says so, but for what is to be put back.
+    is_replaced = rules.queue == "supersede" and not facts.queued_stays
+    ahead = facts.under_way or (0 if is_replaced else facts.queued)
     if not ahead:
         return f"no promotion to {facts.environment} is ahead"
     told = f"promotion {ahead} to {facts.environment} {'is under way' if facts.under_way else 'waits'}"
