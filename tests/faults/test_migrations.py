@@ -85,7 +85,13 @@ def as_of(migration: str, filled: Path, folder: Path) -> Path:
     with closing(sqlite3.connect(database)) as file, file:
         file.execute("ATTACH ? AS filled", (str(filled),))
         for (table,) in file.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
-            if table != schema.HISTORY and not table.startswith("sqlite_"):
+            if table == "settings":
+                # Those that a later migration makes it had not.
+                file.execute(
+                    "UPDATE main.settings SET value = s.value FROM filled.settings AS s"
+                    " WHERE s.key = main.settings.key"
+                )
+            elif table != schema.HISTORY and not table.startswith("sqlite_"):
                 names = [
                     {row[1] for row in file.execute(f"PRAGMA {of}.table_info({table})")}
                     for of in ("main", "filled")
