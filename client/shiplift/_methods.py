@@ -1648,6 +1648,56 @@ class Methods:
             timeout,
         )
 
+    def watch_builds(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        build: int = 0,
+        environment: str = "",
+        events: Sequence[builds_pb2.BuildEvent | BuildEventWord] = (),
+        cursor: str = "",
+        timeout: float | None = None,
+    ) -> Iterator[builds_pb2.WatchBuildsResponse]:
+        """Tells of builds as they move: of a repository's, of one build's, or of all that the caller
+        may read. First come the builds that match and have not ended, as they stand (a build that
+        is named by its number, ended or not), and `snapshot_end`; then every change, each once, in
+        the order in which they were stored. Each of these has a cursor. Who comes back with the
+        last one that it saw, to whichever replica, misses nothing and sees nothing twice; the
+        snapshot is left out then. Every 15 s without anything else there is a heartbeat, whose
+        cursor does as well.
+
+        OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin
+        without one. RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come
+        back with the last cursor.
+
+        Args:
+            owner: The repository's owner. Without it and `repo` it tells of all repositories that
+                the caller may read.
+            repo: The repository's name; goes with `owner`.
+            build: Only this build, its stages and steps; the build's number, with `owner` and
+                `repo`.
+            environment: Only promotions and rollbacks to this environment, and what becomes of the
+                environment itself.
+            events: Only builds of these events, their stages and steps. Without, what becomes of
+                environments is told of, too.
+            cursor: The cursor of the last response that the caller saw of a watch of the same
+                filters.
+            timeout: How long the stream may last, in seconds; without end when None.
+        """
+        return self._stream(
+            self._build_service.WatchBuilds,
+            builds_pb2.WatchBuildsRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                environment=environment,
+                events=[_values.enum(builds_pb2.BuildEvent.DESCRIPTOR, "events", item) for item in events],
+                cursor=cursor,
+            ),
+            timeout,
+        )
+
     def diff_promotion(
         self,
         *,
@@ -4438,6 +4488,56 @@ class AsyncMethods:
                 repo=repo,
                 build=build,
                 seen_version=seen_version,
+            ),
+            timeout,
+        )
+
+    def watch_builds(
+        self,
+        *,
+        owner: str = "",
+        repo: str = "",
+        build: int = 0,
+        environment: str = "",
+        events: Sequence[builds_pb2.BuildEvent | BuildEventWord] = (),
+        cursor: str = "",
+        timeout: float | None = None,
+    ) -> AsyncIterator[builds_pb2.WatchBuildsResponse]:
+        """Tells of builds as they move: of a repository's, of one build's, or of all that the caller
+        may read. First come the builds that match and have not ended, as they stand (a build that
+        is named by its number, ended or not), and `snapshot_end`; then every change, each once, in
+        the order in which they were stored. Each of these has a cursor. Who comes back with the
+        last one that it saw, to whichever replica, misses nothing and sees nothing twice; the
+        snapshot is left out then. Every 15 s without anything else there is a heartbeat, whose
+        cursor does as well.
+
+        OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin
+        without one. RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come
+        back with the last cursor.
+
+        Args:
+            owner: The repository's owner. Without it and `repo` it tells of all repositories that
+                the caller may read.
+            repo: The repository's name; goes with `owner`.
+            build: Only this build, its stages and steps; the build's number, with `owner` and
+                `repo`.
+            environment: Only promotions and rollbacks to this environment, and what becomes of the
+                environment itself.
+            events: Only builds of these events, their stages and steps. Without, what becomes of
+                environments is told of, too.
+            cursor: The cursor of the last response that the caller saw of a watch of the same
+                filters.
+            timeout: How long the stream may last, in seconds; without end when None.
+        """
+        return self._stream(
+            self._build_service.WatchBuilds,
+            builds_pb2.WatchBuildsRequest(
+                owner=owner,
+                repo=repo,
+                build=build,
+                environment=environment,
+                events=[_values.enum(builds_pb2.BuildEvent.DESCRIPTOR, "events", item) for item in events],
+                cursor=cursor,
             ),
             timeout,
         )

@@ -37,9 +37,10 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "store": GROUND,
     "access": GROUND | {"store"},
     "secrets": GROUND | {"store", "access"},
+    "changes": GROUND | {"store"},
     # Of each other these see what stands in `__init__` alone.
-    **dict.fromkeys(NOUNS, GROUND | NOUNS | {"store", "access", "pipelines", "secrets"}),
-    "api": GROUND | NOUNS | {"store", "access", "pipelines", "secrets"},
+    **dict.fromkeys(NOUNS, GROUND | NOUNS | {"store", "access", "pipelines", "secrets", "changes"}),
+    "api": GROUND | NOUNS | {"store", "access", "pipelines", "secrets", "changes"},
     # A client of the server, wherever that is: it sees nothing of what is behind the doors.
     "gateway": GROUND,
     "metrics": GROUND | {"store"},

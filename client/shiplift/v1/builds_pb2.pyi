@@ -51,6 +51,16 @@ class GateResult(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     GATE_RESULT_WAITING: _ClassVar[GateResult]
     GATE_RESULT_OVERRIDDEN: _ClassVar[GateResult]
     GATE_RESULT_SKIPPED: _ClassVar[GateResult]
+
+class EnvironmentAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENVIRONMENT_ACTION_UNSPECIFIED: _ClassVar[EnvironmentAction]
+    ENVIRONMENT_ACTION_CREATED: _ClassVar[EnvironmentAction]
+    ENVIRONMENT_ACTION_UPDATED: _ClassVar[EnvironmentAction]
+    ENVIRONMENT_ACTION_DELETED: _ClassVar[EnvironmentAction]
+    ENVIRONMENT_ACTION_HELD: _ClassVar[EnvironmentAction]
+    ENVIRONMENT_ACTION_RESUMED: _ClassVar[EnvironmentAction]
+    ENVIRONMENT_ACTION_SETTLED: _ClassVar[EnvironmentAction]
 BUILD_STATUS_UNSPECIFIED: BuildStatus
 BUILD_STATUS_SKIPPED: BuildStatus
 BUILD_STATUS_BLOCKED: BuildStatus
@@ -79,6 +89,13 @@ GATE_RESULT_FAILED: GateResult
 GATE_RESULT_WAITING: GateResult
 GATE_RESULT_OVERRIDDEN: GateResult
 GATE_RESULT_SKIPPED: GateResult
+ENVIRONMENT_ACTION_UNSPECIFIED: EnvironmentAction
+ENVIRONMENT_ACTION_CREATED: EnvironmentAction
+ENVIRONMENT_ACTION_UPDATED: EnvironmentAction
+ENVIRONMENT_ACTION_DELETED: EnvironmentAction
+ENVIRONMENT_ACTION_HELD: EnvironmentAction
+ENVIRONMENT_ACTION_RESUMED: EnvironmentAction
+ENVIRONMENT_ACTION_SETTLED: EnvironmentAction
 
 class Build(_message.Message):
     __slots__ = ("id", "repo_id", "owner", "repo", "number", "parent", "origin", "status", "error", "event", "action", "link", "title", "message", "before", "after", "ref", "source_repo", "source", "target", "deploy_to", "author_login", "author_name", "author_email", "author_avatar", "sender", "trigger", "cron", "params", "debug", "timestamp", "started", "finished", "created", "updated", "version", "stages", "external_id", "release", "artifacts", "waiting_for", "retry_of", "warnings", "comment", "rollback_of", "rolled_back_by", "superseded_by", "verdicts", "approvals", "masked_params")
@@ -778,3 +795,65 @@ class WaitBuildRequest(_message.Message):
     build: int
     seen_version: int
     def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., seen_version: _Optional[int] = ...) -> None: ...
+
+class WatchBuildsRequest(_message.Message):
+    __slots__ = ("owner", "repo", "build", "environment", "events", "cursor")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    repo: str
+    build: int
+    environment: str
+    events: _containers.RepeatedScalarFieldContainer[BuildEvent]
+    cursor: str
+    def __init__(self, owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., environment: _Optional[str] = ..., events: _Optional[_Iterable[_Union[BuildEvent, str]]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class WatchBuildsResponse(_message.Message):
+    __slots__ = ("cursor", "snapshot", "snapshot_end", "change", "heartbeat")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_END_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    snapshot: Build
+    snapshot_end: SnapshotEnd
+    change: Change
+    heartbeat: Heartbeat
+    def __init__(self, cursor: _Optional[str] = ..., snapshot: _Optional[_Union[Build, _Mapping]] = ..., snapshot_end: _Optional[_Union[SnapshotEnd, _Mapping]] = ..., change: _Optional[_Union[Change, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class SnapshotEnd(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Change(_message.Message):
+    __slots__ = ("time", "owner", "repo", "build", "stage", "environment", "moved_build", "moved_stage", "moved_step", "environment_action")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    REPO_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    MOVED_BUILD_FIELD_NUMBER: _ClassVar[int]
+    MOVED_STAGE_FIELD_NUMBER: _ClassVar[int]
+    MOVED_STEP_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_ACTION_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    owner: str
+    repo: str
+    build: int
+    stage: int
+    environment: str
+    moved_build: Build
+    moved_stage: Stage
+    moved_step: Step
+    environment_action: EnvironmentAction
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., owner: _Optional[str] = ..., repo: _Optional[str] = ..., build: _Optional[int] = ..., stage: _Optional[int] = ..., environment: _Optional[str] = ..., moved_build: _Optional[_Union[Build, _Mapping]] = ..., moved_stage: _Optional[_Union[Stage, _Mapping]] = ..., moved_step: _Optional[_Union[Step, _Mapping]] = ..., environment_action: _Optional[_Union[EnvironmentAction, str]] = ...) -> None: ...

@@ -105,6 +105,11 @@ class BuildServiceStub(object):
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.SerializeToString,
                 response_deserializer=shiplift_dot_v1_dot_builds__pb2.Build.FromString,
                 _registered_method=True)
+        self.WatchBuilds = channel.unary_stream(
+                '/shiplift.v1.BuildService/WatchBuilds',
+                request_serializer=shiplift_dot_v1_dot_builds__pb2.WatchBuildsRequest.SerializeToString,
+                response_deserializer=shiplift_dot_v1_dot_builds__pb2.WatchBuildsResponse.FromString,
+                _registered_method=True)
         self.DiffPromotion = channel.unary_unary(
                 '/shiplift.v1.BuildService/DiffPromotion',
                 request_serializer=shiplift_dot_v1_dot_builds__pb2.PromoteRequest.SerializeToString,
@@ -253,6 +258,20 @@ class BuildServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchBuilds(self, request, context):
+        """Tells of builds as they move: of a repository's, of one build's, or of all that the caller may read. First come
+        the builds that match and have not ended, as they stand (a build that is named by its number, ended or not), and
+        `snapshot_end`; then every change, each once, in the order in which they were stored. Each of these has a cursor. Who comes
+        back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; the snapshot
+        is left out then. Every 15 s without anything else there is a heartbeat, whose cursor does as well.
+
+        OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin without one.
+        RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come back with the last cursor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DiffPromotion(self, request, context):
         """Says what a promotion would change in its environment: what is there, what would come, and what lies between.
         Takes what PromoteBuild takes; without `target` the build is a promotion or rollback itself, and is compared with
@@ -331,6 +350,11 @@ def add_BuildServiceServicer_to_server(servicer, server):
                     servicer.WaitBuild,
                     request_deserializer=shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.FromString,
                     response_serializer=shiplift_dot_v1_dot_builds__pb2.Build.SerializeToString,
+            ),
+            'WatchBuilds': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBuilds,
+                    request_deserializer=shiplift_dot_v1_dot_builds__pb2.WatchBuildsRequest.FromString,
+                    response_serializer=shiplift_dot_v1_dot_builds__pb2.WatchBuildsResponse.SerializeToString,
             ),
             'DiffPromotion': grpc.unary_unary_rpc_method_handler(
                     servicer.DiffPromotion,
@@ -695,6 +719,33 @@ class BuildService(object):
             '/shiplift.v1.BuildService/WaitBuild',
             shiplift_dot_v1_dot_builds__pb2.WaitBuildRequest.SerializeToString,
             shiplift_dot_v1_dot_builds__pb2.Build.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBuilds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/shiplift.v1.BuildService/WatchBuilds',
+            shiplift_dot_v1_dot_builds__pb2.WatchBuildsRequest.SerializeToString,
+            shiplift_dot_v1_dot_builds__pb2.WatchBuildsResponse.FromString,
             options,
             channel_credentials,
             insecure,

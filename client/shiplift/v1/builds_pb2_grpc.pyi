@@ -117,6 +117,16 @@ class BuildServiceStub:
     The version is the build's own: it goes up with its status, not with what its stages and steps do.
     These are in the answer, and TailLog follows them.
     """
+    WatchBuilds: _grpc.UnaryStreamMultiCallable[_builds_pb2.WatchBuildsRequest, _builds_pb2.WatchBuildsResponse]
+    """Tells of builds as they move: of a repository's, of one build's, or of all that the caller may read. First come
+    the builds that match and have not ended, as they stand (a build that is named by its number, ended or not), and
+    `snapshot_end`; then every change, each once, in the order in which they were stored. Each of these has a cursor. Who comes
+    back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; the snapshot
+    is left out then. Every 15 s without anything else there is a heartbeat, whose cursor does as well.
+
+    OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin without one.
+    RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come back with the last cursor.
+    """
     DiffPromotion: _grpc.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.DiffPromotionResponse]
     """Says what a promotion would change in its environment: what is there, what would come, and what lies between.
     Takes what PromoteBuild takes; without `target` the build is a promotion or rollback itself, and is compared with
@@ -213,6 +223,16 @@ class BuildServiceAsyncStub(BuildServiceStub):
 
     The version is the build's own: it goes up with its status, not with what its stages and steps do.
     These are in the answer, and TailLog follows them.
+    """
+    WatchBuilds: _aio.UnaryStreamMultiCallable[_builds_pb2.WatchBuildsRequest, _builds_pb2.WatchBuildsResponse]  # type: ignore[assignment]
+    """Tells of builds as they move: of a repository's, of one build's, or of all that the caller may read. First come
+    the builds that match and have not ended, as they stand (a build that is named by its number, ended or not), and
+    `snapshot_end`; then every change, each once, in the order in which they were stored. Each of these has a cursor. Who comes
+    back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; the snapshot
+    is left out then. Every 15 s without anything else there is a heartbeat, whose cursor does as well.
+
+    OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin without one.
+    RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come back with the last cursor.
     """
     DiffPromotion: _aio.UnaryUnaryMultiCallable[_builds_pb2.PromoteRequest, _builds_pb2.DiffPromotionResponse]  # type: ignore[assignment]
     """Says what a promotion would change in its environment: what is there, what would come, and what lies between.
@@ -385,6 +405,22 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
 
         The version is the build's own: it goes up with its status, not with what its stages and steps do.
         These are in the answer, and TailLog follows them.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchBuilds(
+        self,
+        request: _builds_pb2.WatchBuildsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_builds_pb2.WatchBuildsResponse], _abc.AsyncIterator[_builds_pb2.WatchBuildsResponse]]:
+        """Tells of builds as they move: of a repository's, of one build's, or of all that the caller may read. First come
+        the builds that match and have not ended, as they stand (a build that is named by its number, ended or not), and
+        `snapshot_end`; then every change, each once, in the order in which they were stored. Each of these has a cursor. Who comes
+        back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; the snapshot
+        is left out then. Every 15 s without anything else there is a heartbeat, whose cursor does as well.
+
+        OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin without one.
+        RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come back with the last cursor.
         """
 
     @_abc_1.abstractmethod

@@ -83,8 +83,9 @@ def update(tx: Transaction, caller: Caller, request: pb.UpdateBuildRequest) -> W
     keep_all(tx, row.id)
     if not _moves(row, report):
         return Written(builds.load(tx, caller, row.id))
-    changed = carry_on(tx, _moved(row, report, max(now(), row.created)))
-    _move_stages(tx, changed, report)
+    moved = _moved(row, report, max(now(), row.created))
+    _move_stages(tx, moved, report)
+    carry_on(tx, moved)
     return Written(builds.load(tx, caller, row.id))
 
 
@@ -166,9 +167,14 @@ def _move_stages(tx: Transaction, row: BuildRow, report: _Report) -> None:
     }
     if row.status in ENDED:
         stage["lease_expires"] = 0
-        for goes in builds.stages_of(tx, row.id):
-            if goes.status not in ENDED:
-                end_steps(tx, goes._replace(status=row.status, error=row.error), row.updated)
+    for goes in builds.stages_of(tx, row.id):
+        if goes.status not in ENDED:
+            moved = goes._replace(
+                status=row.status, error=row.error, updated=row.updated, version=goes.version + 1
+            )
+            if row.status in ENDED:
+                end_steps(tx, moved, row.updated)
+            moves.stage_changed(tx, moved)
     if report.message is not None:
         stage["message"] = report.message
     if report.link is not None:

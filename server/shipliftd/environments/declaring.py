@@ -89,7 +89,7 @@ def create(
         row_id = there.id
         tx.execute(Environment.update(**columns).where(Environment.id == row_id))
     tx.tell("gates", caller.repo_id)
-    return Written(_load(tx, caller, row_id))
+    return _written(tx, caller, row_id, "created")
 
 
 @write(load=_load, look=_in_it)
@@ -128,7 +128,7 @@ def update(
         _void_approvals(tx, caller.repo_id, said.name)
         tx.tell("gates", caller.repo_id)
     tx.execute(Environment.update(**changes).where(Environment.id == row.id))
-    return Written(_load(tx, caller, row.id))
+    return _written(tx, caller, row.id, "updated")
 
 
 @write(load=_load, look=_in_every_one)
@@ -152,7 +152,16 @@ def delete(
     changes = {"declared": False, "updated": now(), "version": row.version + 1}
     tx.execute(Environment.update(**changes).where(Environment.id == row.id))
     tx.tell("gates", caller.repo_id)
-    return Written(_load(tx, caller, row.id))
+    return _written(tx, caller, row.id, "deleted")
+
+
+def _written(
+    tx: Transaction, caller: Caller, row_id: int, action: moves.EnvironmentAction
+) -> Written[NamedEnvironment]:
+    named = _load(tx, caller, row_id)
+    row = named.row
+    moves.environment_changed(tx, caller.repo_id, row.name, action, row.version, row.updated)
+    return Written(named)
 
 
 def _require_sound(

@@ -15,7 +15,7 @@ from shipliftd.environments import history, standings, uncertain
 from shipliftd.environments.current import becomes_current, becomes_empty
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
-from shipliftd.store import pages
+from shipliftd.store import moves, pages
 from shipliftd.store.compiled import Compiled, arg
 from shipliftd.store.models import Build, Environment, Repository
 from shipliftd.store.rows import BuildRow, Standing
@@ -137,6 +137,7 @@ def settle(tx: Transaction, caller: Caller, request: pb.SettleEnvironmentRequest
         raise history.never_promoted_to(caller, request.environment)
     _settle(tx, caller, request)
     uncertain.forget(tx, caller.repo_id, request.environment)
+    moves.environment_changed(tx, caller.repo_id, request.environment, "settled", 0, now())
     tx.tell("gates", caller.repo_id)
     return Written(_load(tx, caller, there.environment_id))
 

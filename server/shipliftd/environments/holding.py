@@ -10,7 +10,7 @@ from shipliftd.environments.declaring import tell_owner
 from shipliftd.errors import NotFound
 from shipliftd.fields import Faults
 from shipliftd.store import moves
-from shipliftd.store.models import Hold
+from shipliftd.store.models import Hold, Repository
 from shipliftd.store.transaction import Reader, Transaction
 
 _SCOPES = {
@@ -49,7 +49,7 @@ def hold(tx: Transaction, caller: Caller, request: pb.HoldEnvironmentRequest) ->
         tx, caller, request.repo, request.environment, _SCOPES[request.scope], request.reason, until
     )
     # What waits says what for, and one that is narrower than before may let it go.
-    _tell(tx, caller)
+    _tell(tx, caller, request.environment, "held")
     return Written(_load(tx, caller, row_id))
 
 
@@ -69,6 +69,7 @@ def hold_automatic(tx: Transaction, caller: Caller, environment: str, reason: st
     stands = there is not None and not there.ended and (not there.until or there.until > now())
     if there is None or not stands or there.scope == "automatic":
         _put(tx, caller, caller.repo, environment, "automatic", reason, 0)
+        moves.environment_changed(tx, caller.repo_id, environment, "held", 0, now())
 
 
 def _lock(tx: Transaction, caller: Caller, owner: str) -> None:
@@ -113,15 +114,18 @@ def resume(tx: Transaction, caller: Caller, request: pb.ResumeEnvironmentRequest
             reason="HOLD_NOT_FOUND",
             metadata={"owner": request.owner, "repo": request.repo, "environment": request.environment},
         )
-    _tell(tx, caller)
+    _tell(tx, caller, request.environment, "resumed")
     return Written(there)
 
 
-def _tell(tx: Transaction, caller: Caller) -> None:
+def _tell(tx: Transaction, caller: Caller, environment: str, action: moves.EnvironmentAction) -> None:
     if caller.repo_id:
+        moves.environment_changed(tx, caller.repo_id, environment, action, 0, now())
         tx.tell("gates", caller.repo_id)
-    else:
-        tell_owner(tx, caller.owner)
+        return
+    for row in tx.rows(Repository.select(Repository.id).where(Repository.owner == caller.owner)):
+        moves.environment_changed(tx, row[0], environment, action, 0, now())
+    tell_owner(tx, caller.owner)
 
 
 def _end(tx: Transaction, there: Hold) -> bool:

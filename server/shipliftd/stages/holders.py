@@ -70,11 +70,12 @@ def update_step(tx: Transaction, caller: Caller, request: pb.UpdateStepRequest) 
         raise stale(f"step {step.id}", step.version, request.version)
     if not report.says_something and not request.HasField("schema"):
         return step, stage
-    moved = _moved(step, report, now())
+    at = now()
+    moved = _moved(step, report, at)
     if request.HasField("schema"):
         moved = moved._replace(schema=request.schema)
     tx.tell("moved", stage.build_id)
-    return moves.move_step(tx, moved), stage
+    return moves.move_step(tx, stage, moved, at), stage
 
 
 class _Report(NamedTuple):
@@ -178,13 +179,13 @@ def _report_steps(
     for report in reports:
         step = there.get(report.number)
         if step is None:
-            there[report.number] = _new_step(tx, stage, report)
+            there[report.number] = _new_step(tx, stage, report, at)
         elif step.status not in ENDED:
-            there[report.number] = _stepped(tx, step, report, at)
+            there[report.number] = _stepped(tx, stage, step, report, at)
     return tuple(there[number] for number in sorted(there))
 
 
-def _new_step(tx: Transaction, stage: StageRow, report: pb.StepReport) -> StepRow:
+def _new_step(tx: Transaction, stage: StageRow, report: pb.StepReport, at: int) -> StepRow:
     status = STATUS_WORD.get(report.status, "pending")
     values = StepRow(
         id=0,
@@ -205,10 +206,12 @@ def _new_step(tx: Transaction, stage: StageRow, report: pb.StepReport) -> StepRo
         log_lines=0,
         log_bytes=0,
     )
-    return values._replace(id=_INSERT_STEP.insert(tx, *values[1:]))
+    step = values._replace(id=_INSERT_STEP.insert(tx, *values[1:]))
+    moves.step_changed(tx, stage, step, at)
+    return step
 
 
-def _stepped(tx: Transaction, step: StepRow, report: pb.StepReport, at: int) -> StepRow:
+def _stepped(tx: Transaction, stage: StageRow, step: StepRow, report: pb.StepReport, at: int) -> StepRow:
     said = _Report(
         STATUS_WORD.get(report.status, ""),
         report.error if report.HasField("error") else None,
@@ -218,7 +221,7 @@ def _stepped(tx: Transaction, step: StepRow, report: pb.StepReport, at: int) -> 
     )
     others = {name: getattr(report, name) for name in _OF_A_STEP if report.HasField(name)}
     moved: StepRow = _moved(step, said, at)._replace(**others)
-    return step if moved == step else moves.move_step(tx, moved)
+    return step if moved == step else moves.move_step(tx, stage, moved, at)
 
 
 def _end_steps(tx: Transaction, steps: Iterable[StepRow], stage: StageRow, at: int) -> tuple[StepRow, ...]:
@@ -226,12 +229,13 @@ def _end_steps(tx: Transaction, steps: Iterable[StepRow], stage: StageRow, at: i
     ended = []
     for step in steps:
         if step.status in ("pending", "waiting_on_dependencies"):
-            ended.append(moves.move_step(tx, step._replace(status="skipped")))
+            ended.append(moves.move_step(tx, stage, step._replace(status="skipped"), at))
         elif step.status not in ENDED:
             status = "killed" if stage.status in ("killed", "skipped") else "error"
             error = step.error or stage.error
             stopped = max(at, step.started)
-            ended.append(moves.move_step(tx, step._replace(status=status, stopped=stopped, error=error)))
+            moved = step._replace(status=status, stopped=stopped, error=error)
+            ended.append(moves.move_step(tx, stage, moved, at))
         else:
             ended.append(step)
     return tuple(ended)

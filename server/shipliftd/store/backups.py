@@ -76,6 +76,7 @@ def restore(path: Path, file: Path) -> Path | None:
     ready = path.with_name(f"{path.name}.restoring")
     ready.unlink(missing_ok=True)
     backup(file, ready)
+    _begin_history(ready)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     kept = path.with_name(f"{path.name}.replaced-{stamp}")
     # Killed at any step, it leaves a store at the path, the old one or the new one, and whole: first the
@@ -94,6 +95,12 @@ def restore(path: Path, file: Path) -> Path | None:
     sync(path.parent)
     check(path)
     return kept if was_there else None
+
+
+def _begin_history(path: Path) -> None:
+    """Has cursors that watches were told since the backup find nothing: other changes take their places."""
+    with closing(sqlite3.connect(path)) as store, store:
+        store.execute("DELETE FROM settings WHERE key = 'changes_epoch'")
 
 
 def _settle(path: Path) -> None:

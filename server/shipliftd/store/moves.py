@@ -8,6 +8,7 @@ a stage, or several, locks their build first.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 from shipliftd.store.compiled import Compiled, arg, inserting
 from shipliftd.store.models import ENDED, Build, Change, Repository, Stage, Step
@@ -96,7 +97,10 @@ _CLAIM = Compiled(
         Stage.lease_hash.is_null(),
     )
 )
-_CHANGE = inserting(Change)
+# What is done to environments, as `EnvironmentAction` of the API has it.
+EnvironmentAction = Literal["created", "updated", "deleted", "held", "resumed", "settled"]
+
+_CHANGE = inserting(Change, "seq")
 # To change a row to what it is takes its lock, where others can write at the same time.
 _LOCK_BUILD = Compiled(Build.update({Build.version: Build.version}).where(Build.id == arg(0)))
 _LOCK_BUILD_OF = Compiled(
@@ -197,11 +201,13 @@ def move_stage(tx: Transaction, stage: StageRow) -> StageRow:
         stage.kernel,
     )
     tx.tell("moved", stage.build_id)
-    return stage._replace(version=stage.version + 1)
+    moved = stage._replace(version=stage.version + 1)
+    stage_changed(tx, moved)
+    return moved
 
 
-def move_step(tx: Transaction, step: StepRow) -> StepRow:
-    """Stores how far a step is; `step` has the version that was read."""
+def move_step(tx: Transaction, stage: StageRow, step: StepRow, at: int) -> StepRow:
+    """Stores how far a step of a stage is; `step` has the version that was read."""
     _STEP.move(
         tx,
         step.id,
@@ -216,7 +222,9 @@ def move_step(tx: Transaction, step: StepRow) -> StepRow:
         step.image,
         step.detached,
     )
-    return step._replace(version=step.version + 1)
+    moved = step._replace(version=step.version + 1)
+    step_changed(tx, stage, moved, at)
+    return moved
 
 
 def claim_stage(
@@ -224,10 +232,33 @@ def claim_stage(
 ) -> None:
     """Gives a pending stage that nobody has to a machine; `expires` and `at` are in milliseconds."""
     _CLAIM.move(tx, stage.id, stage.version, machine, lease_hash, token_id, expires, at)
+    stage_changed(tx, stage._replace(version=stage.version + 1, updated=at))
     tx.tell("accepted", stage.id)
     tx.tell("moved", stage.build_id)
 
 
 def changed(tx: Transaction, build: BuildRow) -> None:
-    """Notes for those who watch over a restart that the build was made or moved."""
-    _CHANGE.put(tx, build.repo_id, build.id, build.version, build.updated)
+    """Notes for those who watch that a build was made or moved."""
+    _note(tx, build.repo_id, build.id, build.version, build.updated, 0, 0, build.status, "")
+
+
+def stage_changed(tx: Transaction, stage: StageRow) -> None:
+    """Notes for those who watch that a stage moved."""
+    _note(tx, stage.repo_id, stage.build_id, stage.version, stage.updated, stage.id, 0, stage.status, "")
+
+
+def step_changed(tx: Transaction, stage: StageRow, step: StepRow, at: int) -> None:
+    """Notes for those who watch that a step was made or moved."""
+    _note(tx, stage.repo_id, stage.build_id, step.version, at, stage.id, step.id, step.status, "")
+
+
+def environment_changed(
+    tx: Transaction, repo_id: int, environment: str, action: EnvironmentAction, version: int, at: int
+) -> None:
+    """Notes for those who watch what was done to an environment; '' for all of a repository's."""
+    _note(tx, repo_id, 0, version, at, 0, 0, action, environment)
+
+
+def _note(tx: Transaction, *columns: int | str) -> None:
+    _CHANGE.put(tx, *columns)
+    tx.tell("changed")

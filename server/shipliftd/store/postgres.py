@@ -91,6 +91,8 @@ class _Unknown(Exception):  # noqa: N818  # of our own, between two functions
 class PostgresStore(Store):
     """A PostgreSQL database, that other replicas may use at the same time."""
 
+    numbers_changes = True
+
     def __init__(self, url: PostgresUrl, connections: int) -> None:
         super().__init__()
         self.name = url.shown

@@ -42,6 +42,9 @@ _LOCK = 7_544_273_548
 _LOCK_SECONDS = 0.5
 _LOCK_TURNS = 120
 
+# The setting that names the history of changes: cursors of another one find nothing here.
+CHANGES_EPOCH = "changes_epoch"
+
 log = logging.getLogger(__name__)
 
 
@@ -164,6 +167,8 @@ def _complete_settings(tx: Transaction) -> None:
         )
     if tx.get(Setting, Setting.key == "secret") is None:
         tx.execute(Setting.insert(key="secret", value=secrets.token_hex(32)))
+    if tx.get(Setting, Setting.key == CHANGES_EPOCH) is None:
+        tx.execute(Setting.insert(key=CHANGES_EPOCH, value=secrets.token_hex(4)))
 
 
 def _take_over_deployments(tx: Transaction) -> None:

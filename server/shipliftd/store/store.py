@@ -33,6 +33,9 @@ class Store(abc.ABC):
     # Whether no other server used it when this one started.
     is_alone: bool
 
+    # Whether changes need a number to be told in order: where several transactions write at a time.
+    numbers_changes = False
+
     def __init__(self) -> None:
         # Whether the last write could not be stored.
         self.failing = False

@@ -10,8 +10,11 @@ M = TypeVar("M", bound=Model)
 # Who must be told once it is on disk: of a build that was made, a build that moved, a stage that has its
 # runner, a log that grew, a change of what users or tokens may do; with the id of the build or the stage.
 # Or of what gates of promotions that wait ask about: any in a repository, with its id; those behind a build
-# that is ahead no more ("left"), or those of a build itself ("asked"), with the id of the build.
-Kind = Literal["begun", "moved", "accepted", "grown", "access", "tokens", "gates", "left", "asked"]
+# that is ahead no more ("left"), or those of a build itself ("asked"), with the id of the build. Or that
+# there is something for those who watch ("changed").
+Kind = Literal[
+    "begun", "moved", "accepted", "grown", "access", "tokens", "gates", "left", "asked", "changed"
+]
 Change = tuple[Kind, int]
 
 

@@ -1,6 +1,7 @@
 """BuildService."""
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Iterator
 from operator import itemgetter
@@ -16,6 +17,7 @@ from shipliftd.api.listed import ListedBuilds
 from shipliftd.api.report_masking import ReportMasking
 from shipliftd.api.services import Context, patience, resource
 from shipliftd.api.services.runs import Runs
+from shipliftd.api.services.watching import Watching
 from shipliftd.builds import approvals, diffing, endings, listing, promotions, recording, reports, rollbacks
 from shipliftd.builds.parameters import ParameterRules
 from shipliftd.errors import Invalid
@@ -169,6 +171,14 @@ class BuildService(BuildServiceServicer):
                 break
             await within(event, min(left, _LOOK_SECONDS))
         return await self._standing(caller, request)
+
+    async def WatchBuilds(
+        self, request: pb.WatchBuildsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchBuildsResponse]:
+        """Tells of builds as they move."""
+        async with contextlib.aclosing(Watching(self._store, self._runs).responses(request)) as responses:
+            async for response in responses:
+                yield response
 
     async def DiffPromotion(self, request: pb.PromoteRequest, context: Context) -> pb.DiffPromotionResponse:
         """Says what a promotion would change."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Collection
 
 from shipliftd.builds import waiting
+from shipliftd.changes import Feed
 from shipliftd.stages.known_runners import KnownRunners
 from shipliftd.stages.offers import Dispatcher
 from shipliftd.stages.wake_ups import WakeUps
@@ -25,6 +26,7 @@ class Runs:
     def __init__(self, store: Store, known: KnownRunners) -> None:
         self.dispatcher = Dispatcher(store, known)
         self.wake_ups = WakeUps()
+        self.feed = Feed(store)
         self.is_ending = False
         self._store = store
         # Whose gates are asked about now, and whether they are to be once more.
@@ -78,6 +80,7 @@ class Runs:
         """Has everybody look: another process has written."""
         self.wake_ups.wake_all()
         self.dispatcher.wake()
+        self.feed.look_again()
 
     def end(self) -> None:
         """Lets those go who wait for a stage or a build: the server shuts down."""

@@ -224,13 +224,23 @@ class Lost(Table):
 
 
 class Change(Table):
-    """A build was created or changed: what watchers will be told, in the order of commits."""
+    """Something was made or moved: a step, else a stage, else a build; without any of them an environment.
+
+    `status` is what it then was, or what was done to the environment; '' where the release before wrote it,
+    which tells of builds alone. What watchers see goes by `id` on SQLite, where one writes at a time. On
+    PostgreSQL ids are not in the order of commits, and `seq` is given to what is committed.
+    """
 
     id = BigAutoField()
     repo_id = BigIntegerField()
     build_id = BigIntegerField()
     version = IntegerField()
     at = BigIntegerField()
+    stage_id = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    step_id = BigIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    status = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    environment = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    seq = BigIntegerField(null=True)
 
     class Meta:
         table_name = "changes"

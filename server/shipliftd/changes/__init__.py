@@ -1,0 +1,9 @@
+"""What has changed, for those who watch: rows in the order in which they were committed, and who is told.
+
+`numbered.py` reads them, `feed.py` hands them out; start reading in `feed.py`.
+"""
+
+from shipliftd.changes.feed import Feed, Filter, Watch
+from shipliftd.changes.numbered import ChangeRow, Cursor, Kept, after, kept
+
+__all__ = ["ChangeRow", "Cursor", "Feed", "Filter", "Kept", "Watch", "after", "kept"]
