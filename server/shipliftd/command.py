@@ -144,6 +144,14 @@ def serve(
         str | None,
         _age("REQUESTS", "Forget request ids that are older: a repeat writes anew from then on."),
     ] = None,
+    keep_changes: Annotated[
+        str,
+        typer.Option(
+            envvar="SHIPLIFTD_KEEP_CHANGES",
+            metavar="AGE",
+            help="Forget changes that are older: a watch that comes back later begins anew.",
+        ),
+    ] = "7d",
     drain_seconds: DrainSeconds = 30.0,
     connections: Annotated[
         int,
@@ -168,7 +176,7 @@ def serve(
         netrc_file=netrc_file,
         public_url=public_url,
         metrics=metrics or None,
-        retention=Retention.of(keep_logs, keep_audit, keep_requests),
+        retention=Retention.of(keep_logs, keep_audit, keep_requests, keep_changes),
         drain_seconds=drain_seconds,
         connections=connections,
         limits=Limits(max_reads, max_writes, max_waits, token_share),

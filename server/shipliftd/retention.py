@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+from shipliftd import changes
 from shipliftd.access.old_writes import forget_audit, forget_requests
 from shipliftd.clock import now
 from shipliftd.errors import Unavailable
@@ -23,8 +24,6 @@ _PAUSE_SECONDS = 0.1
 
 async def remove_old(store: Store, keep: Retention) -> None:
     """Removes what is old soon after the start, and every hour from then on."""
-    if keep == Retention():
-        return
     await asyncio.sleep(_FIRST_SECONDS)
     while True:
         try:
@@ -32,6 +31,7 @@ async def remove_old(store: Store, keep: Retention) -> None:
                 "log_lines": await _remove_logs(store, keep.logs),
                 "audit": await _forget(store, forget_audit, keep.audit),
                 "request_ids": await _forget(store, forget_requests, keep.requests),
+                "changes": await _forget(store, changes.forget, keep.changes),
             }
             if any(removed.values()):
                 log.info("removed what is old", extra=removed)

@@ -75,6 +75,10 @@ def check_public_url(url: str) -> None:
         )
 
 
+# Whoever watches comes back within hours.
+_CHANGES = timedelta(days=7)
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
     """How long what only grows is kept; None: for ever."""
@@ -82,11 +86,13 @@ class Retention:
     logs: timedelta | None = None
     audit: timedelta | None = None
     requests: timedelta | None = None
+    changes: timedelta = _CHANGES
 
     @classmethod
-    def of(cls, logs: str | None, audit: str | None, requests: str | None) -> Self:
+    def of(cls, logs: str | None, audit: str | None, requests: str | None, changes: str) -> Self:
         """Of words such as 90d. Raises Precondition."""
-        return cls(_age("logs", logs), _age("audit", audit), _age("requests", requests))
+        of_changes = _age("changes", changes) or _CHANGES
+        return cls(_age("logs", logs), _age("audit", audit), _age("requests", requests), of_changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ NEEDS = {
     "RetryBuild": ("write", "PROMOTE"),
     "CancelBuild": ("write", "PROMOTE"),
     "TailLog": ("read", "READ"),
+    "WatchBuilds": ("read", "READ"),
     "WaitBuild": ("read", "READ"),
     "ListDeployments": ("self", "READ"),
     "SettleEnvironment": ("write", "PROMOTE"),

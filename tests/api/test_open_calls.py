@@ -19,6 +19,7 @@ from tests.support.repository import Repository
 from tests.support.rpcs import RPCS, rule
 from tests.support.staged import ERROR, PENDING, RUNNING, Runner, Staged, lose, stored
 from tests.support.waiting import waiting
+from tests.support.watching import watch
 
 # Well under what passes until the caller of an open call is looked at anyway.
 SOON = 10.0
@@ -82,6 +83,7 @@ def follow(staged: Staged, by: Runner, build: api.Build) -> Any:  # noqa: ANN401
 
 OPEN: dict[str, Callable[[Staged, Runner, api.Build], Any]] = {
     "TailLog": follow,
+    "WatchBuilds": lambda staged, by, _: watch(staged.repository.seen_by(by.token), timeout=SOON),
     "WatchStage": lambda _, by, build: by.stages.WatchStage(
         pb.WatchStageRequest(stage_id=build.stages[0].id), timeout=SOON
     ),

@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "metrics": GROUND | {"store"},
     "tracing": GROUND,
     "first_start": GROUND | {"store", "access"},
-    "retention": GROUND | {"store", "access", "stages"},
+    "retention": GROUND | {"store", "access", "stages", "changes"},
     "server": GROUND
     | NOUNS
     | {"store", "access", "secrets", "api", "gateway", "metrics", "tracing", "first_start", "retention"},

@@ -80,7 +80,7 @@ def kept(store: SqliteStore) -> list[str]:
     with closing(sqlite3.connect(store.path)) as other:
         rows = other.execute(
             "SELECT key FROM settings WHERE key NOT IN ('secret', 'oldest_release', 'environments_noted',"
-            " 'audit_head', 'audit_anchor')"
+            " 'audit_head', 'audit_anchor', 'changes_epoch')"
         )
         return sorted(row[0] for row in rows)
 

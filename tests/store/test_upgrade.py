@@ -106,9 +106,9 @@ def rows(database: Path, sql: str) -> list[tuple[object, ...]]:
 
 
 def content(database: Path) -> list[str]:
-    """Everything that is in the file."""
+    """Everything that is in the file, but for the history of changes, which a restore begins anew."""
     with closing(sqlite3.connect(database)) as store:
-        return list(store.iterdump())
+        return [line for line in store.iterdump() if "changes_epoch" not in line]
 
 
 def test_a_migration_keeps_what_is_in_a_filled_store(database: Path, migrations: Path) -> None:
@@ -275,6 +275,7 @@ def test_a_first_start_that_was_killed_after_making_the_tables_is_completed(tmp_
         request = access_pb2.CreateRepositoryRequest(owner="octocat", repo="app", request_id="one")
         assert server.access().CreateRepository(request) == server.access().CreateRepository(request)
     assert rows(database, "SELECT key, length(value) FROM settings ORDER BY key") == [
+        ("changes_epoch", 8),
         ("environments_noted", 1),
         ("oldest_release", len(schema.OLDEST_RELEASE)),
         ("secret", 64),

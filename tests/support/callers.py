@@ -74,8 +74,9 @@ GRANTS = {
 }
 NO_STAGE = 2**60
 UNKNOWN = "shl_" + "x" * 43
-# What is told of these once their caller may make them: there is no such stage, and no good request.
+# What is told of these once their caller may make them: there is no such stage, cursor or good request.
 ADMITTED = {
+    "WatchBuilds": grpc.StatusCode.OUT_OF_RANGE,
     "AcquireStage": grpc.StatusCode.INVALID_ARGUMENT,
     "WatchStage": grpc.StatusCode.NOT_FOUND,
     "AcceptStage": grpc.StatusCode.NOT_FOUND,
@@ -194,6 +195,8 @@ class World:
                 fields[key_field] = NO_STAGE
         if name in ("AcquireStage", "AcceptStage"):
             fields["machine"] = "m1"
+        if name == "WatchBuilds":
+            fields["cursor"] = "00000000-0"
         if name == "SettleEnvironment":
             fields |= {"environment": "production", "build": 0}
         if name in ("GetDeployment", "GetEnvironment", "ListDeploymentHistory", "GetDeliveryFigures"):

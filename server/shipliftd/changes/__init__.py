@@ -5,5 +5,6 @@
 
 from shipliftd.changes.feed import Feed, Filter, Watch
 from shipliftd.changes.numbered import ChangeRow, Cursor, Kept, after, kept
+from shipliftd.changes.old import forget
 
-__all__ = ["ChangeRow", "Cursor", "Feed", "Filter", "Kept", "Watch", "after", "kept"]
+__all__ = ["ChangeRow", "Cursor", "Feed", "Filter", "Kept", "Watch", "after", "forget", "kept"]

@@ -155,5 +155,5 @@ class Feed:
     async def _number(self) -> None:
         if not self._store.numbers_changes:
             return
-        while await self._store.write(numbered.number):
+        while await self._store.write(numbered.number_all):
             pass

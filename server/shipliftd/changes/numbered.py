@@ -1,8 +1,8 @@
 """Changes in the order in which they were committed, each at a place of its own.
 
 On SQLite one transaction writes at a time, so a row's id is its place. On PostgreSQL ids are given out
-before commits, in another order; there `number` gives what is committed its place (`seq`), and is called
-before changes are read. Nobody who has seen a place misses anything before it.
+before commits, in another order; there `number_all` gives what is committed its place (`seq`), and is
+called before changes are read. Nobody who has seen a place misses anything before it.
 """
 
 import re
@@ -25,7 +25,7 @@ _NUMBER = 7_544_273_553
 _NUMBER_THEM = """
     UPDATE changes SET seq = placed.seq FROM (
         SELECT id, (SELECT coalesce(max(seq), 0) FROM changes) + row_number() OVER (ORDER BY id) AS seq
-        FROM (SELECT id FROM changes WHERE seq IS NULL ORDER BY id LIMIT %s) AS some
+        FROM (SELECT id FROM changes WHERE seq IS NULL ORDER BY id LIMIT %s) AS found
     ) AS placed WHERE changes.id = placed.id
 """
 _CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,17})")
@@ -85,7 +85,7 @@ class Kept(NamedTuple):
         return cursor.place
 
 
-class _ByPlace:
+class ByPlace:
     """A query that is written with the column that has the place."""
 
     def __init__(self, write: Callable[[Field], Query]) -> None:
@@ -132,10 +132,10 @@ def _read(place: Field, *conditions: object) -> Query:
     )
 
 
-_AFTER = _ByPlace(lambda place: _read(place).limit(arg(2)))
-_AFTER_IN_REPOSITORY = _ByPlace(lambda place: _read(place, Change.repo_id == arg(2)).limit(arg(3)))
-_HEAD = _ByPlace(lambda place: Change.select(fn.COALESCE(fn.MAX(place), 0)))
-_FIRST = _ByPlace(lambda place: Change.select(fn.COALESCE(fn.MIN(place), 1)))
+_AFTER = ByPlace(lambda place: _read(place).limit(arg(2)))
+_AFTER_IN_REPOSITORY = ByPlace(lambda place: _read(place, Change.repo_id == arg(2)).limit(arg(3)))
+_HEAD = ByPlace(lambda place: Change.select(fn.COALESCE(fn.MAX(place), 0)))
+_FIRST = ByPlace(lambda place: Change.select(fn.COALESCE(fn.MIN(place), 1)))
 _SETTING = Compiled(Setting.select(Setting.value).where(Setting.key == arg(0)))
 _NO_END = 2**62
 
@@ -174,11 +174,13 @@ def head(reader: Reader) -> int:
     return found
 
 
-def number(tx: Transaction) -> bool:
-    """Gives what is committed its place; returns whether there may be more. For PostgreSQL alone.
+def number_all(tx: Transaction) -> bool:
+    """Gives what is committed its place, where it has none yet; returns whether there may be more.
 
     By one replica at a time: in the order of numbers nothing comes in between later.
     """
+    if isinstance(tx.database, SqliteDatabase):
+        return False
     # In a statement of its own: the next one sees all that was committed while this one waited.
     tx.connection.execute("SELECT pg_advisory_xact_lock(%s)", (_NUMBER,))
     count: int = tx.connection.execute(_NUMBER_THEM, (_MOST_NUMBERED,)).rowcount

@@ -99,6 +99,8 @@ def _copy(source: Transaction, target: Transaction, progress: Callable[[str], No
             )
         progress(f"{table.name}: {given.rows} rows, sha256 {given.digest[:16]}")
     _go_on_counting(target.database, tables)
+    # Changes may have other places there.
+    schema.begin_changes(target)
 
 
 def _refuse_rows(target: Transaction, tables: list[_Table]) -> None:

@@ -168,7 +168,16 @@ def _complete_settings(tx: Transaction) -> None:
     if tx.get(Setting, Setting.key == "secret") is None:
         tx.execute(Setting.insert(key="secret", value=secrets.token_hex(32)))
     if tx.get(Setting, Setting.key == CHANGES_EPOCH) is None:
-        tx.execute(Setting.insert(key=CHANGES_EPOCH, value=secrets.token_hex(4)))
+        begin_changes(tx)
+
+
+def begin_changes(tx: Transaction) -> None:
+    """Begins a history of changes: to cursors of another one nothing is known here."""
+    tx.execute(
+        Setting.insert(key=CHANGES_EPOCH, value=secrets.token_hex(4)).on_conflict(
+            conflict_target=[Setting.key], preserve=[Setting.value]
+        )
+    )
 
 
 def _take_over_deployments(tx: Transaction) -> None:
