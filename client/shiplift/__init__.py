@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shiplift._connection import was_replayed
     from shiplift._values import word
-    from shiplift.client import AsyncClient, Client, was_replayed
+    from shiplift.async_client import AsyncClient
+    from shiplift.client import Client
     from shiplift.errors import (
         Denied,
         NotFound,
@@ -37,7 +39,12 @@ __all__ = [
     "was_replayed",
     "word",
 ]
-_HOMES = {"AsyncClient": "client", "Client": "client", "was_replayed": "client", "word": "_values"}
+_HOMES = {
+    "AsyncClient": "async_client",
+    "Client": "client",
+    "was_replayed": "_connection",
+    "word": "_values",
+}
 
 
 def __getattr__(name: str) -> object:

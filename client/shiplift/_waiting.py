@@ -1,9 +1,9 @@
-"""How a build is waited for, alike in both clients."""
+"""How a build is waited for, and how builds are watched, alike in both clients."""
 
 import time
 from collections.abc import Callable
 
-from shiplift.errors import Unavailable, WaitTimeout
+from shiplift.errors import ShipliftError, Unavailable, WaitTimeout
 from shiplift.v1 import builds_pb2 as pb
 
 PAUSE_SECONDS = 1.0
@@ -59,3 +59,24 @@ class Waiting:
             raise error
         left = PAUSE_SECONDS if self._until is None else self._until - time.monotonic()
         return max(0.0, min(PAUSE_SECONDS, left))
+
+
+class Watching:
+    """A watch over its connections: where the next one goes on, and how long a silent server is asked."""
+
+    def __init__(self, cursor: str) -> None:
+        self.cursor = cursor
+        self._answered = time.monotonic()
+
+    def is_news(self, response: pb.WatchBuildsResponse) -> bool:
+        """Takes note of a response; whether it is more than a sign of life."""
+        self._answered = time.monotonic()
+        self.cursor = response.cursor or self.cursor
+        return not response.HasField("heartbeat")
+
+    def pause(self, error: ShipliftError) -> float:
+        """How long to leave the server alone until the next connection, in seconds. Raises the error."""
+        is_for_now = isinstance(error, Unavailable) or error.reason == "READS_TOO_SLOWLY"
+        if not is_for_now or time.monotonic() - self._answered > PATIENCE_SECONDS:
+            raise error
+        return PAUSE_SECONDS
