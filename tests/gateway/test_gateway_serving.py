@@ -336,7 +336,7 @@ def test_pages_of_a_listed_origin_may_call_and_read_errors(open_server: Shiplift
         ("GET", "/api/user", 200),
         ("GET", "/nowhere", 404),
         ("PUT", "/api/user", 405),
-        ("GET", "/api/stream", 501),
+        ("GET", "/api/templates", 501),
         ("POST", "/api/repos/a/b/builds/x/promote", 400),
         ("POST", "/shiplift.v1.AccessService/WhoAmI", 415),
     ):

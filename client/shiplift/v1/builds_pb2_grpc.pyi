@@ -121,8 +121,8 @@ class BuildServiceStub:
     """Tells of builds as they move: of a repository's, of one build's, or of all that the caller may read. First come
     the builds that match and have not ended, as they stand (a build that is named by its number, ended or not), and
     `snapshot_end`; then every change, each once, in the order in which they were stored. Each of these has a cursor. Who comes
-    back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; the snapshot
-    is left out then. Every 15 s without anything else there is a heartbeat, whose cursor does as well.
+    back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; in the place of
+    the snapshot is a heartbeat then. There is one every 15 s without anything else, too, whose cursor does as well.
 
     OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin without one.
     RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come back with the last cursor.
@@ -228,8 +228,8 @@ class BuildServiceAsyncStub(BuildServiceStub):
     """Tells of builds as they move: of a repository's, of one build's, or of all that the caller may read. First come
     the builds that match and have not ended, as they stand (a build that is named by its number, ended or not), and
     `snapshot_end`; then every change, each once, in the order in which they were stored. Each of these has a cursor. Who comes
-    back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; the snapshot
-    is left out then. Every 15 s without anything else there is a heartbeat, whose cursor does as well.
+    back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; in the place of
+    the snapshot is a heartbeat then. There is one every 15 s without anything else, too, whose cursor does as well.
 
     OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin without one.
     RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come back with the last cursor.
@@ -416,8 +416,8 @@ class BuildServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells of builds as they move: of a repository's, of one build's, or of all that the caller may read. First come
         the builds that match and have not ended, as they stand (a build that is named by its number, ended or not), and
         `snapshot_end`; then every change, each once, in the order in which they were stored. Each of these has a cursor. Who comes
-        back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; the snapshot
-        is left out then. Every 15 s without anything else there is a heartbeat, whose cursor does as well.
+        back with the last one that it saw, to whichever replica, misses nothing and sees nothing twice; in the place of
+        the snapshot is a heartbeat then. There is one every 15 s without anything else, too, whose cursor does as well.
 
         OUT_OF_RANGE (CURSOR_TOO_OLD): what came after the cursor is not kept any more: begin without one.
         RESOURCE_EXHAUSTED (READS_TOO_SLOWLY): too many changes waited to be read: come back with the last cursor.

@@ -18,9 +18,6 @@ _USERS = (
 _FILES = "pipeline files are not signed: who may record a build decides what runs (`shiplift grant`)"
 _ENCRYPT = "there are no encrypted secrets in pipeline files: set them with `shiplift secret set`"
 _PURGE = "history is kept: a promotion can always be traced to its build and its log"
-_STREAM = (
-    "there is no event stream: follow a log with `shiplift log BUILD -f` (TailLog), a build with GetBuild"
-)
 _BRANCHES = "builds/latest?branch=BRANCH is a branch's newest build; ListBuilds with `ref` has all of them"
 _HOOKS = "there are no webhooks to repair or to own: your CI records builds with `shiplift record`"
 _QUEUE = "the queue is not paused: take a runner's token back to stop it (`shiplift token revoke`)"
@@ -58,8 +55,6 @@ ABSENT: Mapping[str, str] = {
     "/api/user/token": _USERS,
     "/api/user/feed": "the newest builds are at /api/user/builds",
     "/api/repos": "the repositories are at /api/user/repos",
-    "/api/stream": _STREAM,
-    "/api/stream/{rest:path}": _STREAM,
     "/api/nodes": _NODES,
     "/api/nodes/{name}": _NODES,
     "/api/servers": _NODES,

@@ -20,6 +20,7 @@ from shipliftd.gateway.exchange import Exchange, Stubs
 from shipliftd.gateway.failures import is_rpc, no_route, not_allowed
 from shipliftd.gateway.health import Health
 from shipliftd.gateway.runners import ROUTES, Runners
+from shipliftd.gateway.streams import STREAMS, Stream
 
 _CORS_HEADERS = (
     "authorization",
@@ -27,6 +28,7 @@ _CORS_HEADERS = (
     "connect-timeout-ms",
     "content-type",
     "idempotency-key",
+    "last-event-id",
     "shiplift-expected-current",
     "x-request-id",
 )
@@ -53,6 +55,7 @@ def application(
     routes = [
         *(Route(path, _Absent(stubs, instead)) for path, instead in ABSENT.items()),
         *(Route(path, _Operations(stubs, operations)) for path, operations in by_path()),
+        *(Route(path, Stream(stubs, draining, events)) for path, events in STREAMS.items()),
     ]
     connect = Connect(channel, draining)
 

@@ -151,16 +151,20 @@ async def stop(exchange: Exchange) -> Answer:
 
 async def log(exchange: Exchange) -> Answer:
     """GET builds/N/logs/STAGE/STEP: what is there now."""
+    answers = exchange.stream(exchange.builds.TailLog, await log_request(exchange))
+    return [LINE.json(line) async for answer in answers for line in answer.lines]
+
+
+async def log_request(exchange: Exchange) -> builds_pb2.TailLogRequest:
+    """The step that the path names. Raises Failure."""
     place = {name: number(name, exchange.segment(name)) for name in ("build", "stage", "step")}
     if not all(place.values()):
         # Of the rpc these are all stages and steps, and Drone has no such route.
         await repositories.found(exchange)
         raise invalid("; ".join(f"{name}: is 0: wanted 1 or above" for name in place if not place[name]))
-    request = builds_pb2.TailLogRequest(
+    return builds_pb2.TailLogRequest(
         **exchange.repository, build=place["build"], stage=place["stage"], step=place["step"]
     )
-    answers = exchange.stream(exchange.builds.TailLog, request)
-    return [LINE.json(line) async for answer in answers for line in answer.lines]
 
 
 async def deployments(exchange: Exchange) -> Answer:

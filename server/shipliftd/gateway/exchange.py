@@ -90,9 +90,12 @@ class Exchange:
         return made
 
     async def stream(
-        self, rpc: StreamRpc[Q, R], request: Q, seconds: float = RPC_SECONDS
+        self, rpc: StreamRpc[Q, R], request: Q, seconds: float | None = RPC_SECONDS
     ) -> AsyncGenerator[R, None]:
-        """The answers of an rpc in the caller's name; closed, it ends the rpc. Raises AioRpcError."""
+        """The answers of an rpc in the caller's name; closed, it ends the rpc. Raises AioRpcError.
+
+        Without `seconds` it has no deadline.
+        """
         call = rpc(request, metadata=self._metadata, timeout=seconds)
         try:
             async for answer in call:

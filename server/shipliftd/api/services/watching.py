@@ -51,6 +51,8 @@ class Watching:
                 yield pb.WatchBuildsResponse(cursor=self._cursor(begin), snapshot_end=pb.SnapshotEnd())
             else:
                 begin = kept.place_of(cursor)
+                # That it is heard: the next change may be far off.
+                yield pb.WatchBuildsResponse(cursor=request.cursor, heartbeat=pb.Heartbeat())
                 # It may be long since: what comes while it is read need not wait in memory.
                 async for row in self._past(begin, kept.head, wanted):
                     yield change_messages.response(row, self._epoch)
