@@ -39,7 +39,7 @@ def failed(fleet: Fleet) -> list[str]:
     build = recorded(fleet, BAD)
     with fleet.running("--once"):
         said = fleet.person.run("promote", str(build), "production", "--wait")
-    assert said.code == 1
+    assert said.code == 4
     lines = said.err.splitlines()
     end = next(n for n, line in enumerate(lines) if " is failure" in line)
     return lines[end + 1 :]
@@ -66,7 +66,7 @@ def test_the_line_that_rolls_back_does(fleet: Fleet) -> None:
     assert said._replace(err="").json() == {"parent": good, "rollback_of": 4}
     # Something else went there since.
     again = fleet.person.run("wait", "4", "--json")
-    assert again.code == 1
+    assert again.code == 4
     assert again.err.splitlines()[-1] == LAST[-1]
 
 
@@ -95,4 +95,4 @@ def test_what_stands_on_the_terminal_already_is_not_shown_again(fleet: Fleet) ->
 def test_a_build_that_goes_nowhere_has_no_way_back(fleet: Fleet) -> None:
     build = fleet.repository.record(status=FAILURE).number
     said = fleet.person.run("wait", str(build))
-    assert said == (1, "", f"{fleet.repository.slug}: build {build} is failure\n")
+    assert said == (4, "", f"{fleet.repository.slug}: build {build} is failure\n")

@@ -4,7 +4,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
+from shiplift.v1 import environments_pb2 as env
 
 from tests.support.cli import Said
 from tests.support.harness import Shipliftd
@@ -57,12 +59,12 @@ def test_promote_waits_and_shows_the_log_and_how_it_moves(fleet: Fleet) -> None:
     }
 
 
-def test_a_build_that_fails_is_exit_code_1(fleet: Fleet) -> None:
+def test_a_build_that_fails_is_exit_code_4(fleet: Fleet) -> None:
     build = str(fleet.promote("- {name: ship, commands: ['exit 3']}\n"))
     waiting = fleet.person.start("wait", build)
     assert fleet.once().code == 1
     out, err = waiting.communicate(timeout=SECONDS)
-    assert (waiting.returncode, out) == (1, "+ exit 3\n")
+    assert (waiting.returncode, out) == (4, "+ exit 3\n")
     told = err.splitlines()
     assert told[-4].startswith(f"{fleet.repository.slug}: build {build} is failure")
     assert told[-3:] == [
@@ -72,7 +74,7 @@ def test_a_build_that_fails_is_exit_code_1(fleet: Fleet) -> None:
     ]
     # And again at once, for it has ended.
     again = fleet.person.run("wait", build)
-    assert (again.code, again.out) == (1, "+ exit 3\n")
+    assert (again.code, again.out) == (4, "+ exit 3\n")
 
 
 def test_in_json_the_build_comes_in_the_end(fleet: Fleet) -> None:
@@ -87,7 +89,7 @@ def test_in_json_the_build_comes_in_the_end(fleet: Fleet) -> None:
 def test_a_wait_that_is_over_leaves_the_build_alone(fleet: Fleet) -> None:
     slug = fleet.repository.slug
     said = fleet.person.run("promote", recorded(fleet), "production", "--wait", "--timeout", "0.5")
-    assert (said.code, said.out) == (3, "")
+    assert (said.code, said.out) == (6, "")
     assert said.err.splitlines()[-2:] == [
         f"shiplift: build 2 of {slug} had not ended within 0.5 s",
         f"Build 2 goes on. To wait again: shiplift wait 2 -R {slug}",
@@ -116,11 +118,38 @@ def test_ctrl_c_leaves_the_promotion_running_and_says_how_to_come_back(fleet: Fl
     assert fleet.person.run(*come_back.split()[1:]).code == 0
 
 
-def test_a_blocked_build_waits_for_a_person_and_not_for_this(fleet: Fleet) -> None:
+def test_a_wait_goes_on_while_people_are_asked(fleet: Fleet) -> None:
+    slug = fleet.repository.slug
     build = fleet.repository.record(status=RUNNING)
     stored(fleet.repository.server, "UPDATE builds SET status = 'blocked' WHERE id = ?", build.id)
-    said = fleet.person.run("wait", "1")
-    assert said == (1, "", f"{fleet.repository.slug}: build 1 is blocked\n")
+    said = fleet.person.run("wait", "1", "--timeout", "0.5")
+    assert (said.code, said.err.splitlines()[:2]) == (
+        6,
+        [f"{slug}: build 1 is blocked", f"shiplift: build 1 of {slug} had not ended within 0.5 s"],
+    )
+
+
+def test_what_is_declined_or_superseded_is_exit_code_5(fleet: Fleet) -> None:
+    repository = fleet.repository
+    production = env.Environment(
+        name="production", required_approvals=1, queue_policy="QUEUE_POLICY_SUPERSEDE"
+    )
+    repository.server.environments().CreateEnvironment(
+        env.CreateEnvironmentRequest(owner=repository.owner, repo=repository.name, environment=production)
+    )
+    recorded = repository.record(status=SUCCESS).number
+    first = fleet.person.start("promote", str(recorded), "production", "--wait")
+    until(lambda: repository.counter() == recorded + 1)
+    second = fleet.person.start("promote", str(recorded), "production", "--wait")
+    _, err = first.communicate(timeout=SECONDS)
+    assert (first.returncode, err.splitlines()[-1]) == (
+        5,
+        f"{repository.slug}: build 2 is killed: superseded by 3",
+    )
+    mona = repository.of(f"mona-{repository.name}", access_pb2.ACCESS_LEVEL_ADMIN)
+    mona.builds.DeclineBuild(pb.DeclineBuildRequest(owner=repository.owner, repo=repository.name, build=3))
+    _, err = second.communicate(timeout=SECONDS)
+    assert (second.returncode, "build 3 is declined" in err.splitlines()[-1]) == (5, True)
 
 
 def test_a_log_of_what_has_not_begun_says_what_it_waits_for_and_goes_on(fleet: Fleet) -> None:

@@ -147,7 +147,7 @@ def _promoted(told: Story) -> str:
     told.by(told.mona, "approve", number, "--comment", "staging looks well")
     print("\nIt goes, once it has been in staging for its 3 s, and fails:")
     told.run(expected=1)
-    failure = told.by(told.octocat, "wait", number, expected=1)
+    failure = told.by(told.octocat, "wait", number, expected=4)
     for part in ("check", "503, it says", "rollback production"):
         require(part in failure, f"the failure does not tell of {part!r}")
     board = told.by(told.octocat, "envs")

@@ -22,6 +22,7 @@ from shiplift.cli import (
     runner,
     secrets,
     take,
+    watching,
 )
 from shiplift.cli.output import put
 from shiplift.cli.pages import Group
@@ -41,8 +42,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for part in (
-    *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, envs.app, figures.app),
-    *(holds.app, environments.app, take.app, runner.app, access.app, repos.app, secrets.app, audit.app),
+    *(login.app, record.app, promoting.app, gates.app, builds.app, log.app, watching.app, envs.app),
+    *(figures.app, holds.app, environments.app, take.app, runner.app, access.app, repos.app),
+    *(secrets.app, audit.app),
 ):
     app.add_typer(part)
 
@@ -84,5 +86,6 @@ def main(
 ) -> None:
     """Promotes builds: from "build 42 is good" to "build 42 is running in production".
 
-    Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer, too busy, or not in time.
+    Exit codes: 0 done, 1 refused, 2 usage, 3 no answer or too busy; of a build that was waited for:
+    4 failed, 5 declined or superseded, 6 not in time.
     """

@@ -1,22 +1,27 @@
 """Staying with a build: how it moves, and what its steps print, shown as it comes."""
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, NamedTuple
 
 import typer
+from rich.console import Console
+from rich.live import Live
 
 from shiplift import AsyncClient, Unavailable, WaitTimeout
 from shiplift._waiting import ENDED, PATIENCE_SECONDS, PAUSE_SECONDS
 from shiplift.cli.failing import say_failure
 from shiplift.cli.output import clean, say, word
-from shiplift.cli.session import REFUSED, UNREACHABLE, Session
+from shiplift.cli.progress import Progress, Screen
+from shiplift.cli.session import DECLINED, FAILED, TIMED_OUT, Session
 from shiplift.v1 import builds_pb2 as pb
 
+_FRAME_SECONDS = 0.1
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*[A-Za-z]")
 
 
@@ -43,6 +48,7 @@ def state(build: pb.Build) -> str:
 def until_ended(session: Session, build: pb.Build, timeout: float | None) -> None:
     """Waits for a build's end, and shows meanwhile how it moves and what its steps print.
 
+    On a terminal that is a picture that moves; elsewhere it is lines, and those that the steps print.
     Raises typer.Exit where it did not end in success, or not in time.
     """
     slug = f"{build.owner}/{build.repo}"
@@ -51,36 +57,79 @@ def until_ended(session: Session, build: pb.Build, timeout: float | None) -> Non
         ended = asyncio.run(_until_ended(session, build, timeout))
     except WaitTimeout as error:
         say(f"shiplift: {error.message}\n{come_back}")
-        raise typer.Exit(UNREACHABLE) from None
+        raise typer.Exit(TIMED_OUT) from None
     except (KeyboardInterrupt, Unavailable):
         say(come_back)
         raise
     session.show(ended, lambda: None)
     if ended.status != pb.BUILD_STATUS_SUCCESS:
-        raise typer.Exit(REFUSED)
+        is_replaced = ended.status == pb.BUILD_STATUS_DECLINED or ended.superseded_by > 0
+        raise typer.Exit(DECLINED if is_replaced else FAILED)
 
 
 async def _until_ended(session: Session, build: pb.Build, timeout: float | None) -> pb.Build:
+    console = Console(stderr=True, highlight=False)
+    progress = Progress(build)
+    async with session.connect_async() as client:
+        shown = Shown(client, build, "", as_json=False)
+        try:
+            async with asyncio.timeout(timeout):
+                if console.is_terminal and not console.is_dumb_terminal and not session.for_programs:
+                    await _shown_live(client, progress, console)
+                else:
+                    await _shown_in_lines(client, progress, None if session.for_programs else shown)
+        except TimeoutError:
+            if progress.build.status not in ENDED:
+                raise WaitTimeout(progress.build, timeout or 0) from None
+        say(state(progress.build))
+        on_terminal = sys.stdout.isatty() and not session.for_programs
+        await say_failure(client, progress.build, shown.last if on_terminal else None)
+    return progress.build
+
+
+async def _shown_live(client: AsyncClient, progress: Progress, console: Console) -> None:
+    with Live(Screen(progress), console=console, auto_refresh=False) as live:
+
+        async def draw() -> None:
+            while True:
+                live.refresh()
+                await asyncio.sleep(_FRAME_SECONDS)
+
+        drawing = asyncio.create_task(draw())
+        try:
+            await _follow(client, progress, lambda _: None)
+        finally:
+            drawing.cancel()
+            live.refresh()
+
+
+async def _shown_in_lines(client: AsyncClient, progress: Progress, shown: "Shown | None") -> None:
     def moved(build: pb.Build) -> None:
         # Its end is told behind the last line of the log.
         if build.status not in ENDED:
             say(state(build))
 
-    moved(build)
-    async with session.connect_async() as client:
-        shown = Shown(client, build, "", as_json=False)
-        log = asyncio.create_task(_nothing() if session.for_programs else shown.show(follow=True))
-        try:
-            build = await client.wait(build, timeout, on_change=moved)
-            if build.status in ENDED:
-                await log
-                say(state(build))
-                on_terminal = sys.stdout.isatty() and not session.for_programs
-                await say_failure(client, build, shown.last if on_terminal else None)
-        finally:
-            log.cancel()
-            await asyncio.gather(log, return_exceptions=True)
-    return build
+    moved(progress.build)
+    log = asyncio.create_task(_nothing() if shown is None else shown.show(follow=True))
+    try:
+        await _follow(client, progress, moved)
+        await log
+    finally:
+        log.cancel()
+        await asyncio.gather(log, return_exceptions=True)
+
+
+async def _follow(client: AsyncClient, progress: Progress, moved: Callable[[pb.Build], None]) -> None:
+    """Keeps the build as it goes on, until it has ended; `moved` is told each time that it has moved."""
+    place = progress.build
+    watch = client.watch(owner=place.owner, repo=place.repo, build=place.number)
+    async with contextlib.aclosing(watch):
+        while progress.build.status not in ENDED:
+            if progress.take(await anext(watch)):
+                progress.build = await client.get_build(
+                    owner=place.owner, repo=place.repo, build=place.number
+                )
+                moved(progress.build)
 
 
 async def _nothing() -> bool:

@@ -58,8 +58,8 @@ def wait(
 ) -> None:
     """Waits until a build has ended, and shows its log and how it moves meanwhile.
 
-    Exit code 0: it ended in success; 1: otherwise, or it is blocked; 3: not in time. With --json, puts
-    out the build in place of the log. Ctrl-C ends the waiting alone.
+    Exit code 0: it ended in success; 4: it failed; 5: it was declined or superseded; 6: not in time. With
+    --json, puts out the build in place of the log. Ctrl-C ends the waiting alone.
     """
     owner, repo = session.repository(repository)
     number = number_of(session.client, owner, repo, build)

@@ -1,9 +1,9 @@
 """What every command has: the global options, the forms of its answer, and the exit codes.
 
-Exit codes: 0 done; 1 refused by the server, or it has no such build, or the one that was waited for did
-not end in success; 2 usage: nothing was sent that changes anything; 3 no answer: a write may have been
-done, and the same request_id repeats it safely; or the server was too busy all the time: nothing was done;
-or what was waited for had not ended in time.
+Exit codes: 0 done; 1 refused by the server, or it has no such build; 2 usage: nothing was sent that changes
+anything; 3 no answer: a write may have been done, and the same request_id repeats it safely; or the server
+was too busy all the time: nothing was done. Of a build that was waited for: 4 it failed, 5 it was declined,
+or superseded by a newer one; 6 it had not ended in time.
 """
 
 import functools
@@ -40,6 +40,8 @@ _CALL_SECONDS = 10.0
 _PATIENT_SECONDS = 30.0
 
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
+# Of a build that was waited for.
+FAILED, DECLINED, TIMED_OUT = 4, 5, 6
 # As a shell reports the signals that end other programs.
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 

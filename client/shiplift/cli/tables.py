@@ -12,7 +12,8 @@ from rich.text import Text
 
 from shiplift.cli.output import clean
 
-_COLOURS = {
+# Of words, wherever one stands alone.
+COLOURS = {
     "success": "green",
     "running": "cyan",
     "pending": "yellow",
@@ -97,7 +98,7 @@ def put_fields(fields: Iterable[tuple[str, str]]) -> None:
 
 
 def _coloured(text: str) -> Text:
-    return Text(text, style=_COLOURS.get(text, ""))
+    return Text(text, style=COLOURS.get(text, ""))
 
 
 def _console(*, endless: bool) -> Console:
