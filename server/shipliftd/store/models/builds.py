@@ -244,3 +244,7 @@ class Change(Table):
 
     class Meta:
         table_name = "changes"
+
+
+# PostgreSQL has `seq` in the place of the id, and more: see the migration.
+Change.add_index(Change.index(Change.repo_id, Change.id, name="changes_in_repository"))
