@@ -248,20 +248,18 @@ class Interceptor(grpc.aio.ServerInterceptor):
         # Counted and timed, for a stream that is never silent would not see an event that came and went.
         seen, due = self._changes, _due(await admit())
         message = asyncio.ensure_future(anext(stream))
+        # Not made anew for each message: that took as long again as all else that is done for one.
+        changed = asyncio.ensure_future(self._changed.wait())
+        drained = asyncio.ensure_future(draining.wait())
         try:
             while True:
-                changed = asyncio.ensure_future(self._changed.wait())
-                drained = asyncio.ensure_future(draining.wait())
-                try:
-                    await asyncio.wait(
-                        {message, changed, drained},
-                        timeout=max(0.0, due - loop.time()),
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                finally:
-                    # Or each caller who hangs up leaves two that wait for ever.
-                    changed.cancel()
-                    drained.cancel()
+                await asyncio.wait(
+                    {message, changed, drained},
+                    timeout=max(0.0, due - loop.time()),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if changed.done():
+                    changed = asyncio.ensure_future(self._changed.wait())
                 if seen != self._changes or loop.time() >= due or draining.is_set():
                     seen, due = self._changes, _due(await admit())
                 if message.done():
@@ -272,6 +270,9 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     yield ready
                     message = asyncio.ensure_future(anext(stream))
         finally:
+            # Or each caller who hangs up leaves two that wait for ever.
+            changed.cancel()
+            drained.cancel()
             message.cancel()
             # A stream that has a message ready cannot be cancelled: it waits to be asked for the next one.
             await asyncio.wait({message})

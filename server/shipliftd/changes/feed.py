@@ -17,8 +17,9 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 _AGAIN_SECONDS = 1.0
-# So many changes may wait to be read by one who watches. They share their rows with others.
-MOST_WAITING = 1000
+# So many changes may wait to be read by one who watches a repository; or all of them, where all who do
+# share them.
+_MOST_WAITING, _MOST_WAITING_OF_ALL = 1000, 10_000
 
 
 class Filter(NamedTuple):
@@ -46,24 +47,37 @@ class Filter(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
+class News:
+    """A change that is handed out, and what is made of it once for all who are told."""
+
+    change: ChangeRow
+    message: object = None
+
+
+@dataclass(slots=True, eq=False)
 class Watch:
     """What waits to be read by one who watches; `news` is set as more comes."""
 
     filter: Filter
-    waiting: deque[ChangeRow] = field(default_factory=deque)
+    waiting: deque[News] = field(default_factory=deque)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     # More came than may wait: nothing of it is kept.
     is_cut_off: bool = False
 
-    def give(self, change: ChangeRow) -> None:
+    @property
+    def most(self) -> int:
+        """How many may wait."""
+        return _MOST_WAITING if self.filter.repo_id else _MOST_WAITING_OF_ALL
+
+    def give(self, news: News) -> None:
         """Adds a change, if it is one of these."""
-        if self.is_cut_off or not self.filter.takes(change):
+        if self.is_cut_off or not self.filter.takes(news.change):
             return
-        if len(self.waiting) >= MOST_WAITING:
+        if len(self.waiting) >= self.most:
             self.is_cut_off = True
             self.waiting.clear()
         else:
-            self.waiting.append(change)
+            self.waiting.append(news)
         self.news.set()
 
 
@@ -148,9 +162,10 @@ class Feed:
             await asyncio.sleep(0)
 
     def _give(self, change: ChangeRow) -> None:
+        news = News(change)
         for of in (change.repo_id, 0):
             for watch in self._watches.get(of, ()):
-                watch.give(change)
+                watch.give(news)
 
     async def _number(self) -> None:
         if not self._store.numbers_changes:

@@ -1,6 +1,7 @@
 """One watch of builds, from its snapshot on."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from typing import cast
 
 from shiplift.v1 import builds_pb2 as pb
 
@@ -10,7 +11,6 @@ from shipliftd.api import change_messages, messages
 from shipliftd.api.services.runs import Runs
 from shipliftd.builds import watched
 from shipliftd.changes import ChangeRow, Cursor, Filter, Watch
-from shipliftd.changes.feed import MOST_WAITING
 from shipliftd.errors import Exhausted
 from shipliftd.stages.wake_ups import within
 from shipliftd.store import Store
@@ -92,11 +92,14 @@ class Watching:
     async def _news(self, watch: Watch) -> AsyncIterator[pb.WatchBuildsResponse]:
         while True:
             while watch.waiting:
-                row = watch.waiting.popleft()
+                news = watch.waiting.popleft()
+                row = news.change
                 if self._is_news(row) and await self._may_read(watch.filter, row):
-                    yield change_messages.response(row, self._epoch)
+                    if news.message is None:
+                        news.message = change_messages.response(row, self._epoch)
+                    yield cast(pb.WatchBuildsResponse, news.message)
             if watch.is_cut_off:
-                raise _too_slow()
+                raise _too_slow(watch.most)
             watch.news.clear()
             await within(watch.news, HEARTBEAT_SECONDS)
             if not watch.news.is_set():
@@ -146,11 +149,11 @@ def _versions(whole: BuildWithStages) -> Iterator[tuple[_Thing, int]]:
         yield ("step", step.id), step.version
 
 
-def _too_slow() -> Exhausted:
+def _too_slow(most: int) -> Exhausted:
     return Exhausted(
-        f"more than {MOST_WAITING} changes waited to be read, and nothing is kept for this watch any more:"
+        f"more than {most} changes waited to be read, and nothing is kept for this watch any more:"
         " come back with the last cursor, and read faster or filter more",
         reason="READS_TOO_SLOWLY",
         retry_after=1,
-        metadata={"waiting": MOST_WAITING},
+        metadata={"waiting": most},
     )
