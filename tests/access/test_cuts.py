@@ -64,7 +64,7 @@ class Scene:
     def state(self) -> list[Any]:
         """All that the calls of the table could change."""
         return [
-            stored(self.server, f"SELECT {columns} FROM {table}")
+            stored(self.server, f"SELECT {columns} FROM {table} ORDER BY id")
             for table, columns in (
                 ("users", "id, admin, disabled"),
                 ("tokens", "id, revoked"),
