@@ -177,7 +177,8 @@ class Dispatcher:
             return False
         key = (stage.repo_id, stage.name, stage.limit, stage.throttle)
         if key not in full and await self._store.read(leases.room_for, stage):
-            return True
+            # Another look may have offered it meanwhile, or one that counts against it.
+            return stage.id not in self._offered and limits.isdisjoint(self._busy)
         full.add(key)
         return False
 
