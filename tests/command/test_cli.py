@@ -403,5 +403,5 @@ def test_a_closed_pipe_ends_quietly(cli: Cli, arguments: tuple[str, ...]) -> Non
 def test_tells_its_version_and_helps(tmp_path: Path) -> None:
     cli = Cli(tmp_path)
     assert re.fullmatch(r"shiplift \d+\.\d+\.\d+\n", cli.run("--version").out)
-    assert "Exit codes: 0 done, 1 refused or failed, 2 usage, 3 no answer" in cli.run("-h").out
+    assert "Exit codes: 0 done, 1 refused, 2 usage, 3 no answer" in cli.run("-h").out
     assert cli.run().code == 2

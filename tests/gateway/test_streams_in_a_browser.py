@@ -20,7 +20,8 @@ from tests.support.staged import PENDING, SUCCESS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
 PAGE = """<!doctype html><title>watching</title><script>
-const tell = (told) => fetch("/told", {method: "POST", body: JSON.stringify(told)});
+let last = Promise.resolve();
+const tell = (told) => last = last.then(() => fetch("/told", {method: "POST", body: JSON.stringify(told)}));
 const source = new EventSource(%s);
 source.onopen = () => tell({open: true});
 source.onmessage = (event) => tell({id: event.lastEventId, ...JSON.parse(event.data)});
