@@ -25,7 +25,7 @@ from shiplift.v1 import access_pb2
 from shiplift.v1 import builds_pb2 as pb
 from shiplift.v1.builds_pb2_grpc import BuildServiceStub
 
-from bench.rig import CLIENT_CORE, on_server_core
+from bench.rig import CLIENT_CORE, highest_memory, on_server_core
 from bench.runners import p50, p99
 from tests.support.harness import Shipliftd
 
@@ -81,7 +81,7 @@ def main() -> None:
         try:
             _fill(server, options.watchers)
             rounds = [uvloop.run(_round(server, options)) for _ in range(options.rounds)]
-            memory = _memory(server)
+            memory = highest_memory(server.process.pid)
         finally:
             server.stop()
     table = Table(
@@ -108,7 +108,7 @@ def main() -> None:
     console = Console(width=110)
     console.print(table)
     console.print(
-        f"server memory at its highest: {memory} MB; every watcher saw each change once, in order"
+        f"server memory at its highest: {memory:.0f} MB; every watcher saw each change once, in order"
     )
 
 
@@ -194,11 +194,6 @@ async def _get(builds: Builds, token: tuple[tuple[str, str], ...]) -> list[float
         await builds.GetBuild(pb.GetBuildRequest(owner=_OWNER, repo="app-0", build=1), metadata=token)
         took.append(time.perf_counter() - began)
     return took
-
-
-def _memory(server: Shipliftd) -> int:
-    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
 
 
 if __name__ == "__main__":

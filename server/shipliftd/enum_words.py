@@ -27,6 +27,9 @@ RESULT_OF: Mapping[str, pb.GateResult] = {
 }
 STATUS_OF: Mapping[str, pb.BuildStatus] = {word: value for value, word in STATUS_WORD.items()}
 EVENT_OF: Mapping[str, pb.BuildEvent] = {word: value for value, word in EVENT_WORD.items()}
+ENVIRONMENT_ACTION_OF: Mapping[str, pb.EnvironmentAction] = {
+    word: value for value, word in _words(pb.EnvironmentAction, "ENVIRONMENT_ACTION_").items()
+}
 VISIBILITY_OF: Mapping[str, access_pb2.Visibility] = {
     word: value for value, word in VISIBILITY_WORD.items()
 }

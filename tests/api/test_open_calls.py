@@ -14,7 +14,7 @@ from shiplift.v1.environments_pb2 import ListDeploymentsRequest
 from shiplift.v1.environments_pb2_grpc import EnvironmentServiceStub
 
 from tests.support.patience import until
-from tests.support.refusals import Refusal, code_of, refusal, told
+from tests.support.refusals import Refusal, code_of, ended, refusal
 from tests.support.repository import Repository
 from tests.support.rpcs import RPCS, rule
 from tests.support.staged import ERROR, PENDING, RUNNING, Runner, Staged, lose, stored
@@ -98,15 +98,6 @@ OPEN: dict[str, Callable[[Staged, Runner, api.Build], Any]] = {
 }
 # Of these there is one answer.
 UNARY = {"AcquireStage", "WaitBuild"}
-
-
-def ended(call: Any) -> Refusal:  # noqa: ANN401
-    """What an open stream ends with."""
-    try:
-        list(call)
-    except grpc.RpcError as error:
-        return told(error)
-    raise AssertionError("it ended well")
 
 
 def test_every_rpc_that_stays_open_is_here() -> None:

@@ -12,7 +12,7 @@ from shiplift.v1.builds_pb2_grpc import BuildServiceStub
 
 from tests.support.harness import Shipliftd
 from tests.support.patience import SECONDS, until
-from tests.support.refusals import Refusal, code_of, invalid, told
+from tests.support.refusals import Refusal, code_of, ended, invalid, told
 from tests.support.repository import Repository
 from tests.support.staged import FAILURE, PENDING, RUNNING, SUCCESS, Staged
 from tests.support.watching import Seen, begun, changes, short, watch
@@ -22,16 +22,6 @@ from tests.support.watching import Seen, begun, changes, short, watch
 def staged(repository: Repository) -> Staged:
     """A repository of the test's own with its runner."""
     return Staged.of(repository)
-
-
-def ended(call: Any) -> Refusal:  # noqa: ANN401  # a stream
-    """What a watch ends with."""
-    try:
-        for _ in call:
-            pass
-    except grpc.RpcError as error:
-        return told(error)
-    raise AssertionError("it ended well")
 
 
 def steps(*status: api.BuildStatus) -> list[pb.StepReport]:

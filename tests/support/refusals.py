@@ -63,6 +63,15 @@ def details(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> dic
     raise AssertionError("the call was let through")
 
 
+def ended(call: Any) -> Refusal:  # noqa: ANN401  # a stream
+    """What an open stream ends with."""
+    try:
+        list(call)
+    except grpc.RpcError as error:
+        return told(error)
+    raise AssertionError("it ended well")
+
+
 def invalid(*violations: tuple[str, str]) -> Refusal:
     """INVALID_ARGUMENT with these faults, all of which the message names."""
     message = "; ".join(f"{field}: {description}" for field, description in violations)

@@ -64,7 +64,7 @@ class Screen:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._spinners: dict[bool, Spinner] = {}
+        self._fancy, self._plain = Spinner("dots"), Spinner("line")
 
     def __rich_console__(self, console: Console, _options: ConsoleOptions) -> RenderResult:
         """The lines as they are now."""
@@ -90,8 +90,7 @@ class Screen:
             yield Text(clean(f"waits for {since}: {build.waiting_for}"), "yellow")
 
     def _spinner(self, console: Console, is_plain: bool) -> Text:
-        spinner = self._spinners.setdefault(is_plain, Spinner("line" if is_plain else "dots"))
-        frame = spinner.render(console.get_time())
+        frame = (self._plain if is_plain else self._fancy).render(console.get_time())
         return frame if isinstance(frame, Text) else Text("")
 
 

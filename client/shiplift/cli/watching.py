@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from shiplift.cli import completing
+from shiplift.cli.builds import EVENTS
 from shiplift.cli.following import state
 from shiplift.cli.formats import as_line
 from shiplift.cli.output import clean, put, put_lines, say, when, word
@@ -15,8 +16,8 @@ from shiplift.v1 import builds_pb2 as pb
 
 app = typer.Typer()
 
-Event = Literal["push", "pull_request", "tag", "cron", "custom", "promote", "rollback"]
-_EVENTS: tuple[Event, ...] = ("push", "pull_request", "tag", "cron", "custom", "promote", "rollback")
+# Of stages, by owner, repository, and the numbers of build and stage.
+_Names = dict[tuple[str, str, int, int], str]
 
 
 @command(
@@ -42,7 +43,7 @@ def watch(
     ] = "",
     event: Annotated[
         list[str] | None,
-        typer.Option(metavar="EVENT", help=f"Only builds of it: {', '.join(_EVENTS)}; may be repeated."),
+        typer.Option(metavar="EVENT", help=f"Only builds of it: {', '.join(EVENTS)}; may be repeated."),
     ] = None,
     cursor: Annotated[
         str, typer.Option(metavar="CURSOR", help="Go on behind this one, which --json has told.")
@@ -53,15 +54,15 @@ def watch(
     With --json each line is an object; who comes back with its `cursor` misses nothing.
     """
     owner, repo = session.repository_or_all(repository, everywhere=everywhere)
-    events = chosen("--event", event, _EVENTS)
-    names: dict[tuple[str, str, int, int], str] = {}
+    events = chosen("--event", event, EVENTS)
+    names: _Names = {}
     for response in session.client.watch(
         owner=owner, repo=repo, environment=environment, events=events, cursor=cursor
     ):
         if session.json is not None:
             put_lines(as_line(response))
         elif response.HasField("snapshot"):
-            _remember(names, response.snapshot.owner, response.snapshot.repo, response.snapshot)
+            _remember(names, response.snapshot)
             put(state(response.snapshot))
         elif response.HasField("change"):
             put("  ".join(_words(names, response.change)))
@@ -71,12 +72,9 @@ def watch(
         sys.stdout.flush()
 
 
-_Names = dict[tuple[str, str, int, int], str]
-
-
-def _remember(names: _Names, owner: str, repo: str, build: pb.Build) -> None:
+def _remember(names: _Names, build: pb.Build) -> None:
     for stage in build.stages:
-        names[owner, repo, build.number, stage.number] = stage.name
+        names[build.owner, build.repo, build.number, stage.number] = stage.name
 
 
 def _words(names: _Names, change: pb.Change) -> Iterable[str]:

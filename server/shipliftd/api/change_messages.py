@@ -4,17 +4,10 @@ from shiplift.v1 import builds_pb2 as pb
 
 from shipliftd.api import messages
 from shipliftd.changes import ChangeRow, Cursor
+from shipliftd.enum_words import ENVIRONMENT_ACTION_OF
 from shipliftd.store.models import ENDED
 from shipliftd.store.rows import BuildRow, StageRow, StepRow
 
-_ACTION_OF = {
-    "created": pb.ENVIRONMENT_ACTION_CREATED,
-    "updated": pb.ENVIRONMENT_ACTION_UPDATED,
-    "deleted": pb.ENVIRONMENT_ACTION_DELETED,
-    "held": pb.ENVIRONMENT_ACTION_HELD,
-    "resumed": pb.ENVIRONMENT_ACTION_RESUMED,
-    "settled": pb.ENVIRONMENT_ACTION_SETTLED,
-}
 # Before this nothing has begun.
 _WAITING = frozenset({"blocked", "waiting_on_dependencies", "pending"})
 
@@ -41,7 +34,7 @@ def change(row: ChangeRow) -> pb.Change:
     elif row.build is not None:
         message.moved_build.CopyFrom(messages.listed_build(_build(row.build, row), row.owner, row.repo))
     else:
-        message.environment_action = _ACTION_OF[row.status]
+        message.environment_action = ENVIRONMENT_ACTION_OF[row.status]
     return message
 
 

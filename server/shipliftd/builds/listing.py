@@ -87,7 +87,7 @@ def page(
     if not highest:
         return iter(()), None
     order = Build.number if caller.repo_id else Build.id
-    mine = Build.repo == caller.repo_id if caller.repo_id else _of(caller)
+    mine = Build.repo == caller.repo_id if caller.repo_id else of_readable(caller)
     columns = [Build] if request.view == pb.BUILD_VIEW_FULL else _LISTED
     query = Build.select(*columns).where(mine, *filters)
     end: int | None = int(key[0]) if key is not None else None
@@ -171,7 +171,7 @@ def whole(
         at_once = min(2 * at_once, _MOST_AT_ONCE)
 
 
-def _of(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
+def of_readable(caller: Caller) -> Any:  # noqa: ANN401  # peewee's expressions
     """The condition that the caller may read a build."""
     # A sum, because the index by repository has another order.
     return (Build.repo + 0).in_(Repository.select(Repository.id).where(visible(caller)))

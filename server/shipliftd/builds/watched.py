@@ -55,11 +55,7 @@ def unended(
 ) -> tuple[list[BuildWithStages], int | None]:
     """Some builds that have not ended, by id, and the id behind which there may be more, or None."""
     # In the words of the partial index, or it is not used.
-    mine = (
-        Build.repo == wanted.repo_id
-        if wanted.repo_id
-        else (Build.repo + 0).in_(Repository.select(Repository.id).where(visible(caller)))
-    )
+    mine = Build.repo == wanted.repo_id if wanted.repo_id else listing.of_readable(caller)
     query = Build.select().where(SQL(IS_UNENDED), Build.id > after, mine)
     if wanted.environment:
         query = query.where(Build.deploy_to == wanted.environment)

@@ -162,6 +162,12 @@ async def read_body(receive: Receive) -> bytes:
             return bytes(body)
 
 
+async def hung_up(receive: Receive) -> None:
+    """Returns once the caller has gone; after the body was read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def too_long_body(most: int) -> Failure:
     """What is told of a body over the limit; what else comes of it is not read."""
     return Failure(413, grpc.StatusCode.INVALID_ARGUMENT, f"the request's body has over {most} bytes")

@@ -10,7 +10,7 @@ import orjson
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from shipliftd.gateway.edge import read_body
+from shipliftd.gateway.edge import hung_up, read_body
 from shipliftd.gateway.exchange import Exchange, Stubs
 from shipliftd.gateway.failures import SHUTTING_DOWN, Failure, invalid
 from shipliftd.gateway.health import Health
@@ -73,7 +73,7 @@ class RunnerExchange(Exchange):
         Raises ClientDisconnect, or Failure with 503.
         """
         task = asyncio.create_task(work)
-        gone = asyncio.create_task(self._hung_up())
+        gone = asyncio.create_task(hung_up(self._receive))
         draining = asyncio.create_task(self._draining.wait())
         try:
             await asyncio.wait({task, gone, draining}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,10 +85,6 @@ class RunnerExchange(Exchange):
         finally:
             for each in (task, gone, draining):
                 each.cancel()
-
-    async def _hung_up(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
 
     @property
     def _authorization(self) -> str | None:

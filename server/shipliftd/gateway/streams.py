@@ -18,10 +18,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from shipliftd.gateway.drone import log_request
-from shipliftd.gateway.edge import answer
+from shipliftd.gateway.edge import answer, hung_up
 from shipliftd.gateway.exchange import Exchange, Stubs, number
 from shipliftd.gateway.failures import invalid, not_allowed
-from shipliftd.gateway.shapes import LINE
+from shipliftd.gateway.shapes import LINE, words_of
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 _FILTERS = ("build", "environment", "event", "cursor")
 _EVENTS: Mapping[str, builds_pb2.BuildEvent] = {
-    name.removeprefix("BUILD_EVENT_").lower(): cast(builds_pb2.BuildEvent, value)
-    for name, value in builds_pb2.BuildEvent.items()
+    word: cast(builds_pb2.BuildEvent, value)
+    for value, word in words_of(builds_pb2.DESCRIPTOR.enum_types_by_name["BuildEvent"]).items()
     if value
 }
 
@@ -55,7 +55,7 @@ class Stream:
         if scope["method"] != "GET":
             raise not_allowed(("GET",))
         events = self._events(Exchange(self._stubs, scope, receive))
-        gone = asyncio.ensure_future(_hung_up(receive))
+        gone = asyncio.ensure_future(hung_up(receive))
         draining = asyncio.ensure_future(self._draining.wait())
         try:
             first = await _unless(anext(events, None), gone, draining)
@@ -95,11 +95,6 @@ async def _unless(
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-
-
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def builds(exchange: Exchange) -> Events:
